@@ -6,7 +6,15 @@ from datetime import timedelta
 from typing import Any, ClassVar, Final
 
 #: The fields that are plain data already.
-_PLAIN_FIELDS: Final = ("message", "hint", "code", "subcode", "fbtrace_id", "user_message", "outcome_unknown")
+_PLAIN_FIELDS: Final = (
+    "message",
+    "hint",
+    "code",
+    "subcode",
+    "fbtrace_id",
+    "user_message",
+    "outcome_unknown",
+)
 
 
 class InstagramError(Exception):
@@ -19,7 +27,8 @@ class InstagramError(Exception):
     :param fbtrace_id: Meta's id of the failed call, which Meta's support asks for.
     :param user_message: Meta's message to the account's owner.
     :param retry_after: How long to wait before the next try, if known.
-    :param outcome_unknown: Whether the request may have taken effect although no answer confirmed it.
+    :param outcome_unknown: Whether the request may have taken effect although no answer confirmed
+        it.
     """
 
     #: Whether a later retry can succeed.
@@ -55,7 +64,9 @@ class InstagramError(Exception):
             parts.append(_sentence(self.hint))
         if self.code is not None:
             numbers = str(self.code) if self.subcode is None else f"{self.code}/{self.subcode}"
-            parts.append(f"[code {numbers}{f', fbtrace_id {self.fbtrace_id}' if self.fbtrace_id else ''}]")
+            parts.append(
+                f"[code {numbers}{f', fbtrace_id {self.fbtrace_id}' if self.fbtrace_id else ''}]"
+            )
         return " ".join(parts)
 
     def as_data(self) -> dict[str, Any]:
@@ -69,7 +80,9 @@ class InstagramError(Exception):
         """Rebuild an error from :meth:`as_data`, as an instance of its original class."""
         seconds = data["retry_after_s"]
         retry_after = None if seconds is None else timedelta(seconds=seconds)
-        return ERRORS[data["error"]](**{name: data[name] for name in _PLAIN_FIELDS}, retry_after=retry_after)
+        return ERRORS[data["error"]](
+            **{name: data[name] for name in _PLAIN_FIELDS}, retry_after=retry_after
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return InstagramError.from_data, (self.as_data(),)
@@ -77,7 +90,11 @@ class InstagramError(Exception):
 
 def own_words(error: BaseException) -> str:
     """Return what our own error says, or the type of another: its text may contain a signed link."""
-    return error.message if isinstance(error, InstagramError) else f"It failed with {type(error).__name__}."
+    return (
+        error.message
+        if isinstance(error, InstagramError)
+        else f"It failed with {type(error).__name__}."
+    )
 
 
 def _sentence(text: str) -> str:
@@ -149,5 +166,9 @@ class TranscodeError(InstagramError):
     """The source could not be converted into a compliant video or picture."""
 
 
-_CLASSES: list[type[InstagramError]] = [InstagramError, *InstagramError.__subclasses__(), MediaNotFetchedError]
+_CLASSES: list[type[InstagramError]] = [
+    InstagramError,
+    *InstagramError.__subclasses__(),
+    MediaNotFetchedError,
+]
 ERRORS = {cls.__name__: cls for cls in _CLASSES}

@@ -1,6 +1,7 @@
 """The provider's metadata: its connection form, links and configuration.
 
-Airflow reads it in many processes, so it imports nothing of the provider. A test compares it with the code.
+Airflow reads it in many processes, so it imports nothing of the provider. A test compares it with
+the code.
 """
 
 from __future__ import annotations
@@ -10,14 +11,20 @@ from typing import Any, Final
 
 def _field(label: str, description: str, *, type: str = "string", **schema: Any) -> dict[str, Any]:  # noqa: A002
     """Return a field of the connection form. Every field may be empty."""
-    return {"label": label, "description": description, "schema": {"type": [type, "null"], **schema}}
+    return {
+        "label": label,
+        "description": description,
+        "schema": {"type": [type, "null"], **schema},
+    }
 
 
 def _limit(label: str, description: str, default: int) -> dict[str, Any]:
     return _field(label, description, type="integer", minimum=1, maximum=100000, default=default)
 
 
-def _option(description: str, *, example: str | None = None, default: str = "", **more: Any) -> dict[str, Any]:
+def _option(
+    description: str, *, example: str | None = None, default: str = "", **more: Any
+) -> dict[str, Any]:
     """Return an option of the section ``[instagram]``."""
     known = {"description": description, "version_added": "0.2.0", "type": "string"}
     return {**known, "example": example, "default": default, **more}
@@ -29,7 +36,11 @@ CONNECTION: Final[dict[str, Any]] = {
     "hook-class-name": "airflow_provider_instagram.hooks.instagram.InstagramHook",
     "ui-field-behaviour": {
         "hidden-fields": ["schema"],
-        "relabeling": {"login": "Instagram user id", "password": "Access token", "host": "Graph host"},
+        "relabeling": {
+            "login": "Instagram user id",
+            "password": "Access token",
+            "host": "Graph host",
+        },
         "placeholders": {
             "login": "17841400000000000 (if empty, the account of the token)",
             "password": "Long-lived access token (IGAA…)",
@@ -64,7 +75,8 @@ CONNECTION: Final[dict[str, Any]] = {
             "The app's configuration of Facebook or Unified Login. Used only to connect the account.",
         ),
         "oauth_host": _field(
-            "OAuth host", "Replaces both of Meta's login hosts, for example with a sandbox. Must be a trusted host."
+            "OAuth host",
+            "Replaces both of Meta's login hosts, for example with a sandbox. Must be a trusted host.",
         ),
         "scopes": _field(
             "Scopes",
@@ -77,10 +89,14 @@ CONNECTION: Final[dict[str, Any]] = {
             200,
         ),
         "posts_per_day": _limit(
-            "Posts per day", "How many posts this provider may publish on the account within 24 hours.", 25
+            "Posts per day",
+            "How many posts this provider may publish on the account within 24 hours.",
+            25,
         ),
         "posts_per_hour": _limit(
-            "Posts per hour", "How many posts this provider may publish on the account within an hour.", 10
+            "Posts per hour",
+            "How many posts this provider may publish on the account within an hour.",
+            10,
         ),
     },
 }
@@ -170,10 +186,14 @@ SETTINGS: Final[dict[str, Any]] = {
             default="4:5",
         ),
         "ffmpeg": _option(
-            "Name or full path of the ffmpeg program.", example="/usr/local/bin/ffmpeg", default="ffmpeg"
+            "Name or full path of the ffmpeg program.",
+            example="/usr/local/bin/ffmpeg",
+            default="ffmpeg",
         ),
         "ffprobe": _option(
-            "Name or full path of the ffprobe program.", example="/usr/local/bin/ffprobe", default="ffprobe"
+            "Name or full path of the ffprobe program.",
+            example="/usr/local/bin/ffprobe",
+            default="ffprobe",
         ),
         "token_key": _option(
             "Additional secret for the encryption of refreshed access tokens. It must be the same on every "
@@ -204,7 +224,14 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "operators": _modules(
-            "operators", "comment", "container", "delete", "insights", "publish", "token", "transcode"
+            "operators",
+            "comment",
+            "container",
+            "delete",
+            "insights",
+            "publish",
+            "token",
+            "transcode",
         ),
         "sensors": _modules("sensors", "container"),
         "triggers": _modules("triggers", "comment", "container"),

@@ -65,7 +65,9 @@ def write_calendar(file: Path, posts: int) -> None:
         }
         for number in range(posts)
     ]
-    file.write_text(yaml.safe_dump({"defaults": {"timezone": "Europe/Berlin"}, "posts": rows}, sort_keys=False))
+    file.write_text(
+        yaml.safe_dump({"defaults": {"timezone": "Europe/Berlin"}, "posts": rows}, sort_keys=False)
+    )
 
 
 def seconds(statement: str, home: Path) -> float:
@@ -74,7 +76,11 @@ def seconds(statement: str, home: Path) -> float:
     :param statement: Python code.
     :param home: An AIRFLOW_HOME.
     """
-    environment = {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "PATH": "/usr/bin:/bin"}
+    environment = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "PATH": "/usr/bin:/bin",
+    }
     command = [sys.executable, "-c", PROGRAM.format(statement=statement)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return float(done.stdout.splitlines()[-1])
@@ -83,14 +89,17 @@ def seconds(statement: str, home: Path) -> float:
 def main() -> int:
     """Measure in turns, so that what slows the machine slows all of them, and print the medians.
 
-    ``edited`` is a look at a file that has changed since the last one; it is what a planner does most.
+    ``edited`` is a look at a file that has changed since the last one; it is what a planner does
+    most.
 
     :return: The exit code.
     """
     with tempfile.TemporaryDirectory() as folder:
         home, file = Path(folder), Path(folder, "calendar.yaml")
         write_calendar(file, POSTS)
-        dag_file = DAG_FILE.format(file=str(file), accounts=[f"account_{number}" for number in range(ACCOUNTS)])
+        dag_file = DAG_FILE.format(
+            file=str(file), accounts=[f"account_{number}" for number in range(ACCOUNTS)]
+        )
         statements = {
             "import": dag_file,
             "reading": READING.format(file=str(file)),
@@ -103,7 +112,9 @@ def main() -> int:
                 if name == "edited":
                     file.write_text(f"{file.read_text()}# edit {number}\n")
                 taken[name].append(seconds(statement, home))
-    import_s, reading_s, edited_s, unchanged_s = (statistics.median(taken[name]) for name in statements)
+    import_s, reading_s, edited_s, unchanged_s = (
+        statistics.median(taken[name]) for name in statements
+    )
     ratio = edited_s / (import_s + reading_s)
     print(f"import of the DAG file                   {import_s:7.3f} s")
     print(f"reading the file of {POSTS:,} posts          {reading_s:7.3f} s")

@@ -21,7 +21,13 @@ LIMIT = 12
 RUNS = 3
 #: Letters at which one pattern or another begins.
 LETTERS = ("https://", "//", "//a:b@", "?!", "a", " ", "%3A%2F%2F", "&#0", '"', "sig=", "<a ")
-POST = ScheduledPost(id="one", publish_at=datetime(2030, 1, 1, tzinfo=timezone.utc), account="a", video="a.mp4", line=1)
+POST = ScheduledPost(
+    id="one",
+    publish_at=datetime(2030, 1, 1, tzinfo=timezone.utc),
+    account="a",
+    video="a.mp4",
+    line=1,
+)
 
 
 def answer(text: str) -> object:
@@ -37,7 +43,10 @@ READERS: dict[str, tuple[Callable[[str], object], int]] = {
     "quoted, for what a server says": (quoted, 8_000),
     "an error answer": (answer, 8_000),
     "a line of a panel, one post": (lambda text: lines_of(POST, f"- {text}", "a.yaml", []), 200),
-    "a panel of many lines": (lambda text: lines_of(POST, f"- {text}\n" * MOST_LINES, "a.yaml", []), 200),
+    "a panel of many lines": (
+        lambda text: lines_of(POST, f"- {text}\n" * MOST_LINES, "a.yaml", []),
+        200,
+    ),
     "the lines of an edit": (lambda text: [*without_queries([text] * 500)], 200),
 }
 
@@ -60,7 +69,9 @@ def main() -> int:
         long_s = seconds(read, letter * (10 * size // len(letter)))
         factor = long_s / short_s
         over += factor > LIMIT
-        print(f"{name:32} {10 * size:9,} x {letter!r:12} {1000 * long_s:8.1f} ms   x {factor:5.1f}  (limit x {LIMIT})")
+        print(
+            f"{name:32} {10 * size:9,} x {letter!r:12} {1000 * long_s:8.1f} ms   x {factor:5.1f}  (limit x {LIMIT})"
+        )
     return 1 if over else 0
 
 

@@ -33,7 +33,9 @@ def import_ms(statement: str) -> float:
         "import time\nfrom airflow.sdk import DAG, Param, task\n"
         f"began = time.perf_counter()\n{statement}\nprint(1000 * (time.perf_counter() - began))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     return float(done.stdout.splitlines()[-1])
 
 
@@ -47,10 +49,14 @@ def main() -> int:
         for name, statement in STATEMENTS.items():
             taken[name].append(import_ms(statement))
     median = {name: statistics.median(times) for name, times in taken.items()}
-    print(f"import airflow_provider_instagram.operators   {median['package']:7.1f} ms  (limit {LIMIT_MS} ms)")
+    print(
+        f"import airflow_provider_instagram.operators   {median['package']:7.1f} ms  (limit {LIMIT_MS} ms)"
+    )
     print(f"its operators and its sensor                  {median['classes']:7.1f} ms")
     print(f"airflow.providers.standard's BashOperator     {median['bash']:7.1f} ms")
-    print(f"ours / BashOperator                           {median['classes'] / median['bash']:7.2f}")
+    print(
+        f"ours / BashOperator                           {median['classes'] / median['bash']:7.2f}"
+    )
     return int(median["package"] > LIMIT_MS)
 
 

@@ -1,9 +1,9 @@
 """How late posts are whose whole plan is moved twice within their lead time, beside an undisturbed day.
 
-Run it with ``python -m benchmarks.late_edits``. Both days are in one running Airflow, whose lead time is minutes
-instead of an hour. On the disturbed day, all posts are moved as soon as publishers wait for a third of them, and again
-half a minute later. It exits with 1 if a post is not published once, at its last time, or if the moved posts are later
-than those of the undisturbed day.
+Run it with ``python -m benchmarks.late_edits``. Both days are in one running Airflow, whose lead
+time is minutes instead of an hour. On the disturbed day, all posts are moved as soon as publishers
+wait for a third of them, and again half a minute later. It exits with 1 if a post is not published
+once, at its last time, or if the moved posts are later than those of the undisturbed day.
 """
 
 from __future__ import annotations
@@ -40,12 +40,17 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.late_edits", description=__doc__)
     parser.add_argument("--posts", type=int, default=60)
-    parser.add_argument("--lead", type=int, default=300, help="seconds in which the posts of a day can be prepared")
+    parser.add_argument(
+        "--lead", type=int, default=300, help="seconds in which the posts of a day can be prepared"
+    )
     options = parser.parse_args()
     days = {"undisturbed": False, "moved": True}
     accounts = {day: [f"{day}_{number}" for number in range(ACCOUNTS)] for day in days}
     everything = [account for each in accounts.values() for account in each]
-    with tempfile.TemporaryDirectory() as folder, running_calendar(Path(folder), everything, **SETTINGS) as calendar:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_calendar(Path(folder), everything, **SETTINGS) as calendar,
+    ):
         late = {
             day: _day(calendar, day, accounts[day], options.posts, options.lead, moves=moves)
             for day, moves in days.items()
@@ -60,7 +65,13 @@ def main() -> int:
 
 
 def _day(
-    calendar: RunningCalendar, day: str, accounts: list[str], posts: int, lead_s: int, *, moves: bool
+    calendar: RunningCalendar,
+    day: str,
+    accounts: list[str],
+    posts: int,
+    lead_s: int,
+    *,
+    moves: bool,
 ) -> list[float]:
     """Publish the posts of a day, and return how late each was that was published once.
 
@@ -74,20 +85,31 @@ def _day(
 
     def write() -> None:
         calendar.write(
-            [entry(name, at, accounts[place % ACCOUNTS]) for place, (name, at) in enumerate(due.items())], day
+            [
+                entry(name, at, accounts[place % ACCOUNTS])
+                for place, (name, at) in enumerate(due.items())
+            ],
+            day,
         )
 
     def waiting() -> int:
-        path, query = f"/dags/{day}/dagRuns/~/taskInstances", {"state": "deferred", "task_id": "publish"}
+        path, query = (
+            f"/dags/{day}/dagRuns/~/taskInstances",
+            {"state": "deferred", "task_id": "publish"},
+        )
         return int(calendar.airflow.call("GET", path, params=query)["total_entries"])
 
     first = whole_second(timedelta(seconds=lead_s))
     due = {f"{day}-{place:02}": first + place * SPACING for place in range(posts)}
     write()
     calendar.add_dag(lead_s, day)
-    wait_until(lambda: calendar.airflow.has(f"/dags/{day}"), "Airflow has read the calendar", LIMIT_S, 1.0)
+    wait_until(
+        lambda: calendar.airflow.has(f"/dags/{day}"), "Airflow has read the calendar", LIMIT_S, 1.0
+    )
     if moves:
-        wait_until(lambda: waiting() >= posts // 3, "a third of the posts wait for their time", lead_s, 5.0)
+        wait_until(
+            lambda: waiting() >= posts // 3, "a third of the posts wait for their time", lead_s, 5.0
+        )
         for shift in (
             whole_second(timedelta(seconds=0.8 * lead_s)) - first,
             timedelta(seconds=SECOND_MOVE_AFTER_S + 5),
@@ -102,10 +124,16 @@ def _day(
     try:
         wait_until(lambda: not missing(), f"all posts of the {day} day are published", LIMIT_S, 1.0)
     except TimeoutError as error:
-        tasks = {task: state for task, state in calendar.states(day).items() if task[1] in missing()}
-        raise TimeoutError("\n".join([str(error), f"Missing: {tasks}", *calendar.failed(day)])) from None
+        tasks = {
+            task: state for task, state in calendar.states(day).items() if task[1] in missing()
+        }
+        raise TimeoutError(
+            "\n".join([str(error), f"Missing: {tasks}", *calendar.failed(day)])
+        ) from None
     requests = calendar.requests()
-    return [requests[name][0] - at.timestamp() for name, at in due.items() if len(requests[name]) == 1]
+    return [
+        requests[name][0] - at.timestamp() for name, at in due.items() if len(requests[name]) == 1
+    ]
 
 
 if __name__ == "__main__":

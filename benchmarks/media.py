@@ -102,7 +102,9 @@ def cost(*commands: Sequence[str]) -> Cost:
 
 def xpsnr(made: Path, source: Path) -> float:
     """Return the similarity of a result to its source, as the PSNR of the luma plane in decibels."""
-    said = subprocess.run(hand(COMPARE, made=made, source=source), check=True, capture_output=True, text=True).stderr
+    said = subprocess.run(
+        hand(COMPARE, made=made, source=source), check=True, capture_output=True, text=True
+    ).stderr
     found = re.search(r"XPSNR\s+y: (\S+)", said)
     assert found, said[-500:]
     return float(found[1])
@@ -111,21 +113,30 @@ def xpsnr(made: Path, source: Path) -> float:
 def video_bps(path: Path) -> int:
     """Return the mean bit rate of the video stream, in bits per second."""
     entry = ("-select_streams", "v", "-show_entries", "stream=bit_rate", "-of", "csv=p=0")
-    return int(subprocess.run(["ffprobe", "-v", "error", *entry, str(path)], check=True, capture_output=True).stdout)
+    return int(
+        subprocess.run(
+            ["ffprobe", "-v", "error", *entry, str(path)], check=True, capture_output=True
+        ).stdout
+    )
 
 
 def main() -> int:
     """Measure all of it and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="length of the clip")
-    parser.add_argument("--pairs", type=int, default=3, help="how often the transcode and the command run in turn")
+    parser.add_argument(
+        "--pairs", type=int, default=3, help="how often the transcode and the command run in turn"
+    )
     options = parser.parse_args()
     missed = False
     with tempfile.TemporaryDirectory() as name:
         for label, value, sign, bound in videos(Path(name), options.seconds, options.pairs):
             kept = value <= bound if sign == "<=" else value >= bound
             missed |= not kept
-            print(f"{label:<62}  {value:8.2f}  {sign} {bound:g}  {'ok' if kept else 'MISSED'}", flush=True)
+            print(
+                f"{label:<62}  {value:8.2f}  {sign} {bound:g}  {'ok' if kept else 'MISSED'}",
+                flush=True,
+            )
     return int(missed)
 
 
@@ -158,7 +169,10 @@ def videos(folder: Path, seconds: int, pairs: int) -> Iterator[tuple[str, float,
     twice = cost(script(WHOLE, source, folder / "1.mp4"), script(WHOLE, source, folder / "2.mp4"))
     yield "two at once, to one after the other", twice.seconds / (2 * whole_s), "<=", 1.15
     rival = of_the_same_bit_rate(ours, source, by_hand)
-    print("video:", ", ".join(f"{path.stem} {video_bps(path) / 1e6:.3f} Mb/s" for path in (ours, rival)))
+    print(
+        "video:",
+        ", ".join(f"{path.stem} {video_bps(path) / 1e6:.3f} Mb/s" for path in (ours, rival)),
+    )
     yield "XPSNR by hand minus ours, dB", xpsnr(rival, source) - xpsnr(ours, source), "<=", 0.1
 
 

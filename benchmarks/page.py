@@ -1,8 +1,8 @@
 """How long the Posts page takes for 2,000 posts on 200 accounts: processor time, size, and time to paint in Chromium.
 
-Run it with ``python -m benchmarks.page``. The posts are around now, 76 a day, as a lead meets them. The past half has
-runs, whose tasks, XComs and rows of the ledger exist and changed one after the other within the last hour. It exits
-with 1 if a limit does not hold.
+Run it with ``python -m benchmarks.page``. The posts are around now, 76 a day, as a lead meets them.
+The past half has runs, whose tasks, XComs and rows of the ledger exist and changed one after the
+other within the last hour. It exits with 1 if a limit does not hold.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ SPACING = timedelta(minutes=19)
 DAG_ID = "page_benchmark"
 REPEATS = 15
 CHANGED_WITHIN = timedelta(hours=1)
-#: The longest that a look at the calendar and the answer of a month may take together, and the paint of a view.
+#: The longest that a look at the calendar and the answer of a month may take together, and the
+#: paint of a view.
 MOST_SERVER_MS, MOST_PAINT_MS = 100, 600
 PORT = 18_431
 HOME = f"http://localhost:{PORT}"
@@ -78,8 +79,14 @@ def _store(folder: Path) -> None:
         for number in range(POSTS)
     ]
     file = folder / "calendar.yaml"
-    file.write_text(yaml.safe_dump({"defaults": {"timezone": "UTC"}, "min_spacing": "1 minute", "posts": posts}))
-    store_calendar(content_calendar_dag(DAG_ID, file, accounts=[f"brand_{number:03}" for number in range(ACCOUNTS)]))
+    file.write_text(
+        yaml.safe_dump({"defaults": {"timezone": "UTC"}, "min_spacing": "1 minute", "posts": posts})
+    )
+    store_calendar(
+        content_calendar_dag(
+            DAG_ID, file, accounts=[f"brand_{number:03}" for number in range(ACCOUNTS)]
+        )
+    )
     _store_runs()
 
 
@@ -103,8 +110,16 @@ def _store_runs() -> None:
     stored = read_plan(file)
     assert stored is not None
     posts = stored.plan.calendar.posts[:WITH_RUN]
-    begun = {post.id: Begun(post.version, post.publish_at.timestamp(), post.key, post.id) for post in posts}
-    store(file, stored.model_copy(update={"plan": replace(stored.plan, begun=begun, passed={}, pending=())}))
+    begun = {
+        post.id: Begun(post.version, post.publish_at.timestamp(), post.key, post.id)
+        for post in posts
+    }
+    store(
+        file,
+        stored.model_copy(
+            update={"plan": replace(stored.plan, begun=begun, passed={}, pending=())}
+        ),
+    )
     now = datetime.now(timezone.utc)
     with create_session() as session:
         version = session.scalar(select(DagVersion.id).where(DagVersion.dag_id == DAG_ID))
@@ -113,21 +128,43 @@ def _store_runs() -> None:
         rows: list[Any] = []
         for number, post in enumerate(posts):
             at = now - CHANGED_WITHIN * (number / WITH_RUN)
-            state: dict[str, Any] = {"state": DagRunState.RUNNING, "run_after": now, "queued_at": at}
+            state: dict[str, Any] = {
+                "state": DagRunState.RUNNING,
+                "run_after": now,
+                "queued_at": at,
+            }
             run = DagRun(dag_id=DAG_ID, run_id=post.id, run_type="manual", **state)
             run.updated_at = at
             session.add(run)
             session.flush()
-            of_run = {"dag_id": DAG_ID, "run_id": post.id, "pool": "default_pool", "dag_version_id": version}
+            of_run = {
+                "dag_id": DAG_ID,
+                "run_id": post.id,
+                "pool": "default_pool",
+                "dag_version_id": version,
+            }
             common = {**of_run, "map_index": -1, "updated_at": at}
-            states = dict.fromkeys(("prepare", "approve", "create"), "success") | {"publish": "deferred"}
+            states = dict.fromkeys(("prepare", "approve", "create"), "success") | {
+                "publish": "deferred"
+            }
             tasks += [{**common, "task_id": step, "state": one} for step, one in states.items()]
-            about = {"dag_run_id": run.id, "dag_id": DAG_ID, "run_id": post.id, "task_id": "prepare"}
+            about = {
+                "dag_run_id": run.id,
+                "dag_id": DAG_ID,
+                "run_id": post.id,
+                "task_id": "prepare",
+            }
             outcome = {"state": "later", "mark": "waits for its file", "try": 0}
-            rows.append(XComModel(**about, map_index=-1, key="outcome", value=outcome, timestamp=at))
+            rows.append(
+                XComModel(**about, map_index=-1, key="outcome", value=outcome, timestamp=at)
+            )
             uri, key = ledger_asset(post.account).uri, f"late:{post.key}"
             row = sealed({"version": post.version, "at": None}, key, uri)
-            rows.append(AssetStateStoreModel(asset_id=assets[uri], key=key, value=json.dumps(row), updated_at=at))
+            rows.append(
+                AssetStateStoreModel(
+                    asset_id=assets[uri], key=key, value=json.dumps(row), updated_at=at
+                )
+            )
         session.execute(insert(TaskInstance), tasks)
         session.add_all(rows)
 
@@ -167,12 +204,18 @@ def _server_ms(routes: Any) -> float:
             begun_s = time.process_time()
             routes.boards.board(DAG_ID, is_fresh=True)
             looks.append(1000 * (time.process_time() - begun_s))
-        print(f"look at what changed{statistics.median(looks):6.0f} ms  (once in two seconds, for all viewers)")
+        print(
+            f"look at what changed{statistics.median(looks):6.0f} ms  (once in two seconds, for all viewers)"
+        )
         months = [ask()[0] for _ in range(REPEATS)]
-        print(f"month               {statistics.median(months):6.0f} ms  (with HTTP; largest {max(months):.0f} ms)")
+        print(
+            f"month               {statistics.median(months):6.0f} ms  (with HTTP; largest {max(months):.0f} ms)"
+        )
         idle = [ask(answer.headers["etag"])[0] for _ in range(REPEATS)]
         print(f"nothing changed     {statistics.median(idle):6.0f} ms")
-        kilobytes = [len(content) / 1000 for content in (answer.content, gzip.compress(answer.content))]
+        kilobytes = [
+            len(content) / 1000 for content in (answer.content, gzip.compress(answer.content))
+        ]
         print("size                {:6.0f} kB, compressed {:.0f} kB".format(*kilobytes))
     total_ms = statistics.median(looks) + statistics.median(months)
     print(f"look and month      {total_ms:6.0f} ms  (limit {MOST_SERVER_MS} ms)")
@@ -198,7 +241,9 @@ def _paint_ms() -> float:
                 page.wait_for_selector("#view .card")
                 times.append(1000 * (time.perf_counter() - begun_s))
             medians.append(statistics.median(times))
-            print(f"{view:<7} is painted    {medians[-1]:6.0f} ms  (from the request; limit {MOST_PAINT_MS} ms)")
+            print(
+                f"{view:<7} is painted    {medians[-1]:6.0f} ms  (from the request; limit {MOST_PAINT_MS} ms)"
+            )
         browser.close()
     return max(medians)
 

@@ -2,9 +2,10 @@
 
     python -m benchmarks.pictures [--pictures 10] [--pairs 3]
 
-Ours is TranscodeOperator as Airflow executes it: one task with all pictures, in a process that Airflow has started
-already. The processes that it starts for the pictures count. The script to compare with is written here by hand.
-Exit code 1: a bound was exceeded. Run it on a machine that does nothing else.
+Ours is TranscodeOperator as Airflow executes it: one task with all pictures, in a process that
+Airflow has started already. The processes that it starts for the pictures count. The script to
+compare with is written here by hand. Exit code 1: a bound was exceeded. Run it on a machine that
+does nothing else.
 """
 
 from __future__ import annotations
@@ -67,16 +68,25 @@ def main() -> int:
         by_hand.mkdir()
         cost(script(MAKE_PICTURES, photos, options.pictures))
         both = [
-            (cost(script(PICTURES_BY_HAND, photos, by_hand)), of_the_task(photos, Path(name, f"ours-{number}")))
+            (
+                cost(script(PICTURES_BY_HAND, photos, by_hand)),
+                of_the_task(photos, Path(name, f"ours-{number}")),
+            )
             for number in range(options.pairs)
         ]
     for number, (plain, ours) in enumerate(both, 1):
         sides = (("ours", ours), ("by hand", plain))
-        spent = "; ".join(f"{name} {one.seconds:.2f} s, processor {one.cpu_seconds:.2f} s" for name, one in sides)
+        spent = "; ".join(
+            f"{name} {one.seconds:.2f} s, processor {one.cpu_seconds:.2f} s" for name, one in sides
+        )
         print(f"pair {number}, {options.pictures} pictures: {spent}")
     print(f"processors: {len(os.sched_getaffinity(0))}")
     rows = (
-        ("pictures per second, to Pillow by hand", [plain.seconds / ours.seconds for plain, ours in both], LEAST_CLOCK),
+        (
+            "pictures per second, to Pillow by hand",
+            [plain.seconds / ours.seconds for plain, ours in both],
+            LEAST_CLOCK,
+        ),
         (
             "the same by processor time",
             [plain.cpu_seconds / ours.cpu_seconds for plain, ours in both],
@@ -96,13 +106,17 @@ def of_the_task(photos: Path, output: Path) -> Cost:
 
     logging.disable()
     sources = [str(path) for path in sorted(photos.glob("*.jpg"))]
-    task = TranscodeOperator(task_id="transcode", source=sources, output=f"{output}/", placement="carousel")
+    task = TranscodeOperator(
+        task_id="transcode", source=sources, output=f"{output}/", placement="carousel"
+    )
     pushed: dict[str, Any] = {}
     context: Any = {"ti": SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))}
     started, used = time.monotonic(), cpu_s()
     task.execute(context)
     seconds, cpu_seconds = time.monotonic() - started, cpu_s() - used
-    assert {(one["after"]["columns"], one["after"]["rows"]) for one in pushed["report"]} == {(1440, 1080)}
+    assert {(one["after"]["columns"], one["after"]["rows"]) for one in pushed["report"]} == {
+        (1440, 1080)
+    }
     return Cost(seconds, cpu_seconds, 0.0)
 
 

@@ -1,9 +1,9 @@
 """What one loop of the scheduler costs while people are asked about posts, each of which has an active run.
 
-The runs, their task instances and their questions are written as the task prepare leaves them. The scheduler examines
-20 active runs a loop, so a loop does not become slower with more. What grows is how many loops it takes until each run
-was examined. Run ``python -m benchmarks.preparation``; exit code 1: a loop with all questions costs more than twice one
-with 20.
+The runs, their task instances and their questions are written as the task prepare leaves them. The
+scheduler examines 20 active runs a loop, so a loop does not become slower with more. What grows is
+how many loops it takes until each run was examined. Run ``python -m benchmarks.preparation``; exit
+code 1: a loop with all questions costs more than twice one with 20.
 """
 
 from __future__ import annotations
@@ -63,14 +63,21 @@ def main() -> int:
 
         initdb()
         accounts = [f"brand_{number:02}" for number in range(given.accounts)]
-        store_dag(content_calendar_dag(DAG_ID, f"{home}/posts.yaml", accounts=accounts, is_paused_upon_creation=False))
+        store_dag(
+            content_calendar_dag(
+                DAG_ID, f"{home}/posts.yaml", accounts=accounts, is_paused_upon_creation=False
+            )
+        )
         runner = SchedulerJobRunner(job=Job(), executors=[LocalExecutor(parallelism=4)])
         idle = _measure(runner, "no active run")
         _ask(range(EXAMINED))
         few = _measure(runner, f"{EXAMINED} open questions")
         _ask(range(EXAMINED, given.posts))
         asked = _measure(runner, f"{given.posts:,} open questions")
-    print(f"{given.posts:,} open questions cost {asked.cpu_ms / few.cpu_ms:.2f} times {EXAMINED}, ", end="")
+    print(
+        f"{given.posts:,} open questions cost {asked.cpu_ms / few.cpu_ms:.2f} times {EXAMINED}, ",
+        end="",
+    )
     print(f"and {asked.cpu_ms / idle.cpu_ms:.1f} times an idle calendar")
     is_cheap = asked.cpu_ms <= LIMIT * few.cpu_ms and asked.statements <= LIMIT * few.statements
     return 0 if is_cheap else 1
@@ -97,7 +104,10 @@ def _measure(runner: SchedulerJobRunner, name: str) -> Loop:
             event.remove(session.get_bind(), "before_cursor_execute", count)
     cpu_ms = statistics.median(loop.cpu_ms for loop in measured)
     median = Loop(cpu_ms, int(statistics.median(loop.statements for loop in measured)))
-    print(f"{name:<36}{median.cpu_ms:7.1f} ms of CPU{median.statements:6} statements a loop", flush=True)
+    print(
+        f"{name:<36}{median.cpu_ms:7.1f} ms of CPU{median.statements:6} statements a loop",
+        flush=True,
+    )
     return median
 
 
@@ -109,7 +119,10 @@ def _ask(numbers: Iterable[int]) -> None:
     from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
-    now, states = datetime.now(timezone.utc) - timedelta(minutes=1), {"prepare": "success", "approve": "awaiting_input"}
+    now, states = (
+        datetime.now(timezone.utc) - timedelta(minutes=1),
+        {"prepare": "success", "approve": "awaiting_input"},
+    )
     with create_session() as session:
         dag: Any = SerializedDagModel.get_dag(DAG_ID, session=session)
         for number in numbers:
@@ -123,7 +136,10 @@ def _ask(numbers: Iterable[int]) -> None:
             for task_id, state in states.items():
                 tasks[task_id].state = state
             question = HITLDetail(
-                ti_id=tasks["approve"].id, options=["Approve", "Reject"], subject="Publish?", params={}
+                ti_id=tasks["approve"].id,
+                options=["Approve", "Reject"],
+                subject="Publish?",
+                params={},
             )
             session.add(question)
 

@@ -1,7 +1,7 @@
 """How each benchmark begins and ends.
 
-SIGTERM ends it as Ctrl-C does, with all that it has started. With ``--record``, what it prints is also stored in
-``benchmarks/results``, where a test compares it with the tables of the docs.
+SIGTERM ends it as Ctrl-C does, with all that it has started. With ``--record``, what it prints is
+also stored in ``benchmarks/results``, where a test compares it with the tables of the docs.
 """
 
 from __future__ import annotations
@@ -64,4 +64,6 @@ def as_program(main: Callable[[], int]) -> NoReturn:
 
 def _commit() -> str:
     command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    ).stdout.strip()

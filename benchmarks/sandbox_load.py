@@ -1,7 +1,8 @@
 """Measure what the sandbox bears: many clients with pictures, reels among them, a link that hangs, and a day of calls.
 
-Run ``python benchmarks/sandbox_load.py``. It prints what was measured beside what is wanted, and asserts nothing. The
-seconds of CPU are those of the sandbox and of its ffmpeg: they depend less than times on what else the machine does.
+Run ``python benchmarks/sandbox_load.py``. It prints what was measured beside what is wanted, and
+asserts nothing. The seconds of CPU are those of the sandbox and of its ffmpeg: they depend less
+than times on what else the machine does.
 """
 
 from __future__ import annotations
@@ -36,10 +37,14 @@ class Load:
 
     def __init__(self, sandbox: SandboxHandle) -> None:
         self.sandbox = sandbox
-        self.tokens = [sandbox.add_account(str(17841400000000100 + n), f"account_{n}") for n in range(ACCOUNTS)]
+        self.tokens = [
+            sandbox.add_account(str(17841400000000100 + n), f"account_{n}") for n in range(ACCOUNTS)
+        ]
         sandbox.switch(calls_per_24_h=1_000_000, quota_total=1_000_000)
         limits = httpx.Limits(max_connections=CLIENTS + HANGING)
-        self.http = httpx.AsyncClient(base_url=f"{sandbox.url}/v27.0", timeout=120, trust_env=False, limits=limits)
+        self.http = httpx.AsyncClient(
+            base_url=f"{sandbox.url}/v27.0", timeout=120, trust_env=False, limits=limits
+        )
 
     async def call(self, method: str, path: str, number: int, **params: str) -> dict[str, str]:
         """Make a call as one of the accounts, and return its answer."""
@@ -57,7 +62,9 @@ class Load:
 
     async def reel(self, number: int, url: str) -> str:
         """Create a container of a reel."""
-        return (await self.call("POST", "/me/media", number, media_type="REELS", video_url=url))["id"]
+        return (await self.call("POST", "/me/media", number, media_type="REELS", video_url=url))[
+            "id"
+        ]
 
     async def publish(self, number: int) -> None:
         """Publish the sample picture."""
@@ -65,7 +72,9 @@ class Load:
 
     async def ready(self, number: int, container_id: str) -> None:
         """Wait until a container is FINISHED."""
-        while (await self.call("GET", f"/{container_id}", number, fields="status_code"))["status_code"] != "FINISHED":
+        while (await self.call("GET", f"/{container_id}", number, fields="status_code"))[
+            "status_code"
+        ] != "FINISHED":
             await asyncio.sleep(5)
 
 
@@ -87,7 +96,9 @@ async def mixed(load: Load, reels: str) -> float:
 
     async def one(number: int) -> None:
         is_reel = number % 100 < REELS_IN_100
-        made = await (load.reel(number, f"{reels}/{number}.mp4") if is_reel else load.picture(number))
+        made = await (
+            load.reel(number, f"{reels}/{number}.mp4") if is_reel else load.picture(number)
+        )
         await load.ready(number, made)
 
     await asyncio.gather(*(one(n) for n in range(CONTAINERS)))
@@ -133,7 +144,9 @@ def memory_mb(process_id: int) -> float:
 def cpu_s(process_id: int) -> tuple[float, float]:
     """Return how many seconds of CPU a process and its children that have ended took."""
     fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
-    user, system, of_children, system_of_children = (int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in fields[11:15])
+    user, system, of_children, system_of_children = (
+        int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in fields[11:15]
+    )
     return user + system, of_children + system_of_children
 
 
@@ -146,7 +159,11 @@ def different_reels(sandbox: SandboxHandle) -> Iterator[str]:
         def do_GET(self) -> None:
             """Answer with the file, as to a request for a range."""
             is_file = self.path.endswith(".mp4")
-            body = sample + (24).to_bytes(4, "big") + b"free" + self.path.encode().ljust(16)[:16] if is_file else b""
+            body = (
+                sample + (24).to_bytes(4, "big") + b"free" + self.path.encode().ljust(16)[:16]
+                if is_file
+                else b""
+            )
             self.send_response(206 if is_file else 404)
             self.send_header("Content-Type", "video/mp4")
             self.send_header("Content-Length", str(len(body)))
@@ -178,9 +195,17 @@ async def measure(sandbox: SandboxHandle, process_id: int) -> None:
     print("| measured | result | wanted | CPU |")
     print("|---|---|---|---|")
     row("memory at the start", f"{memory_mb(process_id):.0f} MB", "")
-    row(f"{PICTURES} pictures published by {CLIENTS} clients", f"{await in_turns(load):.1f} s", "10 s")
+    row(
+        f"{PICTURES} pictures published by {CLIENTS} clients",
+        f"{await in_turns(load):.1f} s",
+        "10 s",
+    )
     with different_reels(sandbox) as reels:
-        row(f"{CONTAINERS} containers, {REELS_IN_100} % reels, all ready", f"{await mixed(load, reels):.1f} s", "60 s")
+        row(
+            f"{CONTAINERS} containers, {REELS_IN_100} % reels, all ready",
+            f"{await mixed(load, reels):.1f} s",
+            "60 s",
+        )
     took = await beside_hanging_links(load)
     row(f"a picture beside {HANGING} links that hang", f"{took * 1000:.0f} ms", "as without")
     row("memory before the day", f"{memory_mb(process_id):.0f} MB", "")

@@ -1,8 +1,9 @@
 """Compare thousands of containers that wait in one triggerer: our triggers, bare date triggers, and a naive sensor.
 
-Each kind waits in a real ``airflow triggerer`` with a capacity of 6,000, against one sandbox, one kind after the other.
-Then the triggerer with this provider's triggers is stopped, once with TERM and once with KILL, and started again.
-Run ``python -m benchmarks.scale``; exit code 1: a limit was exceeded.
+Each kind waits in a real ``airflow triggerer`` with a capacity of 6,000, against one sandbox, one
+kind after the other. Then the triggerer with this provider's triggers is stopped, once with TERM
+and once with KILL, and started again. Run ``python -m benchmarks.scale``; exit code 1: a limit was
+exceeded.
 """
 
 from __future__ import annotations
@@ -31,7 +32,13 @@ KINDS = ("date", "ours", "naive")
 CALLS_PER_HOUR = 200
 #: What a poller spends of it steadily.
 ASKING_PER_S: Final = 0.5 * CALLS_PER_HOUR / 3600
-CPU_LIMIT, MEMORY_LIMIT_KB, LAG_LIMIT_MS, EXTRA_CALLS_LIMIT, ALL_WAIT_LIMIT_S = 0.5, 20.0, 100.0, 3, 60.0
+CPU_LIMIT, MEMORY_LIMIT_KB, LAG_LIMIT_MS, EXTRA_CALLS_LIMIT, ALL_WAIT_LIMIT_S = (
+    0.5,
+    20.0,
+    100.0,
+    3,
+    60.0,
+)
 #: And what it may spend at once, in a new process.
 CALLS_AT_ONCE: Final = 3
 ASKED_LIMIT_S: Final = 300
@@ -107,7 +114,11 @@ class Scale:
                 yield NaiveTrigger(connection["host"], connection["password"], container_id)
 
     def _waits(self, kind: str) -> Waits:
-        return self.waits[:: self.options.containers // self.options.naive] if kind == "naive" else self.waits
+        return (
+            self.waits[:: self.options.containers // self.options.naive]
+            if kind == "naive"
+            else self.waits
+        )
 
     def _calls(self, after: int) -> Counter[str]:
         return Counter(str(entry.account) for entry in self.sandbox.journal("status", after=after))
@@ -129,11 +140,15 @@ class Scale:
             "processor, supervisor": lambda kind: f"{figures[kind].supervisor_cpu:.2f}",
             "memory, MB": lambda kind: f"{figures[kind].memory_kb / 1024:.0f}",
             "memory above bare, KB a wait": lambda kind: f"{self.memory_kb(kind):.1f}",
-            "memory, supervisor, MB": lambda kind: f"{figures[kind].supervisor_memory_kb / 1024:.0f}",
+            "memory, supervisor, MB": lambda kind: (
+                f"{figures[kind].supervisor_memory_kb / 1024:.0f}"
+            ),
             "loop lag, median / p99, ms": lambda kind: (
                 f"{figures[kind].median_lag_ms:.1f} / {figures[kind].p99_lag_ms:.1f}"
             ),
-            "calls of the worst account": lambda kind: f"{self.calls[kind]} in {self.passed_s[kind]:.0f} s",
+            "calls of the worst account": lambda kind: (
+                f"{self.calls[kind]} in {self.passed_s[kind]:.0f} s"
+            ),
             "log lines of the waits": lambda kind: f"{len(figures[kind].log_lines)}",
             "open files": lambda kind: f"{figures[kind].files}",
             "open files, supervisor": lambda kind: f"{figures[kind].supervisor_files}",
@@ -143,7 +158,9 @@ class Scale:
         for name, cell in rows.items():
             print(f"| {name} | " + " | ".join(cell(kind) for kind in figures) + " |")
         for name, seconds in self.again_s.items():
-            print(f"\nafter {name}, from the start of the new triggerer on: all wait again after {seconds:.0f} s,")
+            print(
+                f"\nafter {name}, from the start of the new triggerer on: all wait again after {seconds:.0f} s,"
+            )
             print(f"every account is asked about after {self.asked_s[name]:.0f} s,")
             print(f"worst account: {max(0.0, self.extra_calls[name]):.1f} extra calls")
         return 0 if self._is_good() else 1
@@ -161,18 +178,30 @@ class Scale:
         )
 
 
-def _accounts_with_containers(sandbox: SandboxHandle, options: argparse.Namespace) -> tuple[dict[str, Any], Waits]:
+def _accounts_with_containers(
+    sandbox: SandboxHandle, options: argparse.Namespace
+) -> tuple[dict[str, Any], Waits]:
     sandbox.switch(
-        processing={"never": True, "outcome": "finished"}, calls_per_24_h=1_000_000, containers_per_24_h=9999
+        processing={"never": True, "outcome": "finished"},
+        calls_per_24_h=1_000_000,
+        containers_per_24_h=9999,
     )
     connections, made = {}, []
     for number in range(options.accounts):
         user_id = str(17841400000001000 + number)
         token = sandbox.add_account(user_id, f"account_{number}")
-        connection = {"conn_type": "instagram", "login": user_id, "password": token, "host": sandbox.url}
+        connection = {
+            "conn_type": "instagram",
+            "login": user_id,
+            "password": token,
+            "host": sandbox.url,
+        }
         connections[f"ig_{number}"] = connection | {"extra": {"calls_per_hour": CALLS_PER_HOUR}}
         with httpx.Client(
-            base_url=sandbox.url, headers={"Authorization": f"Bearer {token}"}, timeout=60, trust_env=False
+            base_url=sandbox.url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60,
+            trust_env=False,
         ) as http:
             for _ in range(options.containers // options.accounts):
                 wanted = {"media_type": "REELS", "video_url": "https://example.com/a.mp4"}
@@ -186,7 +215,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--containers", type=int, default=5000)
     parser.add_argument("--accounts", type=int, default=200)
-    parser.add_argument("--naive", type=int, default=1000, help="how many the naive sensor waits for")
+    parser.add_argument(
+        "--naive", type=int, default=1000, help="how many the naive sensor waits for"
+    )
     parser.add_argument("--seconds", type=float, default=60, help="length of each measurement")
     parser.add_argument("--settle", type=float, default=30, help="seconds before each measurement")
     options = parser.parse_args()

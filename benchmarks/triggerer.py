@@ -1,7 +1,8 @@
 """A real triggerer that holds thousands of deferred tasks, and its resource usage.
 
-Airflow's own process with its supervisor, its log file for each trigger, and an SQLite database. Only the tasks' rows
-are written directly through Airflow's models, because 5,000 runs up to their deferral would take an hour.
+Airflow's own process with its supervisor, its log file for each trigger, and an SQLite database.
+Only the tasks' rows are written directly through Airflow's models, because 5,000 runs up to their
+deferral would take an hour.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Figures:
     :param lags_ms: How late the event loop was, each time it was looked at.
     :param files: Open in the process with the triggers.
     :param supervisor_files: Open in the other one.
-    :param log_lines: Lines in the logs of the triggers since the start, without Airflow's own first line of each.
+    :param log_lines: Lines in the logs of the triggers since the start, without Airflow's own first
+        line of each.
     """
 
     cpu: float
@@ -88,7 +90,8 @@ class Triggerer:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "PYTHONPATH": str(ROOT),
         }
-        os.environ.update(self.settings, AIRFLOW__LOGGING__LOGGING_LEVEL="ERROR")  # this process writes the rows
+        # this process writes the rows
+        os.environ.update(self.settings, AIRFLOW__LOGGING__LOGGING_LEVEL="ERROR")
         self._logs = home / "logs"
         self._process: subprocess.Popen[bytes] | None = None
         self._expected = 0
@@ -106,7 +109,11 @@ class Triggerer:
         self._logs = self.home / f"logs-{time.time_ns()}"
         self.probe_file.unlink(missing_ok=True)
         logging = {"BASE_LOG_FOLDER": str(self._logs), "LOGGING_LEVEL": "INFO"}
-        environment = os.environ | self.settings | {f"AIRFLOW__LOGGING__{name}": text for name, text in logging.items()}
+        environment = (
+            os.environ
+            | self.settings
+            | {f"AIRFLOW__LOGGING__{name}": text for name, text in logging.items()}
+        )
         with (self.home / "triggerer.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [AIRFLOW, "triggerer"],
@@ -148,7 +155,9 @@ class Triggerer:
             supervisor_cpu=(_cpu_s(supervisor) - supervisor_cpu) / passed_s,
             memory_kb=_rss_kb(runner),
             supervisor_memory_kb=_rss_kb(supervisor),
-            lags_ms=[late_ms for at, late_ms, *_ in self._probed() if began <= at <= began + passed_s],
+            lags_ms=[
+                late_ms for at, late_ms, *_ in self._probed() if began <= at <= began + passed_s
+            ],
             files=_files(runner),
             supervisor_files=_files(supervisor),
             log_lines=self._log_lines(),
@@ -156,7 +165,9 @@ class Triggerer:
 
     def _all_run(self) -> bool:
         if self._process is None or self._process.poll() is not None:
-            raise RuntimeError(f"The triggerer ended: {(self.home / 'triggerer.log').read_text()[-2000:]}")
+            raise RuntimeError(
+                f"The triggerer ended: {(self.home / 'triggerer.log').read_text()[-2000:]}"
+            )
         return self.running() >= self._expected and self.probe_file.exists()
 
     def running(self) -> int:
@@ -211,10 +222,14 @@ def _make_database(connections: Mapping[str, Mapping[str, Any]]) -> None:
         session.connection().exec_driver_sql("pragma journal_mode = wal")
         DagBundlesManager().sync_bundles_to_db(session=session)
         for conn_id, fields in connections.items():
-            session.add(Connection(conn_id=conn_id, **{**fields, "extra": json.dumps(fields["extra"])}))
+            session.add(
+                Connection(conn_id=conn_id, **{**fields, "extra": json.dumps(fields["extra"])})
+            )
     with create_session() as session:
         stored = LazyDeserializedDAG.from_dag(dag)
-        update_dag_parsing_results_in_db("dags-folder", None, [stored], {}, None, set(), session=session)
+        update_dag_parsing_results_in_db(
+            "dags-folder", None, [stored], {}, None, set(), session=session
+        )
 
 
 def _write_rows(triggers: list[Any]) -> int:
@@ -237,7 +252,9 @@ def _write_rows(triggers: list[Any]) -> int:
         assert version is not None
         assert dag is not None
         task = dag.get_task("wait")
-        run = DagRun(dag_id=DAG_ID, run_id=run_id, run_type=DagRunType.MANUAL, state=DagRunState.RUNNING)
+        run = DagRun(
+            dag_id=DAG_ID, run_id=run_id, run_type=DagRunType.MANUAL, state=DagRunState.RUNNING
+        )
         run.run_after, run.start_date, run.created_dag_version = now, now, version
         session.add(run)
         session.flush()

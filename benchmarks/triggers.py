@@ -43,7 +43,9 @@ class NaiveTrigger(BaseTrigger):
         async with httpx.AsyncClient(base_url=self.host, headers=headers, trust_env=False) as http:
             while True:
                 with suppress(httpx.HTTPError):
-                    answer = await http.get(f"/v27.0/{self.container_id}", params={"fields": "status_code"})
+                    answer = await http.get(
+                        f"/v27.0/{self.container_id}", params={"fields": "status_code"}
+                    )
                     if answer.is_success and answer.json()["status_code"] == "FINISHED":
                         break
                 await asyncio.sleep(EVERY_S)
@@ -53,7 +55,8 @@ class NaiveTrigger(BaseTrigger):
 class LoopProbe(BaseTrigger):
     """Records how late the triggerer's event loop resumes a sleep of 50 ms, and in which process.
 
-    :param file: The file to write: one line of JSON for each sleep, with time, lateness in ms, process and parent.
+    :param file: The file to write: one line of JSON for each sleep, with time, lateness in ms,
+        process and parent.
     """
 
     def __init__(self, file: str) -> None:

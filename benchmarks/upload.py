@@ -1,7 +1,8 @@
 """Compare an upload with curl's of the same file, and measure its memory and several uploads at the same time.
 
-Both send to one sandbox, in turns, each time to a new container. Then several processes send at the same time, as tasks
-do, while another one makes a small call every 100 ms. ``python -m benchmarks.upload --mb 300``
+Both send to one sandbox, in turns, each time to a new container. Then several processes send at the
+same time, as tasks do, while another one makes a small call every 100 ms. ``python -m
+benchmarks.upload --mb 300``
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def main() -> int:
     parser.add_argument("--mb", type=int, default=100, help="size of the file in megabytes")
     parser.add_argument("--rounds", type=int, default=9, help="uploads of each kind")
     parser.add_argument("--at-once", type=int, default=4, help="so many uploads at the same time")
-    parser.add_argument("--worker", nargs=3, metavar=("URL", "TOKEN", "VIDEO"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--worker", nargs=3, metavar=("URL", "TOKEN", "VIDEO"), help=argparse.SUPPRESS
+    )
     options = parser.parse_args()
     if options.worker:
         url, token, video = options.worker
@@ -57,12 +60,22 @@ def main() -> int:
 
 def _crowd(sandbox: SandboxHandle, video: Path, at_once: int) -> int:
     """Upload several at the same time, and make small calls meanwhile."""
-    command = [sys.executable, "-m", "benchmarks.upload", "--worker", sandbox.url, sandbox.token, str(video)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.upload",
+        "--worker",
+        sandbox.url,
+        sandbox.token,
+        str(video),
+    ]
     asked_s: list[float] = []
     with GraphClient(sandbox.token, base_url=sandbox.url) as client:
         sandbox.settle()
         began = time.perf_counter()
-        uploads = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(at_once)]
+        uploads = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(at_once)
+        ]
         try:
             while any(process.poll() is None for process in uploads):
                 asks = time.perf_counter()
@@ -74,16 +87,25 @@ def _crowd(sandbox: SandboxHandle, video: Path, at_once: int) -> int:
                 process.terminate()
             raise
         took_s = time.perf_counter() - began
-    figures = [[float(figure) for figure in process.communicate()[0].split()] for process in uploads]
+    figures = [
+        [float(figure) for figure in process.communicate()[0].split()] for process in uploads
+    ]
     seconds, megabytes = zip(*figures, strict=True)
     print(f"\n{at_once} at once: {_list(list(seconds))} s, all in {took_s:.2f} s")
-    print(f"the fastest to the slowest: {min(seconds) / max(seconds):.2f} (limit: at least {FAIRNESS_LIMIT})")
+    print(
+        f"the fastest to the slowest: {min(seconds) / max(seconds):.2f} (limit: at least {FAIRNESS_LIMIT})"
+    )
     print(
         f"another call meanwhile: {statistics.median(asked_s):.3f} s in the median (limit {ANSWER_LIMIT_S}), "
         f"{max(asked_s):.3f} s at most"
     )
-    print(f"peak memory above the idle worker: {max(megabytes):.1f} MB (limit: less than {MEMORY_LIMIT_MB})")
-    fair = min(seconds) / max(seconds) >= FAIRNESS_LIMIT and statistics.median(asked_s) <= ANSWER_LIMIT_S
+    print(
+        f"peak memory above the idle worker: {max(megabytes):.1f} MB (limit: less than {MEMORY_LIMIT_MB})"
+    )
+    fair = (
+        min(seconds) / max(seconds) >= FAIRNESS_LIMIT
+        and statistics.median(asked_s) <= ANSWER_LIMIT_S
+    )
     return 0 if fair and max(megabytes) < MEMORY_LIMIT_MB else 1
 
 
@@ -94,18 +116,34 @@ def _compare(sandbox: SandboxHandle, video: Path, rounds: int) -> int:
             if kind == "curl":
                 curls_s.append(_curl(sandbox, video))
                 continue
-            command = [sys.executable, "-m", "benchmarks.upload", "--worker", sandbox.url, sandbox.token, str(video)]
-            seconds, megabytes = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.upload",
+                "--worker",
+                sandbox.url,
+                sandbox.token,
+                str(video),
+            ]
+            seconds, megabytes = subprocess.run(
+                command, check=True, capture_output=True, text=True
+            ).stdout.split()
             ours_s.append(float(seconds))
             memory_mb.append(float(megabytes))
     ours, curls = statistics.median(ours_s), statistics.median(curls_s)
     ratio = statistics.median(curl_s / our_s for curl_s, our_s in zip(curls_s, ours_s, strict=True))
     size_mb = video.stat().st_size / 1_000_000
-    print(f"{size_mb:.0f} MB, median of {rounds} (all: ours {_list(ours_s)}; curl {_list(curls_s)})")
+    print(
+        f"{size_mb:.0f} MB, median of {rounds} (all: ours {_list(ours_s)}; curl {_list(curls_s)})"
+    )
     print(f"ours   {ours:6.2f} s   {size_mb / ours:6.0f} MB/s")
     print(f"curl   {curls:6.2f} s   {size_mb / curls:6.0f} MB/s")
-    print(f"throughput, ours to curl's, median of the rounds: {ratio:.2f} (limit: at least {THROUGHPUT_LIMIT})")
-    print(f"peak memory above the idle worker: {max(memory_mb):.1f} MB (limit: less than {MEMORY_LIMIT_MB})")
+    print(
+        f"throughput, ours to curl's, median of the rounds: {ratio:.2f} (limit: at least {THROUGHPUT_LIMIT})"
+    )
+    print(
+        f"peak memory above the idle worker: {max(memory_mb):.1f} MB (limit: less than {MEMORY_LIMIT_MB})"
+    )
     return 0 if max(memory_mb) < MEMORY_LIMIT_MB and ratio >= THROUGHPUT_LIMIT else 1
 
 
@@ -113,7 +151,8 @@ def _measured_upload(sandbox: SandboxHandle, video: Path) -> tuple[float, float]
     """Upload in this process and return the seconds and the peak growth of its memory in megabytes."""
     with GraphClient(sandbox.token, base_url=sandbox.url) as client:
         container = _container(client, sandbox)
-        Path("/proc/self/clear_refs").write_text("5")  # the peak from now on, not that of the imports
+        # the peak from now on, not that of the imports
+        Path("/proc/self/clear_refs").write_text("5")
         idle_kb = _status_kb("VmRSS")
         begin = time.perf_counter()
         VideoUpload(client, str(container.upload_uri), video, container.id).send()
@@ -129,13 +168,17 @@ def _curl(sandbox: SandboxHandle, video: Path) -> float:
         f'header = "offset: 0"\nheader = "file_size: {video.stat().st_size}"\nheader = "Expect:"\n'
     )
     command = ["curl", "--noproxy", "*", "--config", "-"]
-    return float(subprocess.run(command, input=config, check=True, capture_output=True, text=True).stdout)
+    return float(
+        subprocess.run(command, input=config, check=True, capture_output=True, text=True).stdout
+    )
 
 
 def _container(client: GraphClient, sandbox: SandboxHandle) -> Container:
     sandbox.settle()  # the inspection of the last upload takes a processor of its own
     os.sync()  # and writing it to the disk would slow down whoever is next
-    return client.send(calls.create_container(sandbox.user_id, {"media_type": "REELS", "upload_type": "resumable"}))
+    return client.send(
+        calls.create_container(sandbox.user_id, {"media_type": "REELS", "upload_type": "resumable"})
+    )
 
 
 def _status_kb(name: str) -> int:

@@ -1,7 +1,8 @@
 """Check the workers: trigger it after a change of the deployment, and read the log of its task ``report``.
 
-The environment variables ``INSTAGRAM_DOCTOR_QUEUES`` and ``INSTAGRAM_DOCTOR_CONNECTIONS`` name the queues and the
-connections, separated by commas. Defaults: the default queue, and ``instagram_default``.
+The environment variables ``INSTAGRAM_DOCTOR_QUEUES`` and ``INSTAGRAM_DOCTOR_CONNECTIONS`` name the
+queues and the connections, separated by commas. Defaults: the default queue, and
+``instagram_default``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,11 @@ from typing import Any
 from airflow.sdk import DAG, Param, task, task_group
 
 from airflow_provider_instagram.files.access import inside_media_roots
-from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
+from airflow_provider_instagram.operators import (
+    CreateContainerOperator,
+    PublishOperator,
+    TranscodeOperator,
+)
 from airflow_provider_instagram.sensors import ContainerStatusSensor
 
 with DAG(
@@ -41,7 +45,11 @@ with DAG(
     def posts(params: dict[str, Any] | None = None) -> list[dict[str, str]]:
         """Return the posts in the run's parameters, whose files must be in a place of ``[instagram] media_roots``."""
         return [
-            {"post_key": post["id"], "video": inside_media_roots(post["video"]), "caption": post.get("caption", "")}
+            {
+                "post_key": post["id"],
+                "video": inside_media_roots(post["video"]),
+                "caption": post.get("caption", ""),
+            }
             for post in (params or {})["posts"]
         ]
 

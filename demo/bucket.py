@@ -30,7 +30,11 @@ def picture_bucket() -> Iterator[dict[str, str]]:
         url = f"http://{host}:{port}"
         key, secret = KEYS
         client = boto3.client(
-            "s3", endpoint_url=url, region_name=REGION, aws_access_key_id=key, aws_secret_access_key=secret
+            "s3",
+            endpoint_url=url,
+            region_name=REGION,
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
         )
         client.create_bucket(Bucket=BUCKET)
         extra = {"endpoint_url": url, "region_name": REGION}

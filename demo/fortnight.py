@@ -38,17 +38,25 @@ def fortnight_from_now(folder: Path, video: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(video, folder / f"camera{video.suffix}")
     pictures_of(video, folder)
-    document = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8").replace("camera.mov", f"camera{video.suffix}"))
+    document = yaml.safe_load(
+        EXAMPLE.read_text(encoding="utf-8").replace("camera.mov", f"camera{video.suffix}")
+    )
     document["defaults"]["timezone"] = "UTC"
     times = {post.id: post.publish_at for post in read_calendar(str(EXAMPLE)).posts}
-    moved = datetime.now(timezone.utc).replace(second=0, microsecond=0) + FIRST_IN - min(times.values())
+    moved = (
+        datetime.now(timezone.utc).replace(second=0, microsecond=0) + FIRST_IN - min(times.values())
+    )
     for post in document["posts"]:
-        post["publish_at"] = f"{times[post['id']].astimezone(timezone.utc) + moved:%Y-%m-%d %H:%M:%S}"
+        post["publish_at"] = (
+            f"{times[post['id']].astimezone(timezone.utc) + moved:%Y-%m-%d %H:%M:%S}"
+        )
     copy.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return copy
 
 
-def open_accounts(airflow: AirflowStack, sandbox: SandboxHandle, connect: Callable[..., None]) -> None:
+def open_accounts(
+    airflow: AirflowStack, sandbox: SandboxHandle, connect: Callable[..., None]
+) -> None:
     """Open the example's accounts in the sandbox, and connect Airflow to them.
 
     :param connect: Stores a connection to an account of the sandbox in Airflow.

@@ -37,7 +37,12 @@ class MailServer(socketserver.ThreadingTCPServer):
     def connection(self) -> dict[str, Any]:
         """Airflow's connection to it, as JSON."""
         extra = {"disable_ssl": True, "disable_tls": True, "from_email": SENDER}
-        return {"conn_type": "smtp", "host": "127.0.0.1", "port": self.server_address[1], "extra": extra}
+        return {
+            "conn_type": "smtp",
+            "host": "127.0.0.1",
+            "port": self.server_address[1],
+            "extra": extra,
+        }
 
 
 class _Mail(socketserver.StreamRequestHandler):
@@ -49,7 +54,9 @@ class _Mail(socketserver.StreamRequestHandler):
             if line.upper().startswith(b"DATA"):
                 self.wfile.write(b"354 go on\r\n")
                 self.server.mails.append(b"".join(iter(self.rfile.readline, b".\r\n")))
-            self.wfile.write(b"221 bye\r\n" if line.upper().startswith(b"QUIT") else b"250 fine\r\n")
+            self.wfile.write(
+                b"221 bye\r\n" if line.upper().startswith(b"QUIT") else b"250 fine\r\n"
+            )
 
 
 @contextmanager
@@ -93,6 +100,8 @@ def _shown(mail: bytes) -> str:
     read = message_from_bytes(mail, policy=default)
     body = read.get_body(("html", "plain"))
     text = f'<base target="_blank">{body.get_content() if body is not None else ""}'
-    heading = f"<h2>{html.escape(str(read['Subject']))}</h2><p>To {html.escape(str(read['To']))}</p>"
+    heading = (
+        f"<h2>{html.escape(str(read['Subject']))}</h2><p>To {html.escape(str(read['To']))}</p>"
+    )
     frame = f'<iframe sandbox="allow-popups allow-popups-to-escape-sandbox" srcdoc="{html.escape(text)}"></iframe>'
     return f"<article>{heading}{frame}</article>"

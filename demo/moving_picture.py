@@ -39,7 +39,9 @@ min_spacing: 1 minute
 defaults: {account: instagram_studio, timezone: Europe/Berlin}
 posts:
 """
-PLANNED: Final = '  - {{id: {id}, publish_at: {at:%Y-%m-%d} 17:00, video: canyon.mp4, caption: "{caption}"}}\n'
+PLANNED: Final = (
+    '  - {{id: {id}, publish_at: {at:%Y-%m-%d} 17:00, video: canyon.mp4, caption: "{caption}"}}\n'
+)
 ADDED: Final = """\
   - id: lens-test
     publish_at: {at:%Y-%m-%d %H:%M}
@@ -48,7 +50,11 @@ ADDED: Final = """\
     approval: required
 """
 #: The other posts of the week, by their ids.
-CAPTIONS: Final = {"hello": "A new week, a new set.", "unboxing": "What is in the box?", "cut": "The cut of the week."}
+CAPTIONS: Final = {
+    "hello": "A new week, a new set.",
+    "unboxing": "What is in the box?",
+    "cut": "The cut of the week.",
+}
 EDITOR: Final = """<body style="margin:0;background:#1e1e2e;color:#cdd6f4;font:20px/1.6 'DejaVu Sans Mono',monospace">
 <div style="background:#313244;padding:10px 24px;font-family:sans-serif">spring.yaml</div>
 <pre style="margin:0;padding:24px;font:inherit;white-space:pre-wrap">{text}<b>▏</b></pre>"""
@@ -73,14 +79,21 @@ class Film:
         frame = Image.new("RGB", (COLUMNS, ROWS + CAPTION_ROWS), "#11111b")
         frame.paste(Image.open(BytesIO(page.screenshot())), (0, 0))
         font = ImageFont.load_default(size=26)
-        ImageDraw.Draw(frame).text((24, ROWS + CAPTION_ROWS // 2), caption, "white", font, anchor="lm")
+        ImageDraw.Draw(frame).text(
+            (24, ROWS + CAPTION_ROWS // 2), caption, "white", font, anchor="lm"
+        )
         self.frames.append(frame)
         self.shown_ms.append(ms)
 
     def save(self) -> None:
         """Write the picture, in the best quality that fits its limit."""
         for quality in (80, 60, 40):
-            more: dict[str, Any] = {"append_images": self.frames[1:], "duration": self.shown_ms, "loop": 0, "method": 6}
+            more: dict[str, Any] = {
+                "append_images": self.frames[1:],
+                "duration": self.shown_ms,
+                "loop": 0,
+                "method": 6,
+            }
             self.frames[0].save(PICTURE, save_all=True, quality=quality, **more)
             if PICTURE.stat().st_size < MOST_BYTES:
                 return
@@ -96,10 +109,15 @@ def main() -> int:
     folder, film = Path(tempfile.mkdtemp(prefix="moving-picture-")), Film()
     try:
         with sandbox_process("--processing-time", "3") as sandbox:
-            settings, calendar = settings_with(folder, sandbox, ("canyon", "coral")), folder / "media" / "spring.yaml"
+            settings, calendar = (
+                settings_with(folder, sandbox, ("canyon", "coral")),
+                folder / "media" / "spring.yaml",
+            )
             days = [now_in_zone() + timedelta(days=number) for number in (1, 2, 4)]
             rows = zip(CAPTIONS.items(), days, strict=True)
-            planned = "".join(PLANNED.format(id=name, at=at, caption=caption) for (name, caption), at in rows)
+            planned = "".join(
+                PLANNED.format(id=name, at=at, caption=caption) for (name, caption), at in rows
+            )
             calendar.write_text(BEGINNING + planned)
             with airflow_stack(settings) as airflow, sync_playwright() as playwright:
                 airflow.wait_for_dag(DAG_ID)
@@ -133,7 +151,9 @@ def _edit(page: Page, film: Film, calendar: Path, at: datetime) -> None:
 def _approve(page: Page, film: Film, airflow: AirflowStack) -> None:
     """Approve the post on its page, and wait until it is published."""
     page.add_init_script("localStorage.setItem('theme', 'light')")
-    page.goto(f"{airflow.url}/plugin/instagram-calendar/instagram/calendar/?view=week&post={DAG_ID}%2Flens-test")
+    page.goto(
+        f"{airflow.url}/plugin/instagram-calendar/instagram/calendar/?view=week&post={DAG_ID}%2Flens-test"
+    )
     frame = page.frame_locator("iframe")
     button = frame.get_by_role("button", name="Approve", exact=True)
     button.wait_for()

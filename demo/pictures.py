@@ -91,7 +91,9 @@ def main() -> int:
                 _take_pictures(browser, airflow.url, GOOD_DAY, ("published", "waiting", "ready"))
                 take_calendar_pictures(browser, airflow, DAG_ID)
                 take_connection_pictures(browser, airflow, sandbox)
-                _write_calendar(calendar, [*yaml.safe_load(calendar.read_text())["posts"], *_bad_posts()])
+                _write_calendar(
+                    calendar, [*yaml.safe_load(calendar.read_text())["posts"], *_bad_posts()]
+                )
                 _take_pictures(browser, airflow.url, PICTURES, ("failed", "problem"))
                 browser.close()
     finally:
@@ -105,11 +107,15 @@ def sources() -> dict[str, str]:
     """Return the SHA-256 of each file that the pages in the pictures are made from, by its path."""
     files = [PACKAGE / "get_provider_info.py", PACKAGE / "calendar" / "tasks" / "approve.py"]
     for folder in ("templates", "board/static"):
-        files += sorted(file.relative_to(ROOT) for file in (ROOT / PACKAGE / "plugin" / folder).iterdir())
+        files += sorted(
+            file.relative_to(ROOT) for file in (ROOT / PACKAGE / "plugin" / folder).iterdir()
+        )
     return {file.as_posix(): sha256((ROOT / file).read_bytes()).hexdigest() for file in files}
 
 
-def settings_with(folder: Path, sandbox: SandboxHandle, videos: Sequence[str] = tuple(PLACES)) -> dict[str, str]:
+def settings_with(
+    folder: Path, sandbox: SandboxHandle, videos: Sequence[str] = tuple(PLACES)
+) -> dict[str, str]:
     """Make videos, the calendar and its DAG, and return the settings of an Airflow with them."""
     media, dags = folder / "media", folder / "airflow" / "dags"
     for each in (media, dags):
@@ -117,14 +123,41 @@ def settings_with(folder: Path, sandbox: SandboxHandle, videos: Sequence[str] = 
     for name in videos:
         x, y, scale = PLACES[name]
         source = f"mandelbrot=size=720x1280:rate=30:start_x={x}:start_y={y}:start_scale={scale}:end_scale={scale / 2}"
-        command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", "sine=frequency=330"]
-        encode = ["-t", "4", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+        command = [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            source,
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=frequency=330",
+        ]
+        encode = [
+            "-t",
+            "4",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-pix_fmt",
+            "yuv420p",
+            "-c:a",
+            "aac",
+        ]
         subprocess.run([*command, *encode, str(media / f"{name}.mp4")], check=True)
     (media / "damaged.mp4").write_bytes(b"this is no video")
     calendar = media / "spring.yaml"
     _write_calendar(calendar, _posts())
-    (dags / "spring.py").write_text(DAG_FILE.format(dag_id=DAG_ID, calendar=str(calendar), accounts=[*ACCOUNTS]))
-    settings = airflow_settings(folder / "airflow", media) | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)}
+    (dags / "spring.py").write_text(
+        DAG_FILE.format(dag_id=DAG_ID, calendar=str(calendar), accounts=[*ACCOUNTS])
+    )
+    settings = airflow_settings(folder / "airflow", media) | {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags)
+    }
     settings |= results_settings(folder, [*ACCOUNTS], CAPTIONS)
     for conn_id, user_id in ACCOUNTS.items():
         token = f"IGAA-of-the-sandbox-{conn_id}"
@@ -142,7 +175,11 @@ def _write_calendar(calendar: Path, posts: list[dict[str, Any]]) -> None:
 
 def now_in_zone() -> datetime:
     """Return the time of the calendar, to the minute."""
-    return datetime.now(timezone.utc).replace(second=0, microsecond=0).astimezone(ZoneInfo("Europe/Berlin"))
+    return (
+        datetime.now(timezone.utc)
+        .replace(second=0, microsecond=0)
+        .astimezone(ZoneInfo("Europe/Berlin"))
+    )
 
 
 def _post(post_id: str, at: datetime, number: int, **more: Any) -> dict[str, Any]:
@@ -160,11 +197,17 @@ def _posts() -> list[dict[str, Any]]:
         _post("hello-week", now + timedelta(minutes=4), 0),
         _post("lens-test", now + timedelta(hours=3), 1, approval="required"),
         _post("unboxing", now + timedelta(hours=5), 2),
-        _post("set-tour", now + timedelta(hours=9), 7, carousel=["shell.mp4", "storm.mp4", "fern.mp4"]),
+        _post(
+            "set-tour", now + timedelta(hours=9), 7, carousel=["shell.mp4", "storm.mp4", "fern.mp4"]
+        ),
         _post("friday-cut", now + timedelta(hours=19), 5, placement="feed"),
     ]
     later = [
-        _post(f"post-{number:02}", (now + timedelta(days=number)).replace(hour=8 + number % 11, minute=30), number)
+        _post(
+            f"post-{number:02}",
+            (now + timedelta(days=number)).replace(hour=8 + number % 11, minute=30),
+            number,
+        )
         for number in range(1, 24)
     ]
     return [*soon, *later]
@@ -179,7 +222,9 @@ def _bad_posts() -> list[dict[str, Any]]:
     ]
 
 
-def _take_pictures(browser: Browser, url: str, pictures: Sequence[Picture], states: Sequence[str]) -> None:
+def _take_pictures(
+    browser: Browser, url: str, pictures: Sequence[Picture], states: Sequence[str]
+) -> None:
     """Take pictures, once the posts have certain states.
 
     :param pictures: The name, the query, the theme and the size of each.
@@ -187,7 +232,9 @@ def _take_pictures(browser: Browser, url: str, pictures: Sequence[Picture], stat
     address = f"{url}/plugin/instagram-calendar/instagram/calendar/"
     for name, query, theme, size in pictures:
         page = browser.new_page(
-            viewport={"width": size[0], "height": size[1]}, locale="en-GB", timezone_id="Europe/Berlin"
+            viewport={"width": size[0], "height": size[1]},
+            locale="en-GB",
+            timezone_id="Europe/Berlin",
         )
         page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
         page.goto(address + query)

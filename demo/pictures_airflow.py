@@ -36,21 +36,29 @@ def take_calendar_pictures(browser: Browser, airflow: AirflowStack, dag_id: str)
 
 def _published(airflow: AirflowStack, dag_id: str) -> str:
     """Return the path of a run that has published a post."""
-    ended = airflow.call("GET", f"/dags/{dag_id}/dagRuns/~/taskInstances", params={"state": "success", "limit": 1000})
-    (run_id, *_) = (task["dag_run_id"] for task in ended["task_instances"] if task["task_id"] == "publish")
+    ended = airflow.call(
+        "GET", f"/dags/{dag_id}/dagRuns/~/taskInstances", params={"state": "success", "limit": 1000}
+    )
+    (run_id, *_) = (
+        task["dag_run_id"] for task in ended["task_instances"] if task["task_id"] == "publish"
+    )
     return f"/dags/{dag_id}/runs/{quote(run_id)}"
 
 
 def _asked(airflow: AirflowStack, dag_id: str) -> str:
     """Return the path of the task that asks about a post, or an empty text."""
-    found = airflow.call("GET", f"/dags/{dag_id}/dagRuns/~/hitlDetails", params={"state": "awaiting_input"})
+    found = airflow.call(
+        "GET", f"/dags/{dag_id}/dagRuns/~/hitlDetails", params={"state": "awaiting_input"}
+    )
     for one in found["hitl_details"]:
         task = one["task_instance"]
         return f"/dags/{dag_id}/runs/{quote(task['dag_run_id'])}/tasks/{task['task_id']}"
     return ""
 
 
-def take_connection_pictures(browser: Browser, airflow: AirflowStack, sandbox: SandboxHandle) -> None:
+def take_connection_pictures(
+    browser: Browser, airflow: AirflowStack, sandbox: SandboxHandle
+) -> None:
     """Take the pictures of the connection form, and of an account that is connected from Airflow's menu."""
     page = browser.new_page(viewport={"width": 1100, "height": 1640}, locale="en-GB")
     form = open_connection_form(page, airflow.url)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAYS: Final = 84
-#: Meta's words for each kind, how the columns of its numbers begin, and how much more it reaches than others.
+#: Meta's words for each kind, how the columns of its numbers begin, and how much more it reaches
+#: than others.
 KINDS: Final = {
     "reel": ("VIDEO", "REELS", "reel", 1.7),
     "picture": ("IMAGE", "FEED", "video_photo", 1.0),
@@ -24,7 +25,9 @@ KINDS: Final = {
 }
 
 
-def results_settings(folder: Path, accounts: Sequence[str], captions: Sequence[str], seed: int = 1) -> dict[str, str]:
+def results_settings(
+    folder: Path, accounts: Sequence[str], captions: Sequence[str], seed: int = 1
+) -> dict[str, str]:
     """Fill a database with two posts a day of each account, and return Airflow's settings for it."""
     connection = json.dumps({"conn_type": "sqlite", "host": str(folder / "warehouse.db")})
     os.environ["AIRFLOW_CONN_WAREHOUSE"] = connection
@@ -35,10 +38,16 @@ def results_settings(folder: Path, accounts: Sequence[str], captions: Sequence[s
     for number in range(2 * DAYS * len(accounts)):
         kind = chance.choice([*KINDS, "reel"])
         media_type, product, prefix, factor = KINDS[kind]
-        at = (now - timedelta(days=1 + number % DAYS)).replace(hour=chance.choice([8, 12, 18, 21]), minute=30)
+        at = (now - timedelta(days=1 + number % DAYS)).replace(
+            hour=chance.choice([8, 12, 18, 21]), minute=30
+        )
         origin = {"post_id": f"1790000000{number:07}", "conn_id": accounts[number % len(accounts)]}
         reach = chance.lognormvariate(7.5, 0.4) * factor
-        about = {"media_type": media_type, "media_product_type": product, "is_story": kind == "story"}
+        about = {
+            "media_type": media_type,
+            "media_product_type": product,
+            "is_story": kind == "story",
+        }
         post = {
             "post_caption": chance.choice(captions),
             "created_timestamp": at,
@@ -47,10 +56,23 @@ def results_settings(folder: Path, accounts: Sequence[str], captions: Sequence[s
         posts.append({**origin, **about, **post})
         for place, age in enumerate(ages_of(kind), 1):
             if at + age.after < now:
-                row = {"age": age.name, "age_seconds": int(age.after.total_seconds()), "status": "read"}
-                numbers = {f"{prefix}_reach": int(reach * place / 3), f"{prefix}_views": int(reach * place / 2)}
-                times = {"due_timestamp": at + age.after, "snapshot_timestamp": at + age.after + timedelta(minutes=12)}
+                row = {
+                    "age": age.name,
+                    "age_seconds": int(age.after.total_seconds()),
+                    "status": "read",
+                }
+                numbers = {
+                    f"{prefix}_reach": int(reach * place / 3),
+                    f"{prefix}_views": int(reach * place / 2),
+                }
+                times = {
+                    "due_timestamp": at + age.after,
+                    "snapshot_timestamp": at + age.after + timedelta(minutes=12),
+                }
                 snapshots.append({**origin, **row, **times, **numbers})
     target.write(POSTS, posts)
     target.write(SNAPSHOTS, snapshots)
-    return {"AIRFLOW_CONN_WAREHOUSE": connection, "AIRFLOW__INSTAGRAM__INSIGHTS_TARGET": "warehouse"}
+    return {
+        "AIRFLOW_CONN_WAREHOUSE": connection,
+        "AIRFLOW__INSTAGRAM__INSIGHTS_TARGET": "warehouse",
+    }

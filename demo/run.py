@@ -42,7 +42,10 @@ def main() -> int:
         with sandbox_process("--processing-time", "3") as sandbox:
             os.environ.update(airflow_settings(home, *{VIDEOS, video.parent}))
             os.environ["AIRFLOW_CONN_INSTAGRAM_DEFAULT"] = connection_json(sandbox)
-            print(f"Sandbox: {sandbox.url}\nAirflow: running the DAG publish_reel, its log is in {LOG}", flush=True)
+            print(
+                f"Sandbox: {sandbox.url}\nAirflow: running the DAG publish_reel, its log is in {LOG}",
+                flush=True,
+            )
             with _output_to(LOG):
                 run = _run_dag(video)
             succeeded = _show(run, sandbox)

@@ -35,8 +35,23 @@ def source_video() -> Path:
             [
                 *("ffmpeg", "-v", "error", "-y"),
                 *("-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30:duration=8"),
-                *("-f", "lavfi", "-i", "sine=frequency=330:beep_factor=4:sample_rate=48000:duration=8"),
-                *("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le", str(part)),
+                *(
+                    "-f",
+                    "lavfi",
+                    "-i",
+                    "sine=frequency=330:beep_factor=4:sample_rate=48000:duration=8",
+                ),
+                *(
+                    "-c:v",
+                    "libx264",
+                    "-preset",
+                    "veryfast",
+                    "-pix_fmt",
+                    "yuv420p",
+                    "-c:a",
+                    "pcm_s16le",
+                    str(part),
+                ),
             ],
             check=True,
         )
@@ -51,11 +66,16 @@ def pictures_of(video: Path, folder: Path) -> list[Path]:
     :param folder: The folder for the pictures.
     """
     made = []
-    for name, filters in (("still", "null"), ("detail", r"select=gte(n\,24),crop=min(iw\,ih):min(iw\,ih)")):
+    for name, filters in (
+        ("still", "null"),
+        ("detail", r"select=gte(n\,24),crop=min(iw\,ih):min(iw\,ih)"),
+    ):
         picture, part = folder / f"{name}.jpg", folder / f"{name}.part.jpg"
         if not picture.exists():
             ffmpeg = ("ffmpeg", "-v", "error", "-y", "-i", str(video))
-            subprocess.run([*ffmpeg, "-vf", filters, "-frames:v", "1", "-q:v", "3", str(part)], check=True)
+            subprocess.run(
+                [*ffmpeg, "-vf", filters, "-frames:v", "1", "-q:v", "3", str(part)], check=True
+            )
             part.replace(picture)
         made.append(picture)
     return made
@@ -72,9 +92,12 @@ def airflow_settings(home: Path, *media_roots: Path) -> dict[str, str]:
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-        "AIRFLOW__CORE__FERNET_KEY": _stored(home / "fernet.key", lambda: Fernet.generate_key().decode()),
+        "AIRFLOW__CORE__FERNET_KEY": _stored(
+            home / "fernet.key", lambda: Fernet.generate_key().decode()
+        ),
         "AIRFLOW__API_AUTH__JWT_SECRET": _stored(home / "jwt.key", lambda: secrets.token_hex(48)),
-        # SQLite has one writer at a time. On a busy machine, its turn comes later than after the default 5 s.
+        # SQLite has one writer at a time. On a busy machine, its turn comes later than after the
+        # default 5 s.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
         "AIRFLOW__INSTAGRAM__MEDIA_ROOTS": ",".join(map(str, media_roots)),
     }

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 HEALTHY = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 START_LIMIT_S = 180
-#: What Airflow's API answers if SQLite was locked for too long. Airflow has then changed nothing. This happens when it
-#: writes to its audit log while a task starts: both wait for each other, until SQLite's timeout.
+#: What Airflow's API answers if SQLite was locked for too long. Airflow has then changed nothing.
+#: This happens when it writes to its audit log while a task starts: both wait for each other, until
+#: SQLite's timeout.
 LOCKED = "Database error"
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))
 
@@ -39,7 +40,8 @@ class AirflowStack:
     :param url: Where its UI and API are.
     :param home: Its AIRFLOW_HOME, where each component logs to ``<component>.log``.
     :param settings: Its environment.
-    :param login: The name and the password of the user who calls its REST API. None if it asks nobody for a login.
+    :param login: The name and the password of the user who calls its REST API. None if it asks
+        nobody for a login.
     :param limit_s: How long its start and its first look at a DAG may take, in seconds.
     """
 
@@ -74,7 +76,9 @@ class AirflowStack:
 
     def stop(self, *components: str, force: bool = False) -> None:
         """Stop components with all their children: first by SIGTERM, unless ``force`` is set."""
-        ended = [self._processes.pop(component) for component in components or tuple(self._processes)]
+        ended = [
+            self._processes.pop(component) for component in components or tuple(self._processes)
+        ]
         for signum in (signal.SIGKILL,) if force else (signal.SIGTERM, signal.SIGKILL):
             for process in ended:
                 with suppress(ProcessLookupError):
@@ -110,7 +114,9 @@ class AirflowStack:
         return other
 
     def _is_healthy(self) -> bool:
-        if dead := [name for name, process in self._processes.items() if process.poll() is not None]:
+        if dead := [
+            name for name, process in self._processes.items() if process.poll() is not None
+        ]:
             raise RuntimeError(f"{', '.join(dead)} ended; see the logs in {self.home}")
         try:
             health = self._http.get("/api/v2/monitor/health").json()
@@ -153,7 +159,9 @@ class AirflowStack:
 
     def wait_for_dag(self, dag_id: str) -> None:
         """Wait until the DAG processor has read a DAG."""
-        wait_until(lambda: self.has(f"/dags/{dag_id}"), f"Airflow has read the DAG {dag_id}", self.limit_s)
+        wait_until(
+            lambda: self.has(f"/dags/{dag_id}"), f"Airflow has read the DAG {dag_id}", self.limit_s
+        )
 
     def has(self, path: str) -> bool:
         """Return whether the REST API has something at a path."""
@@ -170,20 +178,30 @@ class AirflowStack:
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of a run."""
-        return list(self.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"])
+        return list(
+            self.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        )
 
-    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+    def xcom(
+        self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1
+    ) -> Any:
         """Read an XCom."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        return self.call("GET", path, params={"map_index": map_index, "deserialize": False})["value"]
+        return self.call("GET", path, params={"map_index": map_index, "deserialize": False})[
+            "value"
+        ]
 
-    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
+    def task_log(
+        self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1
+    ) -> str:
         """Read the log of a try."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         return str(self.call("GET", path, params={"map_index": map_index, "full_content": True}))
 
 
-def wait_until(condition: Callable[[], Any], what: str, limit_s: float, pause_s: float = 0.25) -> Any:
+def wait_until(
+    condition: Callable[[], Any], what: str, limit_s: float, pause_s: float = 0.25
+) -> Any:
     """Wait for a condition.
 
     :param condition: Returns a true value once it holds.
@@ -238,7 +256,13 @@ def airflow_stack(
     home = Path(settings["AIRFLOW_HOME"])
     end_on_sigterm()
     with (home / "migrate.log").open("wb") as log:
-        subprocess.run([AIRFLOW, "db", "migrate"], env=os.environ | settings, stdout=log, stderr=log, check=True)
+        subprocess.run(
+            [AIRFLOW, "db", "migrate"],
+            env=os.environ | settings,
+            stdout=log,
+            stderr=log,
+            check=True,
+        )
     if (database := home / "airflow.db").exists():
         _enable_write_ahead_log(database)
     if admin is not None:
@@ -254,8 +278,9 @@ def airflow_stack(
 def end_on_sigterm() -> None:
     """Have SIGTERM end this process as Ctrl-C does, so that it stops all that it has started.
 
-    Whoever starts processes calls this first. Only the first SIGTERM counts, because another one would interrupt the
-    stopping. In a thread other than the main one, nothing is changed: Python delivers no signals there.
+    Whoever starts processes calls this first. Only the first SIGTERM counts, because another one
+    would interrupt the stopping. In a thread other than the main one, nothing is changed: Python
+    delivers no signals there.
     """
 
     def end(*_: object) -> None:
@@ -274,7 +299,9 @@ def _start(stack: AirflowStack, starts: int) -> None:
         except StartTimeoutError:
             if start == starts:
                 raise
-            warnings.warn("MACHINE: Airflow took too long to start, and is started again.", stacklevel=3)
+            warnings.warn(
+                "MACHINE: Airflow took too long to start, and is started again.", stacklevel=3
+            )
             stack.stop()
         else:
             break
@@ -282,7 +309,18 @@ def _start(stack: AirflowStack, starts: int) -> None:
 
 def _create_admin(settings: dict[str, str], name: str, password: str) -> None:
     person = ("--firstname", name, "--lastname", name, "--email", f"{name}@example.com")
-    command = [AIRFLOW, "users", "create", "--role", "Admin", "--username", name, "--password", password, *person]
+    command = [
+        AIRFLOW,
+        "users",
+        "create",
+        "--role",
+        "Admin",
+        "--username",
+        name,
+        "--password",
+        password,
+        *person,
+    ]
     subprocess.run(command, env=os.environ | settings, stdout=subprocess.DEVNULL, check=True)
 
 

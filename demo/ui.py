@@ -104,7 +104,10 @@ def said_to_be_slow() -> Iterator[threading.Event]:
     def say() -> None:
         while not is_ready.wait(PATIENCE_S):
             waited_s = time.monotonic() - began_s
-            print(f"Still starting after {waited_s:.0f} s, on a slow machine. Wait, or end it with Ctrl-C.", flush=True)
+            print(
+                f"Still starting after {waited_s:.0f} s, on a slow machine. Wait, or end it with Ctrl-C.",
+                flush=True,
+            )
 
     threading.Thread(target=say, daemon=True).start()
     try:
@@ -127,7 +130,11 @@ def begin(airflow: AirflowStack, sandbox: SandboxHandle, video: Path, calendar: 
 
 
 def addresses(
-    airflow: AirflowStack, sandbox: SandboxHandle, mailbox: str, calendar: Path, settings: dict[str, str]
+    airflow: AirflowStack,
+    sandbox: SandboxHandle,
+    mailbox: str,
+    calendar: Path,
+    settings: dict[str, str],
 ) -> str:
     """Return what there is to see, and who may do what."""
     return (
@@ -153,7 +160,10 @@ def publish_other_formats(airflow: AirflowStack, run_id: str, pictures: list[Pat
 
 
 def connect(
-    airflow: AirflowStack, sandbox: SandboxHandle, conn_id: str = "instagram_default", **extra: str | int
+    airflow: AirflowStack,
+    sandbox: SandboxHandle,
+    conn_id: str = "instagram_default",
+    **extra: str | int,
 ) -> None:
     """Store the connection to the sandbox in Airflow, where its page shows it."""
     connection = sandbox.connection

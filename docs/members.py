@@ -23,7 +23,8 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Return a table, with each cell in one line."""
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(
-        "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in line) + " |" for line in lines
+        "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in line) + " |"
+        for line in lines
     )
 
 
@@ -49,16 +50,27 @@ def _described(shown: Any) -> Iterator[str]:
     text = inspect.getdoc(shown) or ""
     found = list(_FIELD.finditer(text))
     ends = [*(each.start() for each in found[1:]), len(text)]
-    fields = {each[2] or each[1]: plain(text[each.end() : end]) for each, end in zip(found, ends, strict=False)}
+    fields = {
+        each[2] or each[1]: plain(text[each.end() : end])
+        for each, end in zip(found, ends, strict=False)
+    }
     yield plain(text[: found[0].start() if found else None].strip())
     if not callable(shown):
         return
     signature = inspect.signature(shown)
     taken = {**_of_bases(shown), **_parameters(shown)}
-    is_whole = not inspect.isclass(shown) or "__dataclass_fields__" in vars(shown)  # operators inherit BaseOperator's
-    own = [name for name, one in _parameters(shown).items() if name in fields or (is_whole and _is_shown(one))]
+    # operators inherit BaseOperator's
+    is_whole = not inspect.isclass(shown) or "__dataclass_fields__" in vars(shown)
+    own = [
+        name
+        for name, one in _parameters(shown).items()
+        if name in fields or (is_whole and _is_shown(one))
+    ]
     named = dict.fromkeys([*own, *(name for name in fields if name in taken)])
-    rows = [(f"`{name}`", _type(taken[name]), _default(taken[name]), fields.get(name, "")) for name in named]
+    rows = [
+        (f"`{name}`", _type(taken[name]), _default(taken[name]), fields.get(name, ""))
+        for name in named
+    ]
     if rows:
         yield table(("name", "type", "default", "meaning"), rows)
     if not inspect.isclass(shown):
@@ -71,9 +83,15 @@ def _parameters(shown: Any) -> dict[str, inspect.Parameter]:
         return dict(inspect.signature(shown).parameters)
     hints, found = get_type_hints(shown), dict[str, inspect.Parameter]()
     for name, field in shown.__pydantic_fields__.items():
-        default = inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True)
+        default = (
+            inspect.Parameter.empty
+            if field.is_required()
+            else field.get_default(call_default_factory=True)
+        )
         hint = inspect.formatannotation(hints[name]).replace("datetime.", "")
-        found[name] = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+        found[name] = inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint
+        )
     return found
 
 
@@ -93,4 +111,8 @@ def _type(parameter: inspect.Parameter) -> str:
 
 
 def _default(parameter: inspect.Parameter) -> str:
-    return "" if parameter.default is parameter.empty else f"`{parameter.default!r}`".replace("datetime.", "")
+    return (
+        ""
+        if parameter.default is parameter.empty
+        else f"`{parameter.default!r}`".replace("datetime.", "")
+    )

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.cli.cli_config import ActionCommand, GroupCommand
 
 from airflow_provider_instagram.calendar.dag import MAX_LOOKS
-from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
+from airflow_provider_instagram.calendar.file.model import (
+    CALENDAR_FIELDS,
+    CalendarPost,
+    WrittenPost,
+)
 from airflow_provider_instagram.calendar.tasks.previews import MOST_AT_ONCE
 from airflow_provider_instagram.calendar.tasks.tell import TellPost
 from airflow_provider_instagram.cli.definition import get_instagram_commands
@@ -33,7 +37,10 @@ from airflow_provider_instagram.operators.base import InstagramTask
 from airflow_provider_instagram.posts import limits
 from airflow_provider_instagram.posts.fields import EVERY_KIND
 from airflow_provider_instagram.posts.kinds import PostKind
-from airflow_provider_instagram.publishing.outcome import POST_VISIBLE_WITHIN, REQUEST_IN_EFFECT_WITHIN
+from airflow_provider_instagram.publishing.outcome import (
+    POST_VISIBLE_WITHIN,
+    REQUEST_IN_EFFECT_WITHIN,
+)
 from airflow_provider_instagram.quota.call_budget import INSIGHTS_SHARE
 from docs.members import members, plain, table
 from instagram_sandbox.http.endpoints import ENDPOINTS, LOGINS
@@ -51,7 +58,10 @@ ROOT: Final = Path(__file__).parents[1]
 def settings() -> str:
     """Return the settings of the section ``[instagram]``."""
     rows = [
-        (f"`{name}`", _also(option["description"], default=option["default"], example=option["example"]))
+        (
+            f"`{name}`",
+            _also(option["description"], default=option["default"], example=option["example"]),
+        )
         for name, option in SETTINGS["options"].items()
     ]
     return table(("setting", "meaning"), rows)
@@ -60,7 +70,12 @@ def settings() -> str:
 def connection() -> str:
     """Return the fields of the connection's extra."""
     rows = [
-        (f"`{name}`", field["label"], field["description"], _code(str(field["schema"].get("default", ""))))
+        (
+            f"`{name}`",
+            field["label"],
+            field["description"],
+            _code(str(field["schema"].get("default", ""))),
+        )
         for name, field in CONNECTION["conn-fields"].items()
     ]
     return table(("extra", "field of the form", "meaning", "default"), rows)
@@ -69,13 +84,17 @@ def connection() -> str:
 def calendar_fields() -> str:
     """Return the fields of a post in a calendar. Those that only some kinds of posts take name these."""
     defaults = {
-        name: info.default for model in (CalendarPost, WrittenPost) for name, info in model.model_fields.items()
+        name: info.default
+        for model in (CalendarPost, WrittenPost)
+        for name, info in model.model_fields.items()
     }
     rows = [
         (
             f"`{name}`",
             _also(about.says, default=_default(defaults[name])),
-            "all" if about.kinds == EVERY_KIND else ", ".join(kind for kind in PostKind if kind in about.kinds),
+            "all"
+            if about.kinds == EVERY_KIND
+            else ", ".join(kind for kind in PostKind if kind in about.kinds),
         )
         for name, about in CALENDAR_FIELDS.items()
     ]
@@ -85,7 +104,10 @@ def calendar_fields() -> str:
 def error_classes() -> str:
     """Return the classes of errors, and whether a retry can help."""
     rows = [
-        (f"`{name}`", f"{plain((cls.__doc__ or '').strip())} A retry {'can' if cls.retryable else 'cannot'} help.")
+        (
+            f"`{name}`",
+            f"{plain((cls.__doc__ or '').strip())} A retry {'can' if cls.retryable else 'cannot'} help.",
+        )
         for name, cls in [*ERRORS.items()][1:]
     ]
     return table(("error", "meaning"), rows)
@@ -122,7 +144,10 @@ def reads() -> str:
     sent = "container_status,publishing_limit,stories,media_list,media_insights,account_insights,search_audio,"
     return members(
         f"hooks.InstagramHook:{ours},get_conn,get_readonly_conn,get_async_conn,ig_user_id,refresh_token,test_connection",
-        *(f"graph.{name}" for name in (*returned, "insight_reader.Reading:reason_of", "accounts.Account")),
+        *(
+            f"graph.{name}"
+            for name in (*returned, "insight_reader.Reading:reason_of", "accounts.Account")
+        ),
         "graph.client.GraphClient:send",
         "graph.client.AsyncGraphClient:send",
         f"graph.calls:{sent}comment_list,comment,reply_list,comment_count",
@@ -140,7 +165,9 @@ def error_codes() -> str:
     for rule in RULES:
         shown = (rule.error.__name__, f"{rule.meaning}. {rule.hint}{_retried(rule.after)}")
         grouped.setdefault(shown, []).append((rule.code, rule.subcode))
-    rows = [(_numbers(numbers), f"`{error}`", meaning) for (error, meaning), numbers in grouped.items()]
+    rows = [
+        (_numbers(numbers), f"`{error}`", meaning) for (error, meaning), numbers in grouped.items()
+    ]
     return table(("code/subcode", "error", "meaning and remedy"), rows)
 
 
@@ -202,12 +229,16 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
 }
 END: Final = "<!-- end of table -->"
 #: A comment in a line of its own that names a table, and the table behind it, if it was written.
-TABLE: Final = re.compile(rf"^<!-- table: ([\w ]+) -->$(?:(?:(?!^<!-- table: ).)*?^{END}$)?", re.MULTILINE | re.DOTALL)
+TABLE: Final = re.compile(
+    rf"^<!-- table: ([\w ]+) -->$(?:(?:(?!^<!-- table: ).)*?^{END}$)?", re.MULTILINE | re.DOTALL
+)
 
 
 def filled(text: str) -> str:
     """Return a page with its tables, and with the numbers before each ``<!-- = name -->``, as the code has them."""
-    text = TABLE.sub(lambda found: f"<!-- table: {found[1]} -->\n\n{TABLES[found[1]]()}\n\n{END}", text)
+    text = TABLE.sub(
+        lambda found: f"<!-- table: {found[1]} -->\n\n{TABLES[found[1]]()}\n\n{END}", text
+    )
     return NUMBER.sub(lambda found: f"{NUMBERS[found[1]]:,}<!-- = {found[1]} -->", text)
 
 
@@ -231,7 +262,8 @@ def _of_account(name: str) -> int:
 
 
 NUMBER: Final = re.compile(r"[\d.,]+<!-- = ([\w ]+) -->")
-#: The numbers that stand in sentences. A page shows one as ``100<!-- = reel MB -->``; a test compares them.
+#: The numbers that stand in sentences. A page shows one as ``100<!-- = reel MB -->``; a test
+#: compares them.
 NUMBERS: Final[dict[str, int]] = {
     "reel MB": REELS.max_size_bytes // 10**6,
     "reel seconds": int(REELS.max_duration_s),
@@ -284,7 +316,10 @@ def _arguments(command: ActionCommand) -> str:
     for arg in command.args:
         arg.add_to_parser(parser)
     rows = [
-        (", ".join(f"`{flag}`" for flag in action.option_strings) or f"`{action.dest.upper()}`", _help(action))
+        (
+            ", ".join(f"`{flag}`" for flag in action.option_strings) or f"`{action.dest.upper()}`",
+            _help(action),
+        )
         for action in parser._actions
     ]
     return f"\n\n{table(('argument', 'meaning'), rows)}" if rows else ""
@@ -292,14 +327,19 @@ def _arguments(command: ActionCommand) -> str:
 
 def _help(action: argparse.Action) -> str:
     text = (action.help or "") % {**vars(action), "prog": "airflow"}
-    choices = f" One of {', '.join(f'`{choice}`' for choice in action.choices)}." if action.choices else ""
+    choices = (
+        f" One of {', '.join(f'`{choice}`' for choice in action.choices)}."
+        if action.choices
+        else ""
+    )
     return _plain(f"{text.rstrip('.')}.{choices}")
 
 
 def _numbers(numbers: list[tuple[int | None, int | None]]) -> str:
     """Return error codes. Many that follow one another are a range."""
     written = [
-        f"{'container' if code is None else code}{f'/{subcode}' if subcode else ''}" for code, subcode in numbers
+        f"{'container' if code is None else code}{f'/{subcode}' if subcode else ''}"
+        for code, subcode in numbers
     ]
     run = [code for code, subcode in numbers if code is not None and subcode is None]
     hundred = [code for code in run if 200 <= code < 300]
@@ -319,7 +359,12 @@ def _plain(text: str) -> str:
 
 def _also(text: str, **values: str | None) -> str:
     """Return a text and the values that are set, so that a table needs no narrow columns for them."""
-    return " ".join([text, *(f"{name.capitalize()}: {_code(value)}." for name, value in values.items() if value)])
+    return " ".join(
+        [
+            text,
+            *(f"{name.capitalize()}: {_code(value)}." for name, value in values.items() if value),
+        ]
+    )
 
 
 def _default(value: Any) -> str | None:

@@ -34,7 +34,9 @@ SEARCHES: Final = {
 #: The size of the site, at most.
 PAGES, WORDS = 70, 38_000
 #: Tables that ``docs/tables.py`` has written, of which nobody reads all, and comments.
-UNCOUNTED: Final = re.compile(r"<!-- table: [\w ]+ -->.*?<!-- end of table -->|<!--.*?-->", re.DOTALL)
+UNCOUNTED: Final = re.compile(
+    r"<!-- table: [\w ]+ -->.*?<!-- end of table -->|<!--.*?-->", re.DOTALL
+)
 
 
 class Page(HTMLParser):
@@ -59,8 +61,9 @@ class Page(HTMLParser):
 def broken_links(folder: Path) -> list[str]:
     """Return what is wrong with the links of a site, as ``page: link: reason``.
 
-    A link to another site is checked in its form only, because the network is not always there. Pages of source code,
-    which Sphinx makes, link back by one name of a module that may have two, and files to download may be templates.
+    A link to another site is checked in its form only, because the network is not always there.
+    Pages of source code, which Sphinx makes, link back by one name of a module that may have two,
+    and files to download may be templates.
     """
     pages = {path: Page(path.read_text()) for path in sorted(folder.rglob("*.html"))}
     return [
@@ -76,7 +79,9 @@ def _reason(link: str, path: Path, pages: dict[Path, Page]) -> str | None:
     """Return why a link leads nowhere, or None."""
     parts = urlsplit(link)
     if parts.scheme or parts.netloc:
-        good = parts.scheme == "data" or (parts.scheme == "https" and "." in parts.netloc and " " not in link)
+        good = parts.scheme == "data" or (
+            parts.scheme == "https" and "." in parts.netloc and " " not in link
+        )
         return None if good else "not an https address"
     target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
     target = target / "index.html" if target.is_dir() else target
@@ -94,7 +99,10 @@ def not_found(folder: Path) -> list[str]:
 
     text = (folder / "searchindex.js").read_text()
     index = json.loads(text[text.index("(") + 1 : text.rindex(")")])
-    stems = {phrase: [stemmer("english").stemWord(word) for word in phrase.split()] for phrase in SEARCHES}
+    stems = {
+        phrase: [stemmer("english").stemWord(word) for word in phrase.split()]
+        for phrase in SEARCHES
+    }
 
     def pages(stem: str) -> set[str]:
         """Return the pages with a word. The index has a number instead of a list of one."""
@@ -113,7 +121,9 @@ def not_found(folder: Path) -> list[str]:
 def size(folder: Path) -> tuple[int, int]:
     """Return how many pages a folder has, and how many words stand in their sources, without what is generated."""
     texts = [UNCOUNTED.sub("", path.read_text()) for path in folder.rglob("*.md")]
-    return len(texts), sum(len([word for word in text.split() if re.search(r"\w", word)]) for text in texts)
+    return len(texts), sum(
+        len([word for word in text.split() if re.search(r"\w", word)]) for text in texts
+    )
 
 
 def build(folder: Path) -> bool:
@@ -134,9 +144,13 @@ def build(folder: Path) -> bool:
 
 def write_start_page() -> None:
     """Write the page that leads to the newest version that was built, and links to the others."""
-    newest, *others = sorted((path.name for path in SITE.iterdir() if path.is_dir()), key=Version, reverse=True)
+    newest, *others = sorted(
+        (path.name for path in SITE.iterdir() if path.is_dir()), key=Version, reverse=True
+    )
     title = "airflow-provider-instagram"
-    links = "".join(f'<li><a href="{html.escape(name)}/">{html.escape(name)}</a></li>' for name in others)
+    links = "".join(
+        f'<li><a href="{html.escape(name)}/">{html.escape(name)}</a></li>' for name in others
+    )
     SITE.joinpath("index.html").write_text(
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f'<meta http-equiv="refresh" content="0; url={html.escape(newest)}/">'
@@ -150,7 +164,9 @@ def main() -> int:
     pages, words = size(ROOT / "docs")
     said = f"{pages} pages of {PAGES}, {words:,} words of {WORDS:,}"
     if pages > PAGES or words > WORDS:
-        print(f"The site is too large: {said}. Merge pages, or say each fact once.", file=sys.stderr)
+        print(
+            f"The site is too large: {said}. Merge pages, or say each fact once.", file=sys.stderr
+        )
         return 1
     folder = SITE / version("airflow-provider-instagram")
     is_built = build(folder)

@@ -1,7 +1,8 @@
 """``make lint``: count what the house is made of, and fail where a number is above its limit.
 
-A limit is the number that was reached. A change may lower it. Only a commit of its own raises it, and names the user
-for whom. Code is counted in syntax nodes, because a limit of lines makes code dense.
+A limit is the number that was reached. A change may lower it. Only a commit of its own raises it,
+and names the user for whom. Code is counted in syntax nodes, because a limit of lines makes code
+dense.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 import sys
 import tokenize
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[1]
 #: Tokens that make no line a line of code.
 LAYOUT: Final = frozenset(
-    {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    {
+        tokenize.COMMENT,
+        tokenize.NL,
+        tokenize.NEWLINE,
+        tokenize.INDENT,
+        tokenize.DEDENT,
+        tokenize.ENDMARKER,
+    }
 )
 DOCUMENTED: Final = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 #: What a script of the page imports, or exports again.
@@ -45,7 +53,9 @@ class House:
     @cached_property
     def imports(self) -> dict[str, set[str]]:
         """The modules that each module imports, for type checkers only as well."""
-        graph = grimp.build_graph(self.folder.name, exclude_type_checking_imports=False, cache_dir=None)
+        graph = grimp.build_graph(
+            self.folder.name, exclude_type_checking_imports=False, cache_dir=None
+        )
         return {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
 
     def nodes(self, room: str = "") -> int:
@@ -54,7 +64,9 @@ class House:
 
     def nodes_of_sandbox(self) -> int:
         """Count the syntax nodes of the sandbox."""
-        return sum(map(_nodes, _texts(self.folder.parent / "sandbox" / "instagram_sandbox").values()))
+        return sum(
+            map(_nodes, _texts(self.folder.parent / "sandbox" / "instagram_sandbox").values())
+        )
 
     def nodes_of_tests(self) -> int:
         """Count the syntax nodes of the provider's tests."""
@@ -88,12 +100,19 @@ class House:
 
     def scripts_in_circles(self) -> int:
         """Count the scripts of the page that import themselves by way of others."""
-        return len(_in_circles({name: set(SCRIPT_IMPORT.findall(text)) for name, text in self.scripts.items()}))
+        return len(
+            _in_circles(
+                {name: set(SCRIPT_IMPORT.findall(text)) for name, text in self.scripts.items()}
+            )
+        )
 
     @cached_property
     def scripts(self) -> dict[str, str]:
         """The text of each script of the page, by its name."""
-        return {file.name: file.read_text(encoding="utf-8") for file in sorted(self.folder.rglob("static/*.js"))}
+        return {
+            file.name: file.read_text(encoding="utf-8")
+            for file in sorted(self.folder.rglob("static/*.js"))
+        }
 
     def tenths_of_nodes_a_line(self) -> int:
         """Return ten times the number of syntax nodes a line of code."""
@@ -123,7 +142,9 @@ def _lines_of_code(text: str) -> Set[int]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             docstring = node.body[0]
-            lines.difference_update(range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1))
+            lines.difference_update(
+                range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1)
+            )
     return lines
 
 
@@ -160,14 +181,14 @@ class Measure(NamedTuple):
 def _rooms(limits: Mapping[str, tuple[int, int]]) -> Iterator[Measure]:
     """Yield the measure of the syntax nodes of each room that has a limit and a goal of its own."""
     for room, (limit, goal) in limits.items():
-        yield Measure(f"nodes of {room}", lambda house, room=room: house.nodes(f"{room}/"), limit, goal)  # type: ignore[misc]
+        yield Measure(f"nodes of {room}", partial(House.nodes, room=f"{room}/"), limit, goal)
 
 
 MEASURES: Final = (
-    Measure("nodes of the provider", House.nodes, 243_920, 212_000),
+    Measure("nodes of the provider", House.nodes, 243_916, 212_000),
     *_rooms(
         {
-            "calendar": (66_102, 46_000),
+            "calendar": (66_093, 46_000),
             "plugin": (32_915, 28_000),
             "insights": (11_251, 9_500),
             "graph": (19_053, 17_500),
@@ -175,7 +196,7 @@ MEASURES: Final = (
             "files": (7_284, 6_300),
         }
     ),
-    Measure("tenths of nodes a line of code", House.tenths_of_nodes_a_line, 98, 80),
+    Measure("tenths of nodes a line of code", House.tenths_of_nodes_a_line, 83, 80),
     Measure("modules", House.module_count, 190, 165),
     Measure("arrows between rooms", House.arrow_count, 102, 92),
     Measure("modules in circles", House.modules_in_circles, 0, 0),
@@ -184,8 +205,13 @@ MEASURES: Final = (
     Measure("places without the formatter", House.skipped_formats, 0, 0),
     Measure("nodes of the sandbox", House.nodes_of_sandbox, 71_799, 70_872),
     Measure("lines of tests", House.lines_of_tests, 57_371, 38_000),
-    Measure("nodes of tests", House.nodes_of_tests, 425_956, 285_000),
-    Measure("lines of the sandbox's tests", lambda house: house.lines_of_tests("sandbox/tests"), 8_818, 6_500),
+    Measure("nodes of tests", House.nodes_of_tests, 425_942, 285_000),
+    Measure(
+        "lines of the sandbox's tests",
+        lambda house: house.lines_of_tests("sandbox/tests"),
+        8_818,
+        6_500,
+    ),
 )
 
 
@@ -200,7 +226,9 @@ def main() -> int:
             verdict = f"ABOVE ITS LIMIT of {limit:,}"
         print(f"{number:9,}  {name:<42}{verdict}".rstrip())
     if broken:
-        print("\nLook for what your change makes unnecessary, then read *The size of the code* in CONTRIBUTING.md.")
+        print(
+            "\nLook for what your change makes unnecessary, then read *The size of the code* in CONTRIBUTING.md."
+        )
     return int(broken)
 
 

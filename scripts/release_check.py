@@ -1,15 +1,17 @@
 """``make release-check``: build both distributions, install them in empty environments, and run the main job from them.
 
-1. Build an sdist of each distribution, and its wheel from the sdist, into ``dist/``, and the same again from a copy of
-   what git holds: every byte has to be the same.
+1. Build an sdist of each distribution, and its wheel from the sdist, into ``dist/``, and the same
+   again from a copy of what git holds: every byte has to be the same.
 2. Check what the wheels contain: files, entry points, metadata, README.
 3. Install the sandbox alone, without Airflow, and publish a reel on it over HTTP.
 4. Install the provider alone: Airflow lists it, and its command says how to get the sandbox.
 5. Write down what came with each, with versions and licenses (CycloneDX), into ``dist/sbom/``.
 6. Add the sandbox as the provider's extra, and run ``make demo`` on the installed packages.
-7. Install both with each other Python from 3.10 to 3.13 that the machine has, also pyenv's, and import what is public.
+7. Install both with each other Python from 3.10 to 3.13 that the machine has, also pyenv's, and
+   import what is public.
 
-The versions and hashes of everything else are those of ``requirements.txt``, and for step 5 ``requirements-sbom.txt``.
+The versions and hashes of everything else are those of ``requirements.txt``, and for step 5
+``requirements-sbom.txt``.
 """
 
 from __future__ import annotations
@@ -101,7 +103,17 @@ class Environment:
         wanted = self.folder / "requirements.txt"
         wanted.write_text("\n".join(requirements))
         pins = ("--require-hashes", "--constraint", ROOT / "requirements.txt")
-        run(UV, "pip", "install", "--quiet", "--python", self.program("python"), *pins, "--requirement", wanted)
+        run(
+            UV,
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            self.program("python"),
+            *pins,
+            "--requirement",
+            wanted,
+        )
 
     def program(self, name: str) -> Path:
         """Return the path of a program of the environment."""
@@ -126,7 +138,10 @@ class Environment:
 
     def size_mb(self) -> float:
         """Return how much disk the installed packages take."""
-        return sum(file.stat().st_size for file in self.folder.glob("lib/**/*") if file.is_file()) / 1e6
+        return (
+            sum(file.stat().st_size for file in self.folder.glob("lib/**/*") if file.is_file())
+            / 1e6
+        )
 
 
 def main() -> int:
@@ -142,7 +157,10 @@ def main() -> int:
     version, other = (metadata(wheel).version for wheel in (provider, sandbox))
     expect(version == other, f"The versions differ: {version} and {other}")
     with tempfile.TemporaryDirectory(prefix="release-check-") as folder:
-        alone, together = Environment(Path(folder) / "sandbox"), Environment(Path(folder) / "provider")
+        alone, together = (
+            Environment(Path(folder) / "sandbox"),
+            Environment(Path(folder) / "provider"),
+        )
         cyclonedx = install_cyclonedx(Path(folder) / "cyclonedx")
         check_sandbox_alone(alone, sandbox)
         write_sbom(cyclonedx, alone, sandbox)
@@ -151,7 +169,9 @@ def main() -> int:
         check_main_job(together, provider, sandbox)
         for python, interpreter in other_pythons():
             check_python(Environment(Path(folder) / python, interpreter), python, provider, sandbox)
-    print(f"\n{version} can be released: the files are in {DIST}. {time.monotonic() - started_s:.0f} s.")
+    print(
+        f"\n{version} can be released: the files are in {DIST}. {time.monotonic() - started_s:.0f} s."
+    )
     return 0
 
 
@@ -171,7 +191,9 @@ def build(checkout: Path, to: Path) -> tuple[Wheel, Wheel]:
 
 def check_reproducible() -> None:
     """Check that a copy of what git holds, in another folder, gives the same bytes."""
-    held = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, capture_output=True).stdout
+    held = subprocess.run(
+        ["git", "archive", "HEAD"], cwd=ROOT, check=True, capture_output=True
+    ).stdout
     with (
         tempfile.TemporaryDirectory(prefix="release-check-") as folder,
         tarfile.open(fileobj=io.BytesIO(held)) as files,
@@ -182,8 +204,13 @@ def check_reproducible() -> None:
             {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in where.iterdir()}
             for where in (DIST, Path(folder) / "dist")
         )
-    different = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
-    expect(not different, f"A copy of the last commit gives other bytes (is everything committed?): {different}")
+    different = sorted(
+        name for name in here.keys() | there.keys() if here.get(name) != there.get(name)
+    )
+    expect(
+        not different,
+        f"A copy of the last commit gives other bytes (is everything committed?): {different}",
+    )
     for name, sha256 in sorted(here.items()):
         report("sha256", f"{sha256}  {name}")
 
@@ -197,14 +224,22 @@ def check_wheel(wheel: Wheel) -> None:
     """Check a wheel's files, entry points, metadata and README."""
     with zipfile.ZipFile(wheel.path) as archive:
         folders = {name.split("/")[0] for name in archive.namelist()}
-    expect({name for name in folders if not name.endswith(".dist-info")} == {wheel.package}, f"It contains {folders}")
+    expect(
+        {name for name in folders if not name.endswith(".dist-info")} == {wheel.package},
+        f"It contains {folders}",
+    )
 
     groups = ConfigParser()
     groups.read_string(_read(wheel, "entry_points.txt"))
-    expect(set(groups.sections()) == ENTRY_POINTS[wheel.name], f"Its entry points are {groups.sections()}")
+    expect(
+        set(groups.sections()) == ENTRY_POINTS[wheel.name],
+        f"Its entry points are {groups.sections()}",
+    )
 
     fields = metadata(wheel)
-    needs = {requirement.name for requirement in fields.requires_dist or () if requirement.marker is None}
+    needs = {
+        requirement.name for requirement in fields.requires_dist or () if requirement.marker is None
+    }
     expect((wheel.name == PROVIDER) == ("apache-airflow" in needs), f"It needs {needs}")
     expect(SANDBOX not in needs, f"It needs {needs}")
     expect(bool(fields.license_files), "It has no license")
@@ -212,7 +247,10 @@ def check_wheel(wheel: Wheel) -> None:
     expect(f"<h1>{wheel.name}</h1>" in page, f"The README does not render: {page[:200]}")
     broken = re.findall(r'(?:href|src)="(?!https:)[^"]*"', page)
     expect(not broken, f"Links of the README lead nowhere on a package's page: {broken}")
-    report(wheel.name, f"{wheel.path.stat().st_size / 1e3:.0f} kB, metadata {fields.metadata_version}, README renders")
+    report(
+        wheel.name,
+        f"{wheel.path.stat().st_size / 1e3:.0f} kB, metadata {fields.metadata_version}, README renders",
+    )
 
 
 def check_sandbox_alone(environment: Environment, sandbox: Wheel) -> None:
@@ -220,7 +258,9 @@ def check_sandbox_alone(environment: Environment, sandbox: Wheel) -> None:
     environment.install(sandbox.requirement())
     size_mb = environment.size_mb()
     expect(size_mb < SANDBOX_LIMIT_MB, f"The sandbox takes {size_mb:.0f} MB")
-    found = environment.python("from importlib.util import find_spec; print(find_spec('airflow'), find_spec('pytest'))")
+    found = environment.python(
+        "from importlib.util import find_spec; print(find_spec('airflow'), find_spec('pytest'))"
+    )
     expect(found == "None None", f"Airflow or pytest came with the sandbox: {found}")
     with running_sandbox(environment) as url:
         permalink = publish_reel(url, environment.folder)
@@ -252,19 +292,32 @@ def publish_reel(url: str, folder: Path) -> str:
     picture = ("-f", "lavfi", "-i", "testsrc2=size=360x640:rate=30:duration=4")
     flat = ("-bf", "0", "-pix_fmt", "yuv420p", "-movflags", "+faststart", "-use_editlist", "0")
     run("ffmpeg", "-v", "error", *picture, *flat, video)
-    with httpx.Client(base_url=f"{url}/v27.0", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False) as http:
+    with httpx.Client(
+        base_url=f"{url}/v27.0", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False
+    ) as http:
 
         def call(method: str, path: str, **request: Any) -> dict[str, Any]:
             answer = http.request(method, path, **request)
             expect(answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}")
             return dict(answer.json())
 
-        made = call("POST", f"/{USER_ID}/media", data={"media_type": "REELS", "upload_type": "resumable"})
-        upload = {"Authorization": f"OAuth {TOKEN}", "offset": "0", "file_size": str(video.stat().st_size)}
+        made = call(
+            "POST", f"/{USER_ID}/media", data={"media_type": "REELS", "upload_type": "resumable"}
+        )
+        upload = {
+            "Authorization": f"OAuth {TOKEN}",
+            "offset": "0",
+            "file_size": str(video.stat().st_size),
+        }
         call("POST", made["uri"], headers=upload, content=video.read_bytes())
         deadline_s = time.monotonic() + 60
-        while (state := call("GET", f"/{made['id']}?fields=status_code,status"))["status_code"] != "FINISHED":
-            expect(state["status_code"] == "IN_PROGRESS" and time.monotonic() < deadline_s, f"The container: {state}")
+        while (state := call("GET", f"/{made['id']}?fields=status_code,status"))[
+            "status_code"
+        ] != "FINISHED":
+            expect(
+                state["status_code"] == "IN_PROGRESS" and time.monotonic() < deadline_s,
+                f"The container: {state}",
+            )
             time.sleep(0.5)
         post = call("POST", f"/{USER_ID}/media_publish", data={"creation_id": made["id"]})
         permalink = str(call("GET", f"/{post['id']}?fields=permalink")["permalink"])
@@ -275,15 +328,26 @@ def publish_reel(url: str, folder: Path) -> str:
 def check_provider_alone(environment: Environment, provider: Wheel) -> None:
     """Check that the provider works without the sandbox, and says how to get it."""
     environment.install(provider.requirement())
-    found = environment.python("from importlib.util import find_spec; print(find_spec('instagram_sandbox'))")
+    found = environment.python(
+        "from importlib.util import find_spec; print(find_spec('instagram_sandbox'))"
+    )
     expect(found == "None", f"The sandbox came with the provider: {found}")
     environment.python(PUBLIC)
     listed = environment.run("airflow", "providers", "list", "--output", "plain")
-    expect(PROVIDER in listed.stdout, f"Airflow does not list the provider: {listed.stdout} {listed.stderr}")
+    expect(
+        PROVIDER in listed.stdout,
+        f"Airflow does not list the provider: {listed.stdout} {listed.stderr}",
+    )
     refused = environment.run("airflow", "instagram", "sandbox")
-    expect(refused.returncode == 2, f"`airflow instagram sandbox` ended with {refused.returncode}: {refused.stderr}")
+    expect(
+        refused.returncode == 2,
+        f"`airflow instagram sandbox` ended with {refused.returncode}: {refused.stderr}",
+    )
     expect("pip install ./sandbox" in refused.stderr, f"It does not say how: {refused.stderr}")
-    report("alone", f"{PROVIDER} is listed by Airflow, and `airflow instagram sandbox` says how to install it")
+    report(
+        "alone",
+        f"{PROVIDER} is listed by Airflow, and `airflow instagram sandbox` says how to install it",
+    )
 
 
 def install_cyclonedx(folder: Path) -> Path:
@@ -308,18 +372,26 @@ def write_sbom(cyclonedx: Path, environment: Environment, wheel: Wheel) -> None:
     parts = {part["name"]: part for part in json.loads(file.read_text())["components"]}
     without = sorted(name for name, part in parts.items() if not part.get("licenses"))
     expect(wheel.name in parts, f"{file} does not name {wheel.name}")
-    report("sbom", f"{file.name}: {len(parts)} parts, without a license in their metadata: {', '.join(without) or '-'}")
+    report(
+        "sbom",
+        f"{file.name}: {len(parts)} parts, without a license in their metadata: {', '.join(without) or '-'}",
+    )
 
 
 def check_main_job(environment: Environment, provider: Wheel, sandbox: Wheel) -> None:
     """Add the sandbox as the provider's extra, and run the demonstration away from the checkout."""
     environment.install(provider.requirement("[sandbox]"), sandbox.requirement())
     for folder in ("demo", "dags"):
-        shutil.copytree(ROOT / folder, environment.folder / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / folder, environment.folder / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
     places = environment.python(
         "import airflow_provider_instagram as a, instagram_sandbox as s; print(a.__file__, s.__file__)"
     )
-    expect(places.count("site-packages") == 2, f"The job would not run from the wheels but from {places}")
+    expect(
+        places.count("site-packages") == 2,
+        f"The job would not run from the wheels but from {places}",
+    )
     done = environment.run("python", "-m", "demo.run")
     print(done.stdout.strip())
     expect(done.returncode == 0, f"The main job failed: {done.stderr}")
@@ -331,8 +403,12 @@ def other_pythons() -> Iterator[tuple[str, Path]]:
         names = [found for found in [shutil.which(f"python{version}")] if found]
         names += sorted(map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python")))
         for name in names:
-            said = subprocess.run([name, "--version"], capture_output=True, text=True, check=False).stdout
-            if said.startswith(f"Python {version}.") and version != ".".join(map(str, sys.version_info[:2])):
+            said = subprocess.run(
+                [name, "--version"], capture_output=True, text=True, check=False
+            ).stdout
+            if said.startswith(f"Python {version}.") and version != ".".join(
+                map(str, sys.version_info[:2])
+            ):
                 yield version, Path(name)
                 break
 
@@ -342,13 +418,19 @@ def check_python(environment: Environment, version: str, provider: Wheel, sandbo
     environment.install(provider.requirement("[sandbox]"), sandbox.requirement())
     environment.python(f"{PUBLIC}\nimport instagram_sandbox.testing.handle")
     listed = environment.run("airflow", "providers", "list", "--output", "plain")
-    expect(PROVIDER in listed.stdout, f"Airflow does not list the provider: {listed.stdout} {listed.stderr}")
+    expect(
+        PROVIDER in listed.stdout,
+        f"Airflow does not list the provider: {listed.stdout} {listed.stderr}",
+    )
     report(f"Python {version}", "both wheels install, and what is public can be imported")
 
 
 def run(*command: str | Path) -> None:
     """Run a command, and end this program if it fails."""
-    expect(subprocess.run(command, check=False, cwd=ROOT).returncode == 0, f"Failed: {' '.join(map(str, command))}")
+    expect(
+        subprocess.run(command, check=False, cwd=ROOT).returncode == 0,
+        f"Failed: {' '.join(map(str, command))}",
+    )
 
 
 def expect(holds: bool, otherwise: str) -> None:

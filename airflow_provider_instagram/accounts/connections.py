@@ -21,7 +21,12 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import oauth, origin
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
-from airflow_provider_instagram.hooks.logins import SECRET_RECORD, may_send_secret, read_login, secret_record
+from airflow_provider_instagram.hooks.logins import (
+    SECRET_RECORD,
+    may_send_secret,
+    read_login,
+    secret_record,
+)
 from airflow_provider_instagram.hooks.token_store import (
     TokenStore,
     configured_token_key,
@@ -46,7 +51,8 @@ ONE_CONNECTION: Final = (
 class StoredConnection:
     """The parts of a stored connection that may be shown.
 
-    :param is_secret_for_hosts: Whether the secret was entered for the hosts that the connection has now.
+    :param is_secret_for_hosts: Whether the secret was entered for the hosts that the connection has
+        now.
     """
 
     conn_id: str
@@ -66,7 +72,9 @@ class StoredConnection:
 
         :raises ValidationError: The connection says something else, which would be used instead.
         """
-        host = host.strip() and origin.base_url(host.strip(), hosts=trusted_hosts(), what="The host")
+        host = host.strip() and origin.base_url(
+            host.strip(), hosts=trusted_hosts(), what="The host"
+        )
         asked = (
             ("login_type", "--login", login.strip().lower(), self.login.value),
             ("host", "--host", host, self.host),
@@ -91,7 +99,9 @@ class StoredConnection:
         """
         if self.exists:
             return self.host, self.oauth_host
-        base_url = origin.base_url(typed.strip() or origin.HOST_OF[login], hosts=trusted_hosts(), what="The host")
+        base_url = origin.base_url(
+            typed.strip() or origin.HOST_OF[login], hosts=trusted_hosts(), what="The host"
+        )
         return base_url, base_url if typed.strip() else None
 
 
@@ -103,22 +113,33 @@ def read_as_server() -> None:
 def connection_ids() -> list[str]:
     """Return the ids of the Instagram connections in Airflow's database, the environment and secrets backends.
 
-    A secrets backend cannot list its connections. Such a connection is listed once a task has used it and stored its
-    token.
+    A secrets backend cannot list its connections. Such a connection is listed once a task has used
+    it and stored its token.
     """
     with create_session() as session:
         stored = list(
-            session.scalars(select(Connection.conn_id).where(Connection.conn_type == InstagramHook.conn_type))
+            session.scalars(
+                select(Connection.conn_id).where(Connection.conn_type == InstagramHook.conn_type)
+            )
         )
     conn_ids = {*stored, *environment_connections()}
-    return sorted(conn_ids | set(filter(secrets_source_for_display, {*stored_connections()} - conn_ids)))
+    return sorted(
+        conn_ids | set(filter(secrets_source_for_display, {*stored_connections()} - conn_ids))
+    )
 
 
 def duplicate_warning(conn_id: str, account: Account) -> str:
     """Return a warning if another connection in Airflow's database has the same account, or an empty text."""
-    same_account = (Connection.conn_type == InstagramHook.conn_type, Connection.login == account.user_id)
+    same_account = (
+        Connection.conn_type == InstagramHook.conn_type,
+        Connection.login == account.user_id,
+    )
     with create_session() as session:
-        ids = sorted(session.scalars(select(Connection.conn_id).where(*same_account, Connection.conn_id != conn_id)))
+        ids = sorted(
+            session.scalars(
+                select(Connection.conn_id).where(*same_account, Connection.conn_id != conn_id)
+            )
+        )
     if not ids:
         return ""
     return f"@{account.username} is also the account of the connection {', '.join(map(repr, ids))}. {ONE_CONNECTION}"
@@ -152,8 +173,15 @@ def require_writable(conn_id: str) -> StoredConnection:
         is_secret_for_hosts = may_send_secret(extra, host, oauth_host)
         scopes = extra.get("scopes") or ""
         scopes = ", ".join(map(str, scopes)) if isinstance(scopes, list) else str(scopes)
-        stored = StoredConnection(conn_id, True, app_id, has_secret, is_secret_for_hosts, host, oauth_host, scopes)
-        return replace(stored, login=login, config_id=str(extra.get("config_id") or ""), account_id=row.login or "")
+        stored = StoredConnection(
+            conn_id, True, app_id, has_secret, is_secret_for_hosts, host, oauth_host, scopes
+        )
+        return replace(
+            stored,
+            login=login,
+            config_id=str(extra.get("config_id") or ""),
+            account_id=row.login or "",
+        )
 
 
 def _login_and_host(row: Connection, named: str) -> tuple[MetaLogin, str]:
@@ -163,7 +191,9 @@ def _login_and_host(row: Connection, named: str) -> tuple[MetaLogin, str]:
     if named:
         login = read_login(named, f"login_type in the extra of connection {row.conn_id!r}")
     what = f"The host of connection {row.conn_id!r}"
-    host = origin.base_url(row.host or origin.HOST_OF[login], row.port, hosts=trusted_hosts(), what=what)
+    host = origin.base_url(
+        row.host or origin.HOST_OF[login], row.port, hosts=trusted_hosts(), what=what
+    )
     if named and host in origin.HOST_OF.values() and host != origin.HOST_OF[login]:
         raise ValidationError(
             f"{what} is {host}, which is not a host of {login.in_words}.",
@@ -204,7 +234,9 @@ def write_login(conn_id: str, app: oauth.LoginApp, login: Login, by: str) -> Non
     """Write a login to its connection, and store the token's record."""
     require_writable(conn_id)
     with create_session() as session:
-        row = session.scalar(select(Connection).where(Connection.conn_id == conn_id).with_for_update())
+        row = session.scalar(
+            select(Connection).where(Connection.conn_id == conn_id).with_for_update()
+        )
         if row is None:
             row = Connection(conn_id=conn_id, conn_type=InstagramHook.conn_type, host=app.base_url)
             if re.fullmatch(r"https://[^:]+", app.base_url):
@@ -232,14 +264,17 @@ def write_login(conn_id: str, app: oauth.LoginApp, login: Login, by: str) -> Non
             extra["scopes"] = app.scopes
         row.login, row.password = login.account.user_id, login.token.access_token
         row.extra = json.dumps(extra)
-        session.add(Log(event="instagram_connect", owner=by, extra=json.dumps({"connection_id": conn_id})))
+        session.add(
+            Log(event="instagram_connect", owner=by, extra=json.dumps({"connection_id": conn_id}))
+        )
     TokenStore(conn_id, login.token.access_token, configured_token_key()).save(login.token)
 
 
 def secrets_source(conn_id: str) -> str:
     """Return where a connection is stored outside Airflow's database, or an empty text.
 
-    A connection of the environment or of a secrets backend hides the one of the same id in Airflow's database.
+    A connection of the environment or of a secrets backend hides the one of the same id in
+    Airflow's database.
     """
     for backend in ensure_secrets_loaded():
         if isinstance(backend, MetastoreBackend):

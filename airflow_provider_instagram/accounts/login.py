@@ -23,7 +23,8 @@ LoginApp = oauth.LoginApp
 #: The most accounts or Pages that an error names.
 MOST_NAMED: Final = 10
 _IN_PORTFOLIO: Final = (
-    f" If its Page belongs to a business portfolio, add {listing.PORTFOLIOS} to the permissions beyond publishing."
+    f" If its Page belongs to a business portfolio, add {listing.PORTFOLIOS} to the permissions"
+    " beyond publishing."
 )
 
 #: What is wrong if a login gives a token of another login, and what to do.
@@ -63,7 +64,11 @@ class Login:
 
 def check_config(login: MetaLogin, config_id: str) -> None:
     """Check the configuration of a login: Unified Login must have one, and Facebook Login may."""
-    if login is MetaLogin.INSTAGRAM or config_id.isdecimal() or (login is MetaLogin.FACEBOOK and not config_id):
+    if (
+        login is MetaLogin.INSTAGRAM
+        or config_id.isdecimal()
+        or (login is MetaLogin.FACEBOOK and not config_id)
+    ):
         return
     raise ValidationError(
         f"Enter the configuration id of {login.in_words}, which is a number.",
@@ -76,7 +81,8 @@ def complete_login(app: LoginApp, code: str, by: str) -> Login:
     """Exchange the code that Meta sent back for a token.
 
     :raises AuthenticationError: The code is not valid, or was used before.
-    :raises PermissionDeniedError: A permission was not granted, or the account is not a professional account.
+    :raises PermissionDeniedError: A permission was not granted, or the account is not a
+        professional account.
     """
     return (_instagram_login if app.login is MetaLogin.INSTAGRAM else _dialog_login)(app, code, by)
 
@@ -91,7 +97,8 @@ def _instagram_login(app: LoginApp, code: str, by: str) -> Login:
         account = client.send(calls.account(with_picture=True))
     if (lack := missing(app.login, account.account_type, None, PUBLISHING)) is not None:
         raise PermissionDeniedError(
-            f"@{account.username}: {lack.message}", hint=f"{lack.remedy} Then connect the account again."
+            f"@{account.username}: {lack.message}",
+            hint=f"{lack.remedy} Then connect the account again.",
         )
     return Login(StoredToken.issued(answer, now, short.permissions, by), account, refused)
 
@@ -122,7 +129,9 @@ def _dialog_login(app: LoginApp, code: str, by: str) -> Login:
 
 def _client(app: LoginApp, token: str | None) -> GraphClient:
     """Return a client that signs calls with a token of Facebook, as an app may require."""
-    return GraphClient(token, base_url=app.base_url, app_secret=app.app_secret, hosts=trusted_hosts())
+    return GraphClient(
+        token, base_url=app.base_url, app_secret=app.app_secret, hosts=trusted_hosts()
+    )
 
 
 def _info(app: LoginApp, token: str) -> TokenInfo:
@@ -133,8 +142,8 @@ def _info(app: LoginApp, token: str) -> TokenInfo:
 def _page(app: LoginApp, person: str, info: TokenInfo) -> tuple[str, Account]:
     """Return the token of the Page to publish for, and the account that the Page is linked to.
 
-    :param person: The token of the person who logged in, which is short-lived. So would be a Page's token that is read
-        with it. Source: Meta, Get Long-Lived Access Tokens.
+    :param person: The token of the person who logged in, which is short-lived. So would be a Page's
+        token that is read with it. Source: Meta, Get Long-Lived Access Tokens.
     :param info: What Meta tells of that token.
     """
     with _client(app, None) as client:
@@ -145,8 +154,14 @@ def _page(app: LoginApp, person: str, info: TokenInfo) -> tuple[str, Account]:
     with _client(app, person) as client:
         for pages in listing.facebook_pages(client, info):
             names |= dict.fromkeys(repr(page.name) for page in pages)
-            linked = {page.account.user_id: (page.access_token, page.account) for page in pages if page.account}
-            found |= {user_id: one for user_id, one in linked.items() if one[0] or user_id not in found}
+            linked = {
+                page.account.user_id: (page.access_token, page.account)
+                for page in pages
+                if page.account
+            }
+            found |= {
+                user_id: one for user_id, one in linked.items() if one[0] or user_id not in found
+            }
             if found and wanted <= found.keys():
                 break
     more = "" if listing.PORTFOLIOS in info.scopes else _IN_PORTFOLIO
@@ -157,7 +172,9 @@ def _page(app: LoginApp, person: str, info: TokenInfo) -> tuple[str, Account]:
             hint="Switch the account to a professional account in the Instagram app, link it in the Page's settings, "
             f"under Linked accounts, and choose that Page and the account when you connect again.{more}",
         )
-    reached = {user_id: f"@{account.username} ({user_id})" for user_id, (_, account) in found.items()}
+    reached = {
+        user_id: f"@{account.username} ({user_id})" for user_id, (_, account) in found.items()
+    }
     token, account = found[_chosen(app, reached, more)]
     if not token:
         raise PermissionDeniedError(

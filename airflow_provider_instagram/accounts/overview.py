@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.sdk.exceptions import AirflowException
 
-from airflow_provider_instagram.accounts.connections import ONE_CONNECTION, secrets_source_for_display
+from airflow_provider_instagram.accounts.connections import (
+    ONE_CONNECTION,
+    secrets_source_for_display,
+)
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.capabilities import needed_by
@@ -39,7 +42,8 @@ class AccountSummary:
     :param lifetime: The remaining life of its token, in words.
     :param problem: What is wrong; the other fields are empty then.
     :param refused: The names of what Instagram refused to the account within the last day.
-    :param secrets_source: Where its connection is stored, if that is outside Airflow's database and cannot be written.
+    :param secrets_source: Where its connection is stored, if that is outside Airflow's database and
+        cannot be written.
     """
 
     conn_id: str
@@ -59,7 +63,10 @@ class AccountSummary:
         """What the account granted, and what is off because of what it did not grant, in words."""
         scopes = self.scopes or AccountScopes(self.conn_id, None)
         on = [feature.name for feature in scopes.features_on]
-        off = [f"{feature.name} (needs {', '.join(scopes.missing(feature))})" for feature in scopes.features_off]
+        off = [
+            f"{feature.name} (needs {', '.join(scopes.missing(feature))})"
+            for feature in scopes.features_off
+        ]
         lacking = {feature.name for feature in scopes.features_off}
         on = [name for name in on if name not in self.refused]
         off += [f"{name} (refused by Instagram)" for name in self.refused if name not in lacking]
@@ -75,20 +82,30 @@ def account_summaries(conn_ids: Iterable[str]) -> list[AccountSummary]:
     pool.shutdown(wait=False, cancel_futures=True)
     timed_out = f"Instagram did not answer within {_TIMEOUT_S} s. Try again."
     return [
-        answer.result() if answer.done() and not answer.cancelled() else AccountSummary(conn_id, problem=timed_out)
+        answer.result()
+        if answer.done() and not answer.cancelled()
+        else AccountSummary(conn_id, problem=timed_out)
         for conn_id, answer in futures.items()
     ]
 
 
 def duplicate_warnings(lines: Sequence[AccountSummary]) -> list[str]:
     """Return a warning for each account that has several connections, also where these do not name it."""
-    accounts = [(line.account.user_id, line.account.username, line.conn_id) for line in lines if line.account]
+    accounts = [
+        (line.account.user_id, line.account.username, line.conn_id)
+        for line in lines
+        if line.account
+    ]
     warnings = []
-    for user_id, username in dict.fromkeys((user_id, username) for user_id, username, _ in accounts):
+    for user_id, username in dict.fromkeys(
+        (user_id, username) for user_id, username, _ in accounts
+    ):
         ids = [conn_id for other, _, conn_id in accounts if other == user_id]
         if len(ids) > 1:
             names = ", ".join(map(repr, ids))
-            warnings.append(f"@{username} is the account of the connections {names}. {ONE_CONNECTION}")
+            warnings.append(
+                f"@{username} is the account of the connections {names}. {ONE_CONNECTION}"
+            )
     return warnings
 
 
@@ -108,13 +125,19 @@ def account_summary(conn_id: str) -> AccountSummary:
     except (InstagramError, AirflowException) as error:
         return AccountSummary(conn_id, problem=str(error), secrets_source=source)
     except Exception as error:  # noqa: BLE001 -- an error of one account must not break the page
-        _log.error("The account of connection %r cannot be read:\n%s", conn_id, redact(traceback.format_exc()))
+        _log.error(
+            "The account of connection %r cannot be read:\n%s",
+            conn_id,
+            redact(traceback.format_exc()),
+        )
         problem = f"This account cannot be read ({type(error).__name__}). See the log of this process for the details."
         return AccountSummary(conn_id, problem=problem, secrets_source=source)
     ends_soon = left is not None and left <= EXPIRY_WARNING
     life = (token.lifetime(now), ends_soon, manager.can_refresh)
     last_post = posts[0] if posts else None
-    return AccountSummary(conn_id, account, *life, limit, last_post, "", source, scopes, (*refused_to(conn_id),))
+    return AccountSummary(
+        conn_id, account, *life, limit, last_post, "", source, scopes, (*refused_to(conn_id),)
+    )
 
 
 def refused_to(conn_id: str) -> dict[str, Refusal]:
@@ -129,14 +152,17 @@ def refused_to(conn_id: str) -> dict[str, Refusal]:
 def kept_from(conn_id: str, parameters: Mapping[str, object]) -> str:
     """Return why an account is known to be unable to publish a post; empty if nothing is known.
 
-    Meta is not asked: its login, the scopes that are stored, and what Instagram refused within the last day decide.
+    Meta is not asked: its login, the scopes that are stored, and what Instagram refused within the
+    last day decide.
 
     :param parameters: Meta's parameters of the post.
     """
     try:
         hook = InstagramHook(conn_id)
         stored = hook.token_manager().store.load()
-        scopes = AccountScopes(conn_id, frozenset(stored.scopes if stored else ()) or None, hook.settings.login)
+        scopes = AccountScopes(
+            conn_id, frozenset(stored.scopes if stored else ()) or None, hook.settings.login
+        )
     except Exception:  # noqa: BLE001 -- no such connection, for example: the task that needs it says so
         _log.debug("What connection %r can do is not known", conn_id, exc_info=True)
         return ""

@@ -1,6 +1,7 @@
 """The three DAGs of a content calendar: a run of one is a post, another starts these runs, the third reports.
 
-To parse their DAG file reads no calendar, so no mistake in a calendar raises there. An invalid argument does.
+To parse their DAG file reads no calendar, so no mistake in a calendar raises there. An invalid
+argument does.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 #: How many posts may have an active run: never the reason why one does not start.
 MAX_ACTIVE_RUNS: Final = 10_000
-#: The same of the two other DAGs. Airflow counts a run as active that a user has dated years ahead, and makes none for
-#: an event beside as many of them. Still only one looks at a time, as only one instance of their tasks works.
+#: The same of the two other DAGs. Airflow counts a run as active that a user has dated years ahead,
+#: and makes none for an event beside as many of them. Still only one looks at a time, as only one
+#: instance of their tasks works.
 MAX_LOOKS: Final = 16
 #: Arguments of a DAG that the calendar sets.
 SET_BY_CALENDAR: Final = ("catchup", "schedule")
@@ -57,21 +59,29 @@ def content_calendar_dag(
 ) -> DAG:
     """Return the DAG that publishes a calendar's posts on time: one run is one post.
 
-    Two more DAGs, which are not created paused, read the file and start the runs (``<dag_id>_plan``), and report
-    problems (``<dag_id>_report``).
+    Two more DAGs, which are not created paused, read the file and start the runs
+    (``<dag_id>_plan``), and report problems (``<dag_id>_report``).
 
-    :param calendar: The file: a path or a URI that ObjectStoragePath opens, or the https address of a sheet.
-    :param accounts: The connections that the file may name, at most 200. A post of another account is left out.
+    :param calendar: The file: a path or a URI that ObjectStoragePath opens, or the https address of
+        a sheet.
+    :param accounts: The connections that the file may name, at most 200. A post of another account
+        is left out.
     :param lead_time: How long before a post's time its container is created.
-    :param prepare_ahead: How long before a post's time its run begins, which transcodes and asks, such as ``7 days``.
+    :param prepare_ahead: How long before a post's time its run begins, which transcodes and asks,
+        such as ``7 days``.
     :param late: What to do with a post whose time has passed: ``publish`` or ``skip``.
     :param max_lateness: How late a post may still be published.
-    :param min_spacing: The smallest distance between two posts of an account. None goes by the file.
-    :param approval: ``required`` demands an approval of each post, whatever the file says. None goes by the file.
+    :param min_spacing: The smallest distance between two posts of an account. None goes by the
+        file.
+    :param approval: ``required`` demands an approval of each post, whatever the file says. None
+        goes by the file.
     :param dry_run: Whether each run stops before it publishes.
-    :param columns: For a sheet: what its columns mean, by their titles, such as ``{"Clip": "video"}``.
-    :param defaults: For a sheet: values of posts that have none of their own, and the order of ``dates``.
-    :param notify: A notifier or a callable, or a list of them, for posts that need attention, and for new problems.
+    :param columns: For a sheet: what its columns mean, by their titles, such as ``{"Clip":
+        "video"}``.
+    :param defaults: For a sheet: values of posts that have none of their own, and the order of
+        ``dates``.
+    :param notify: A notifier or a callable, or a list of them, for posts that need attention, and
+        for new problems.
     :param dag_arguments: More arguments of the DAG, for example ``default_args`` or ``tags``.
     :raises TypeError: If an argument is unknown.
     :raises ValidationError: If an argument is invalid.
@@ -94,7 +104,9 @@ def content_calendar_dag(
         columns=columns or {},
         defaults=defaults or {},
     )
-    shared: dict[str, Any] = {name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments}
+    shared: dict[str, Any] = {
+        name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments
+    }
     _planner(settings, shared)
     _reporter(settings, shared)
     return _posts(settings, dag_arguments)
@@ -107,7 +119,9 @@ def _unknown(name: str) -> TypeError:
     remedy = f"Did you mean {close[0]!r}?" if close else "A DAG has no such argument either."
     if name in SET_BY_CALENDAR:
         remedy = "Leave it out: the calendar sets the schedule, and missed runs are caught up."
-    return TypeError(f"content_calendar_dag() got an unexpected keyword argument {name!r}. {remedy}")
+    return TypeError(
+        f"content_calendar_dag() got an unexpected keyword argument {name!r}. {remedy}"
+    )
 
 
 def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
@@ -120,13 +134,20 @@ def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
 
     tags = dag_arguments.pop("tags", None) or ["instagram"]
     doc = f"Publishes the posts of `{settings.location}`. One run is one post, and has its id."
-    arguments = {"max_active_runs": MAX_ACTIVE_RUNS, "doc_md": doc, "params": _params(), **dag_arguments}
+    arguments = {
+        "max_active_runs": MAX_ACTIVE_RUNS,
+        "doc_md": doc,
+        "params": _params(),
+        **dag_arguments,
+    }
     with DAG(settings.dag_id, schedule=None, tags=[*tags, TAG], **arguments) as dag:
         prepare = PreparePost(task_id="prepare", settings=settings)
         approve = ApprovePost(task_id="approve", settings=settings)
         create = CreatePost(task_id="create", settings=settings)
         publish = PublishPost(task_id="publish", settings=settings, container_id=create.output)
-        comment = CommentPost(task_id="comment", settings=settings, published=publish.output).as_teardown()
+        comment = CommentPost(
+            task_id="comment", settings=settings, published=publish.output
+        ).as_teardown()
         prepare >> approve >> create >> publish >> comment
         if settings.notify is not None:
             comment >> TellPost(task_id="tell", settings=settings).as_teardown()
@@ -143,7 +164,9 @@ def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
 
     due = due_asset(settings.dag_id)
     trigger = CalendarTrigger(settings.location, settings.plan_file, settings.digest)
-    watched = Asset(name=due.name, uri=due.uri, watchers=[AssetWatcher(name="calendar", trigger=trigger)])
+    watched = Asset(
+        name=due.name, uri=due.uri, watchers=[AssetWatcher(name="calendar", trigger=trigger)]
+    )
     with DAG(
         planner_id(settings.dag_id),
         schedule=[watched],
@@ -187,7 +210,10 @@ def _params() -> dict[str, Param]:
             "has passed, however late.",
         ),
         "now": Param(
-            False, type="boolean", title="Now", description="Publish the post at once, also if its time is to come."
+            False,
+            type="boolean",
+            title="Now",
+            description="Publish the post at once, also if its time is to come.",
         ),
         "dry_run": Param(
             False,

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 RETRY_AFTER_S: Final = 10.0
 #: So long a calendar whose DAG file Airflow can no longer read is listed, with its last plan.
 LOST_FOR: Final = timedelta(days=30)
-#: What Airflow writes if the import of a DAG file has taken longer than ``[core] dagbag_import_timeout``.
+#: What Airflow writes if the import of a DAG file has taken longer than ``[core]
+#: dagbag_import_timeout``.
 IMPORT_TIMEOUT: Final = "import timeout"
-#: When a folder of plans did not answer. The plans of the other calendars would be waited for as long.
+#: When a folder of plans did not answer. The plans of the other calendars would be waited for as
+#: long.
 _hung_s: Final[dict[str, float]] = {}
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,8 @@ class CalendarDag:
     """A DAG that is a content calendar.
 
     :param plan_file: Where its planner stores its plan.
-    :param dag_file: The file in which Airflow no longer finds it; empty while Airflow does. Its runs stand still.
+    :param dag_file: The file in which Airflow no longer finds it; empty while Airflow does. Its
+        runs stand still.
     :param lost_at: When Airflow has read it last, if it no longer does.
     :param has_error: Whether that file has an error.
     :param is_slow: Whether the error is that its import took too long.
@@ -70,7 +73,14 @@ def calendars(session: Session) -> list[CalendarDag]:
         ParseImportError.stacktrace.contains(IMPORT_TIMEOUT),
     )
     rows = session.execute(
-        select(*about, dag.is_stale, dag.last_parsed_time, dag.relative_fileloc, dag.has_import_errors, is_slow)
+        select(
+            *about,
+            dag.is_stale,
+            dag.last_parsed_time,
+            dag.relative_fileloc,
+            dag.has_import_errors,
+            is_slow,
+        )
         .join(DagTag, DagTag.dag_id == dag.dag_id)
         .where(or_(~dag.is_stale, dag.last_parsed_time >= utc_now() - LOST_FOR), DagTag.name == TAG)
         .order_by(dag.dag_id)
@@ -95,7 +105,10 @@ class PlanReader:
         """Return the plan, or None if it does not exist here."""
         file = calendar.plan_file
         folder = file.rpartition("/")[0]
-        if time.monotonic() - max(self._failed_s, _hung_s.get(folder, self._failed_s)) < RETRY_AFTER_S:
+        if (
+            time.monotonic() - max(self._failed_s, _hung_s.get(folder, self._failed_s))
+            < RETRY_AFTER_S
+        ):
             return self._stored
         try:
             state = (file, _file_state(file))

@@ -47,7 +47,12 @@ from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledge
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, STEADY_SHARE, UNSTATED_STOP
-from airflow_provider_instagram.quota.reservations import Quota, QuotaReservations, post_quotas, time_until_quota_frees
+from airflow_provider_instagram.quota.reservations import (
+    Quota,
+    QuotaReservations,
+    post_quotas,
+    time_until_quota_frees,
+)
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import web_address
 
@@ -65,7 +70,11 @@ def connect(args: argparse.Namespace) -> None:
     login = complete_login(app, code, f"{getpass.getuser()} in a shell")
     write_login(args.conn_id, app, login, getpass.getuser())
     print(f"Connected @{login.account.username} as {args.conn_id!r}. The token {login.token.end}.")
-    purpose = "To keep it alive" if app.login.gives_refreshable_tokens else "To hear in time when it must be replaced"
+    purpose = (
+        "To keep it alive"
+        if app.login.gives_refreshable_tokens
+        else "To hear in time when it must be replaced"
+    )
     print(f"{purpose}, turn on the DAG refresh_instagram_tokens.")
     for warning in filter(None, (login.warning, duplicate_warning(args.conn_id, login.account))):
         print(f"Warning: {warning}")
@@ -113,14 +122,18 @@ def accounts(args: argparse.Namespace) -> None:
             "account": f"@{line.account.username}" if line.account else "",
             "token": line.lifetime if not line.problem else "",
             "granted": line.permissions if not line.problem else "",
-            "posts_last_24_h": f"{line.limit.quota_usage} of {line.limit.quota_total}" if line.limit else "",
+            "posts_last_24_h": f"{line.limit.quota_usage} of {line.limit.quota_total}"
+            if line.limit
+            else "",
             "last_post": (line.last_post.permalink or "") if line.last_post else "",
             "problem": line.problem,
         }
         for line in account_summaries(connection_ids())
     ]
     if not rows:
-        raise SystemExit(f"No Instagram connection found. Create one: airflow instagram connect {DEFAULT_CONN_ID}")
+        raise SystemExit(
+            f"No Instagram connection found. Create one: airflow instagram connect {DEFAULT_CONN_ID}"
+        )
     AirflowConsole().print_as(data=rows, output=args.output)
 
 
@@ -143,7 +156,9 @@ def limits(args: argparse.Namespace) -> None:
     """Print the limits of an account."""
     described = list(describe(args.conn_id))
     if args.output != "table":
-        rows = [{"name": re.sub(r"\W+", "_", name).lower(), "value": text} for name, text in described]
+        rows = [
+            {"name": re.sub(r"\W+", "_", name).lower(), "value": text} for name, text in described
+        ]
         AirflowConsole().print_as(data=rows, output=args.output)
         return
     for name, text in described:
@@ -156,7 +171,9 @@ def audio(args: argparse.Namespace) -> None:
     hook = InstagramHook(args.conn_id)
     with hook.get_readonly_conn() as client:
         audio_type = "original_sound" if args.sounds else "music"
-        found = client.send(calls.search_audio(hook.ig_user_id(client), audio_type, " ".join(args.query) or None))
+        found = client.send(
+            calls.search_audio(hook.ig_user_id(client), audio_type, " ".join(args.query) or None)
+        )
     AirflowConsole().print_as(data=[one.as_row() for one in found], output=args.output)
 
 
@@ -179,22 +196,33 @@ def places(args: argparse.Namespace) -> None:
         )
         raise
     if not found:
-        raise SystemExit(f"Meta found no Page with a location for {' '.join(args.query)!r}. Try fewer words.")
+        raise SystemExit(
+            f"Meta found no Page with a location for {' '.join(args.query)!r}. Try fewer words."
+        )
     AirflowConsole().print_as(data=[one.as_row() for one in found], output=args.output)
 
 
 def describe(conn_id: str) -> Iterator[tuple[str, str]]:
     """Describe the limits of an account, as pairs of a name and a text."""
     hook = InstagramHook(conn_id)
-    limits, (reported_calls, reported_posts, reported_at) = hook.settings.limits, _reported_by_instagram(hook)
+    limits, (reported_calls, reported_posts, reported_at) = (
+        hook.settings.limits,
+        _reported_by_instagram(hook),
+    )
     quotas = post_quotas(limits.posts_per_hour, limits.posts_per_day)
     used, available_at = _own_posts(conn_id, quotas)
     if reported_posts is not None:
         yield "posts, Instagram", reported_posts
     for quota in quotas:
-        yield f"posts, this {quota.name}", f"{used[quota]} of {quota.posts} (posts_per_{quota.name})"
+        yield (
+            f"posts, this {quota.name}",
+            f"{used[quota]} of {quota.posts} (posts_per_{quota.name})",
+        )
     next_at = max(filter(None, (available_at, reported_at)), default=None)
-    yield "next post", f"at {_format_time(next_at)}; PublishOperator waits until then" if next_at else "now"
+    yield (
+        "next post",
+        f"at {_format_time(next_at)}; PublishOperator waits until then" if next_at else "now",
+    )
     poll_share = limits.calls_per_hour * POLLING_SHARE
     yield (
         "calls",
@@ -229,7 +257,9 @@ def _own_posts(conn_id: str, quotas: tuple[Quota, ...]) -> tuple[dict[Quota, int
     try:
         with open_ledger(conn_id) as store:
             reservations = QuotaReservations(Ledger(store, conn_id), quotas)
-            return {quota: reservations.used(quota) for quota in quotas}, reservations.available_at()
+            return {
+                quota: reservations.used(quota) for quota in quotas
+            }, reservations.available_at()
     except NoLedgerError:
         return dict.fromkeys(quotas, 0), None
 
@@ -237,8 +267,13 @@ def _own_posts(conn_id: str, quotas: tuple[Quota, ...]) -> tuple[dict[Quota, int
 def _waits(conn_id: str, steady_calls: float) -> str:
     """Return how many of an account's containers wait in a triggerer, and until when."""
     with create_session() as session:
-        stored = [trigger.kwargs for trigger in session.scalars(select(Trigger).where(Trigger.classpath == TRIGGER))]
-    deadlines = [float(kwargs["deadline"]) for kwargs in stored if kwargs.get("instagram_conn_id") == conn_id]
+        stored = [
+            trigger.kwargs
+            for trigger in session.scalars(select(Trigger).where(Trigger.classpath == TRIGGER))
+        ]
+    deadlines = [
+        float(kwargs["deadline"]) for kwargs in stored if kwargs.get("instagram_conn_id") == conn_id
+    ]
     if not deadlines:
         return "0"
     every_s = max(5.0, 3600 * len(deadlines) / steady_calls)
@@ -252,7 +287,9 @@ def _usage_text(usage: Usage | None) -> str:
         return "Instagram did not report the usage"
     if usage.regain:
         return f"{usage.percent} % used; stopped for {usage.regain}"
-    slowed = f"; polling slows down from {SLOW_FROM_PERCENT} %" * (usage.percent >= SLOW_FROM_PERCENT)
+    slowed = f"; polling slows down from {SLOW_FROM_PERCENT} %" * (
+        usage.percent >= SLOW_FROM_PERCENT
+    )
     return f"{usage.percent} % used{slowed}"
 
 
@@ -263,7 +300,10 @@ def list_posts(args: argparse.Namespace) -> None:
     done = [row for key, row in rows.items() if key.startswith("done:")]
     table = [_published(row) for row in done if not isinstance(row, LedgerRowError)]
     intents = database.open_intents(rows)
-    table += [_line(row, "open", row["at"], f"requested by {Owner(**row['claim']['owner'])}") for row in intents]
+    table += [
+        _line(row, "open", row["at"], f"requested by {Owner(**row['claim']['owner'])}")
+        for row in intents
+    ]
     AirflowConsole().print_as(data=sorted(table, key=lambda row: row["at"]), output=args.output)
     beside = sys.stdout if args.output == "table" else sys.stderr
     for row in rows.values():
@@ -273,11 +313,22 @@ def list_posts(args: argparse.Namespace) -> None:
 
 def _published(row: dict[str, Any]) -> dict[str, Any]:
     state = "deleted" if row.get("deleted_at") else "live"
-    return _line(row, state, row["published_at"], row["permalink"] or row["media_id"] or "live, media id unknown")
+    return _line(
+        row,
+        state,
+        row["published_at"],
+        row["permalink"] or row["media_id"] or "live, media id unknown",
+    )
 
 
 def _line(row: dict[str, Any], state: str, at: str, post: str) -> dict[str, Any]:
-    return {"post_key": row["post_key"], "state": state, "at": at, "container": row["container_id"], "post": post}
+    return {
+        "post_key": row["post_key"],
+        "state": state,
+        "at": at,
+        "container": row["container_id"],
+        "post": post,
+    }
 
 
 def show_post(args: argparse.Namespace) -> None:
@@ -303,7 +354,9 @@ def settle_post(args: argparse.Namespace) -> None:
         post = {"media_id": args.media_id, "permalink": args.permalink}
         database.settle(store, args.conn_id, args.post_key, live=args.live, **post)
     if args.live:
-        print(f"Recorded {args.post_key} as live. Clear the publish task to get the post as its result.")
+        print(
+            f"Recorded {args.post_key} as live. Clear the publish task to get the post as its result."
+        )
     else:
         print(
             f"Recorded {args.post_key} as not live. Clear the publish task to publish it; if the container has "
@@ -331,7 +384,9 @@ def forget_post(args: argparse.Namespace) -> None:
 def prune(args: argparse.Namespace) -> None:
     """Delete the old rows of all accounts that no longer keep anything from being posted twice."""
     if args.days < SHORTEST_DAYS:
-        raise SystemExit(f"--days is {args.days}. Use at least {SHORTEST_DAYS}: Airflow may still retry newer posts.")
+        raise SystemExit(
+            f"--days is {args.days}. Use at least {SHORTEST_DAYS}: Airflow may still retry newer posts."
+        )
     before = datetime.now(timezone.utc) - timedelta(days=args.days)
     for conn_id in database.ledgers():
         with open_ledger(conn_id) as store:
@@ -345,7 +400,9 @@ def prune(args: argparse.Namespace) -> None:
 def reseal(args: argparse.Namespace) -> None:
     """Seal the rows of all accounts and calendars with the first key of ``[core] fernet_key``."""
     if args.trust and not args.yes:
-        answer = input("Seal all rows as they are? Whoever may write assets may have forged some. [y/N] ")
+        answer = input(
+            "Seal all rows as they are? Whoever may write assets may have forged some. [y/N] "
+        )
         if answer.strip().lower() != "y":
             raise SystemExit("Nothing was changed.")
     with database.sealed_stores() as stores:

@@ -23,7 +23,11 @@ from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import ADD_ZONE, read_duration
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
-from airflow_provider_instagram.calendar.tasks.problems import account_problems, local_pictures, pictures_without_link
+from airflow_provider_instagram.calendar.tasks.problems import (
+    account_problems,
+    local_pictures,
+    pictures_without_link,
+)
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
 from airflow_provider_instagram.posts.limits import caption_warning
@@ -49,7 +53,9 @@ def check_calendar(args: argparse.Namespace) -> None:
     with _exit_if_invalid(args.file):
         spacing = read_duration("--min-spacing", args.min_spacing) if args.min_spacing else None
         earliest, check_files = None if args.allow_past else now, not args.skip_files
-        calendar = _read(args.file, now=earliest, min_spacing=spacing, check_files=check_files, accounts=accounts)
+        calendar = _read(
+            args.file, now=earliest, min_spacing=spacing, check_files=check_files, accounts=accounts
+        )
     limits = {account: _limits(account) for account in calendar.accounts}
     calendar = within_limits(calendar, {account: limit for account, (limit, _) in limits.items()})
     problems = [*calendar.problems, *account_problems(calendar, now)]
@@ -60,9 +66,15 @@ def check_calendar(args: argparse.Namespace) -> None:
         print(problem.text(args.file))
     for post in calendar.posts:
         if (warning := caption_warning(post.caption)) is not None:
-            print(Problem(post.line, f"Warning: {warning}", "The post is published.", post.id).text(args.file))
+            print(
+                Problem(post.line, f"Warning: {warning}", "The post is published.", post.id).text(
+                    args.file
+                )
+            )
     for account, (limit, source) in limits.items():
-        print(f"{account}: at most {limit.posts_per_hour} posts an hour and {limit.posts_per_day} a day ({source}).")
+        print(
+            f"{account}: at most {limit.posts_per_hour} posts an hour and {limit.posts_per_day} a day ({source})."
+        )
     local = sum(bool(local_pictures(post)) for post in calendar.posts)
     if local and not has_public_prefix:
         print(
@@ -73,7 +85,11 @@ def check_calendar(args: argparse.Namespace) -> None:
         print(f"The DAG file must name the accounts: accounts={json.dumps(calendar.accounts)}")
     if calendar.drafts:
         named = ", ".join(f"{draft.id} ({draft.lacks})" for draft in calendar.drafts[:MOST_DRAFTS])
-        more = f" and {len(calendar.drafts) - MOST_DRAFTS} more" if len(calendar.drafts) > MOST_DRAFTS else ""
+        more = (
+            f" and {len(calendar.drafts) - MOST_DRAFTS} more"
+            if len(calendar.drafts) > MOST_DRAFTS
+            else ""
+        )
         print(f"{_count(len(calendar.drafts), 'draft')}, not published yet: {named}{more}.")
     owners = f" for {', '.join(calendar.accounts)}" if calendar.accounts else ""
     print(f"{_count(len(calendar.posts), 'post')}{owners}; {_count(len(problems), 'problem')}.")
@@ -113,14 +129,20 @@ def import_calendar(args: argparse.Namespace) -> None:
         )
     calendar = parse_rows(sheet.rows, args.output or str(Path(args.file).with_suffix(".yaml")))
     add_zone = "Give --timezone Europe/Berlin, or put the zones into a column timezone."
-    found = [replace(one, remedy=add_zone) if one.remedy == ADD_ZONE else one for one in calendar.problems]
+    found = [
+        replace(one, remedy=add_zone) if one.remedy == ADD_ZONE else one
+        for one in calendar.problems
+    ]
     found = [one for one in found if one != EMPTY or not sheet.problems]
     problems = sorted((*sheet.problems, *found), key=lambda problem: problem.line)
     for problem in problems:
         print(problem.text(args.file), file=sys.stderr)
     # an incomplete calendar would be taken for a complete one
     written = "; nothing was written" if sheet.problems else ""
-    print(f"{_count(len(sheet.rows.rows), 'post')}; {_count(len(problems), 'problem')}{written}.", file=sys.stderr)
+    print(
+        f"{_count(len(sheet.rows.rows), 'post')}; {_count(len(problems), 'problem')}{written}.",
+        file=sys.stderr,
+    )
     if sheet.problems:
         raise SystemExit(FAILED)
     _write(args.output, sheet.text)
@@ -130,7 +152,8 @@ def import_calendar(args: argparse.Namespace) -> None:
 def fill_calendar(args: argparse.Namespace) -> None:
     """Print what is proposed, and write it if confirmed.
 
-    Exit code 0: each post has a time; 1: a post has none, or the answer was no; 2: the file was not read or written.
+    Exit code 0: each post has a time; 1: a post has none, or the answer was no; 2: the file was not
+    read or written.
     """
     now, rules = datetime.now(timezone.utc), Rules()
     with _exit_if_invalid(args.file):
@@ -144,7 +167,10 @@ def fill_calendar(args: argparse.Namespace) -> None:
             raise SystemExit(OPEN if found.still_open else 0)
         diff = writer.in_text(text, found.fill, now, rules).diff
         print(*found.lines, "", *diff, sep="\n")
-        if not args.yes and input(f"Write this into {args.file}? [y/N] ").strip().lower() not in ("y", "yes"):
+        if not args.yes and input(f"Write this into {args.file}? [y/N] ").strip().lower() not in (
+            "y",
+            "yes",
+        ):
             print("Nothing was written.")
             raise SystemExit(OPEN)
         written = writer.write(found.fill, now, rules)
@@ -177,7 +203,10 @@ def _write(output: str | None, text: str) -> None:
         with Path(output).open("w", encoding="utf-8", newline="") as file:
             file.write(text)
     except OSError as error:
-        print(f"{output} cannot be written: {error.strerror}. Check the folder and its rights.", file=sys.stderr)
+        print(
+            f"{output} cannot be written: {error.strerror}. Check the folder and its rights.",
+            file=sys.stderr,
+        )
         raise SystemExit(FAILED) from None
 
 

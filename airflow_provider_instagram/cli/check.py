@@ -58,7 +58,8 @@ def check_video(args: argparse.Namespace) -> None:
 class Verdict:
     """The result of a check.
 
-    :param exit_code: 0: the file complies · 1: it needs work, which TranscodeOperator does · 2: it cannot be used.
+    :param exit_code: 0: the file complies · 1: it needs work, which TranscodeOperator does · 2: it
+        cannot be used.
     """
 
     exit_code: int

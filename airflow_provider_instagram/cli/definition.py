@@ -5,26 +5,38 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final, NoReturn
 
-from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
+from airflow.cli.cli_config import (
+    ARG_OUTPUT,
+    ActionCommand,
+    Arg,
+    CLICommand,
+    GroupCommand,
+    lazy_load_command,
+)
 
 from airflow_provider_instagram.posts.kinds import PLACEMENTS, PostKind
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, no_connection
 
-ARG_CONN_ID = Arg(("--conn-id",), help="the account's connection (default: %(default)s)", default=DEFAULT_CONN_ID)
+ARG_CONN_ID = Arg(
+    ("--conn-id",), help="the account's connection (default: %(default)s)", default=DEFAULT_CONN_ID
+)
 ARG_ACCOUNT = Arg(("conn_id",), help="the account's connection")
 ARG_FILE = Arg(("file",), help="the calendar: a path or a URI, ending in .yaml, .json or .csv")
 ARG_OUTPUT_FILE = Arg(("--output",), help="the file to write (default: the terminal)")
 ARG_TIMEZONE = Arg(("--timezone",), help="a zone of the tz database, such as Europe/Berlin")
 ARG_POST_KEY = Arg(("post_key",), help="the post_key of the post")
-# Airflow prints help with rich, which takes the brackets of an extra for markup. So this names the folder itself.
+# Airflow prints help with rich, which takes the brackets of an extra for markup. So this names the
+# folder itself.
 MISSING: Final = "The sandbox is not installed. In a checkout of airflow-provider-instagram, run: pip install ./sandbox"
 
 
-def _command(func: str, help_text: str, *args: Arg, description: str | None = None) -> ActionCommand:
+def _command(
+    func: str, help_text: str, *args: Arg, description: str | None = None
+) -> ActionCommand:
     """Return a command that reads connections as the server does, and ends with the message of an error.
 
-    :param func: The function, as ``module.name`` in this room. It is imported when it runs. The first word of its name
-        is that of the command.
+    :param func: The function, as ``module.name`` in this room. It is imported when it runs. The
+        first word of its name is that of the command.
     """
     run = lazy_load_command(f"airflow_provider_instagram.cli.{func}")
 
@@ -41,15 +53,20 @@ def _command(func: str, help_text: str, *args: Arg, description: str | None = No
             run(parsed)
         except (InstagramError, AirflowException) as error:
             conn_id = getattr(parsed, "conn_id", "")
-            is_unknown = isinstance(error, AirflowNotFoundException) and f"`{conn_id}`" in str(error)
+            is_unknown = isinstance(error, AirflowNotFoundException) and f"`{conn_id}`" in str(
+                error
+            )
             if is_unknown or (isinstance(error, NoLedgerError) and account_limits(conn_id) is None):
                 raise SystemExit(no_connection(conn_id)) from None
             raise SystemExit(str(error)) from None
         except EOFError:
-            raise SystemExit("The command asks a question, and its input has ended. Run it in a terminal.") from None
+            raise SystemExit(
+                "The command asks a question, and its input has ended. Run it in a terminal."
+            ) from None
 
     name, _, _ = func.rpartition(".")[2].partition("_")
-    said = help_text.replace("[", r"\[")  # Airflow prints help with rich, for which [core] is markup
+    # Airflow prints help with rich, for which [core] is markup
+    said = help_text.replace("[", r"\[")
     more = f"{said}. {description}" if description else None
     return ActionCommand(name=name, help=said, func=command, args=args, description=more)
 
@@ -88,14 +105,24 @@ ACCOUNT_COMMANDS: Final = [
             help="the configuration of the login in your Meta app (Unified Login; Facebook Login, if it has one)",
             default="",
         ),
-        Arg(("--user-id",), help="the Instagram user id, if the login reaches several accounts", default=""),
+        Arg(
+            ("--user-id",),
+            help="the Instagram user id, if the login reaches several accounts",
+            default="",
+        ),
         Arg(
             ("--log-in-again",),
             help="Instagram Login: ask for the password, to connect another account than the browser's",
             action="store_true",
         ),
-        Arg(("--app-id",), help="Instagram Login: the Instagram app id; otherwise the app id of your Meta app"),
-        Arg(("--redirect-uri",), help="default: the callback of the Instagram page, below Airflow's base_url"),
+        Arg(
+            ("--app-id",),
+            help="Instagram Login: the Instagram app id; otherwise the app id of your Meta app",
+        ),
+        Arg(
+            ("--redirect-uri",),
+            help="default: the callback of the Instagram page, below Airflow's base_url",
+        ),
         Arg(("--host",), help="the Graph host of a new connection, such as a sandbox", default=""),
         Arg(
             ("--scopes",),
@@ -103,7 +130,11 @@ ACCOUNT_COMMANDS: Final = [
         ),
         description="Prints the URL of the login page. After the login, paste the URL that it ended at.",
     ),
-    _command("accounts.accounts", "List the accounts with their token's remaining days and quota", ARG_OUTPUT),
+    _command(
+        "accounts.accounts",
+        "List the accounts with their token's remaining days and quota",
+        ARG_OUTPUT,
+    ),
     _command("accounts.refresh", "Refresh the token of an account", ARG_ACCOUNT),
     _command(
         "accounts.limits",
@@ -115,7 +146,11 @@ ACCOUNT_COMMANDS: Final = [
         "accounts.audio",
         "Search for music for a reel's option audio_id",
         ARG_ACCOUNT,
-        Arg(("query",), help="words of the title or the artist (default: what is trending)", nargs="*"),
+        Arg(
+            ("query",),
+            help="words of the title or the artist (default: what is trending)",
+            nargs="*",
+        ),
         Arg(("--sounds",), help="the sounds of other reels instead of music", action="store_true"),
         ARG_OUTPUT,
     ),
@@ -148,9 +183,16 @@ LEDGER_COMMANDS: Final = [
         ARG_POST_KEY,
         ARG_CONN_ID,
         Arg(("--live",), help="the post is live", action="store_true"),
-        Arg(("--not-live",), help="the post is not live and will not appear later", action="store_true"),
+        Arg(
+            ("--not-live",),
+            help="the post is not live and will not appear later",
+            action="store_true",
+        ),
         Arg(("--media-id",), help="with --live: its media id, if known"),
-        Arg(("--permalink",), help="with --live: its URL, if known; needed if the ledger lacks the post"),
+        Arg(
+            ("--permalink",),
+            help="with --live: its URL, if known; needed if the ledger lacks the post",
+        ),
     ),
     _command(
         "accounts.forget_post",
@@ -167,7 +209,11 @@ LEDGER_COMMANDS: Final = [
     _command(
         "accounts.reseal",
         "Seal the rows of all accounts with the first key of [core] fernet_key, before an old key is removed",
-        Arg(("--trust",), help="also seal rows without a good seal if the key was lost or is new", action="store_true"),
+        Arg(
+            ("--trust",),
+            help="also seal rows without a good seal if the key was lost or is new",
+            action="store_true",
+        ),
         Arg(("--yes",), help="with --trust: do not ask for confirmation", action="store_true"),
     ),
 ]
@@ -176,7 +222,10 @@ CALENDAR_COMMANDS: Final = [
         "calendar.check_calendar",
         "List everything that is wrong with a calendar",
         ARG_FILE,
-        Arg(("--accounts",), help="the accounts that the DAG file names, separated by commas (default: any)"),
+        Arg(
+            ("--accounts",),
+            help="the accounts that the DAG file names, separated by commas (default: any)",
+        ),
         Arg(("--min-spacing",), help="the smallest distance between two posts, such as '15 min'"),
         Arg(("--allow-past",), help="accept times in the past", action="store_true"),
         Arg(("--skip-files",), help="do not check that the videos exist", action="store_true"),
@@ -186,7 +235,11 @@ CALENDAR_COMMANDS: Final = [
         "calendar.fill_calendar",
         "Give each post without a time a slot, if you confirm",
         ARG_FILE,
-        Arg(("--slots",), help="for accounts without slots in the file, such as 'Mon 08:30, Thu 19:00'", default=""),
+        Arg(
+            ("--slots",),
+            help="for accounts without slots in the file, such as 'Mon 08:30, Thu 19:00'",
+            default="",
+        ),
         Arg(("--yes",), help="write without asking", action="store_true"),
         description="Exit codes: 0, each post has a time; 1, some have none, or you declined; 2, nothing was written.",
     ),
@@ -197,9 +250,15 @@ CALENDAR_COMMANDS: Final = [
         ARG_OUTPUT_FILE,
         ARG_TIMEZONE,
         Arg(("--account",), help="the connection for posts without an account"),
-        Arg(("--dates",), help="how to read dates such as 3/4/2027", choices=("day-first", "month-first")),
+        Arg(
+            ("--dates",),
+            help="how to read dates such as 3/4/2027",
+            choices=("day-first", "month-first"),
+        ),
     ),
-    _command("calendar.schema", "Print the JSON Schema of a calendar, for editors", ARG_OUTPUT_FILE),
+    _command(
+        "calendar.schema", "Print the JSON Schema of a calendar, for editors", ARG_OUTPUT_FILE
+    ),
 ]
 
 
@@ -213,7 +272,10 @@ def get_instagram_commands() -> list[CLICommand]:
                 _command(
                     "check.check_video",
                     "Check whether a video or a picture meets Instagram's requirements",
-                    Arg(("file",), help="the video or picture: a path, an https URL, or a URI of object storage"),
+                    Arg(
+                        ("file",),
+                        help="the video or picture: a path, an https URL, or a URI of object storage",
+                    ),
                     Arg(
                         ("--placement",),
                         help="default: %(default)s",

@@ -22,14 +22,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from airflow_provider_instagram.accounts.overview import refused_to
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.stored_dags import PlanReader, calendars
-from airflow_provider_instagram.doctor.checks import account_findings, host_name, machine_findings, read_work_file
+from airflow_provider_instagram.doctor.checks import (
+    account_findings,
+    host_name,
+    machine_findings,
+    read_work_file,
+)
 from airflow_provider_instagram.doctor.findings import Finding, checked
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
     from airflow_provider_instagram.calendar.stored_dags import CalendarDag
 
-#: A triggerer keeps a log file open for each waiting task, and needs as many files again for everything else.
+#: A triggerer keeps a log file open for each waiting task, and needs as many files again for
+#: everything else.
 FILES_PER_TRIGGER = 2
 
 
@@ -37,7 +43,9 @@ def doctor(args: argparse.Namespace) -> None:
     """Print the findings about a connection, and exit with 1 if something needs fixing."""
     is_table = args.output == "table"
     if is_table:
-        print(f"This is about the machine {host_name()}. The DAG instagram_doctor checks the workers.")
+        print(
+            f"This is about the machine {host_name()}. The DAG instagram_doctor checks the workers."
+        )
     found = []
     for finding in _run_checks(args.conn_id):
         found.append(finding)
@@ -95,7 +103,9 @@ def _waits(capacity: int) -> tuple[bool | None, str]:
     """Compare the triggerers' capacity with the posts of all calendars that wait at once, within the coming day."""
     needed = sum(_most_waits(stored) for calendar, stored in _plans() if not calendar.is_paused)
     with create_session() as session:
-        jobs = session.scalars(select(Job).where(Job.job_type == TriggererJobRunner.job_type, Job.end_date.is_(None)))
+        jobs = session.scalars(
+            select(Job).where(Job.job_type == TriggererJobRunner.job_type, Job.end_date.is_(None))
+        )
         places = capacity * max(1, sum(job.is_alive() for job in jobs))
     said = f"up to {needed} at once within the coming day, for posts of calendars; triggerers hold {places}"
     if needed <= places:
@@ -107,7 +117,9 @@ def _waits(capacity: int) -> tuple[bool | None, str]:
 def _most_waits(stored: StoredPlan) -> int:
     """Return how many posts wait at once, at most: each does from the beginning of its run until its time."""
     now, ahead = utc_now().timestamp(), stored.about.prepare_ahead.total_seconds()
-    to_come = sorted(at for post in stored.plan.timely.posts if (at := post.publish_at.timestamp()) > now)
+    to_come = sorted(
+        at for post in stored.plan.timely.posts if (at := post.publish_at.timestamp()) > now
+    )
     moments = (at for at in (now + ahead, *to_come) if at <= now + ahead + 86_400)
     return max(bisect_right(to_come, at) - bisect_right(to_come, at - ahead) for at in moments)
 
@@ -117,7 +129,9 @@ def _state_store() -> str:
         with create_session() as session:
             rows = session.scalar(select(func.count()).select_from(AssetStateStoreModel))
     except SQLAlchemyError as error:
-        raise LookupError(f"cannot be read ({type(error).__name__}). Run: airflow db migrate") from error
+        raise LookupError(
+            f"cannot be read ({type(error).__name__}). Run: airflow db migrate"
+        ) from error
     return f"{rows} rows"
 
 

@@ -1,7 +1,7 @@
 """The checks of a machine and of an account.
 
-A machine has programs, a disk, and places that it shares with other machines. An account has a connection, a token, and
-the way from this machine to Instagram.
+A machine has programs, a disk, and places that it shares with other machines. An account has a
+connection, a token, and the way from this machine to Instagram.
 """
 
 from __future__ import annotations
@@ -55,10 +55,14 @@ def account_findings(conn_id: str) -> Iterator[Finding]:
     except InstagramError as error:
         yield from (Finding("connection", False, str(error)), *unchecked(*_CONNECTION_CHECKS))
     except AirflowException as error:
-        to_do = no_connection(conn_id) if isinstance(error, AirflowNotFoundException) else str(error)
+        to_do = (
+            no_connection(conn_id) if isinstance(error, AirflowNotFoundException) else str(error)
+        )
         yield from (Finding("connection", False, to_do), *unchecked(*_CONNECTION_CHECKS))
     else:
-        yield Finding("connection", True, f"{conn_id} at {settings.base_url}, API {settings.api_version}")
+        yield Finding(
+            "connection", True, f"{conn_id} at {settings.base_url}, API {settings.api_version}"
+        )
         yield from _account(hook, settings)
         yield _clock(settings.base_url)
         yield _upload_host(settings.base_url)
@@ -88,11 +92,24 @@ def _token(manager: TokenManager, token: StoredToken) -> Finding:
         return Finding("token", True, "works and does not expire")
     if left is None:
         tell = f"Run: airflow instagram refresh {manager.conn_id}"
-        to_do = tell if manager.can_refresh else "Enter the app id and the app secret, and Meta will report it"
+        to_do = (
+            tell
+            if manager.can_refresh
+            else "Enter the app id and the app secret, and Meta will report it"
+        )
         return Finding("token", None, f"works, but its expiry date is unknown. {to_do}")
-    to_do = "Turn on the DAG refresh_instagram_tokens" if manager.can_refresh else reconnect_hint(manager.conn_id)
+    to_do = (
+        "Turn on the DAG refresh_instagram_tokens"
+        if manager.can_refresh
+        else reconnect_hint(manager.conn_id)
+    )
     end = "" if manager.can_refresh else f": it {token.end}"
-    return judged("token", left > EXPIRY_WARNING, f"works for {left // timedelta(days=1)} more days{end}", to_do)
+    return judged(
+        "token",
+        left > EXPIRY_WARNING,
+        f"works for {left // timedelta(days=1)} more days{end}",
+        to_do,
+    )
 
 
 def _quota(client: GraphClient, account: Account) -> Finding:
@@ -113,7 +130,11 @@ def _scopes(scopes: AccountScopes, asked_for: str) -> Finding:
     if scopes.granted is None:
         if scopes.login is not MetaLogin.INSTAGRAM:
             return Finding("scopes", None, "unknown, because Meta did not return them")
-        return Finding("scopes", None, "unknown, because the token was pasted. Connect the account to record them")
+        return Finding(
+            "scopes",
+            None,
+            "unknown, because the token was pasted. Connect the account to record them",
+        )
     needed = (*PUBLISHING.scopes(scopes.login), *asked)
     if missing := [scope for scope in needed if scope not in scopes.granted]:
         return Finding("scopes", False, f"missing: {', '.join(missing)}. Reconnect the account")
@@ -129,7 +150,9 @@ def _account_type(account: Account, ig_user_id: str | None) -> Finding:
             "connection's user id, or leave it empty"
         )
         return Finding("account", False, wrong)
-    said = f"@{account.username}, {account.account_type or 'account type unknown'}, {account.user_id}"
+    said = (
+        f"@{account.username}, {account.account_type or 'account type unknown'}, {account.user_id}"
+    )
     to_do = "Switch it to a professional account in the Instagram app"
     return judged("account", account.account_type != "PERSONAL", said, to_do)
 
@@ -139,9 +162,15 @@ def _clock(base_url: str) -> Finding:
     try:
         difference = abs(ServerClock().compare(base_url))
     except (httpx.HTTPError, LookupError, TimeoutError) as error:
-        return Finding("clock", None, f"cannot be compared with the clock of {base_url} ({type(error).__name__})")
+        return Finding(
+            "clock",
+            None,
+            f"cannot be compared with the clock of {base_url} ({type(error).__name__})",
+        )
     off = f"differs from Instagram's by {difference.total_seconds():.0f} s"
-    return judged("clock", difference < WORTH_A_WARNING, off, "Synchronize this machine's clock with NTP")
+    return judged(
+        "clock", difference < WORTH_A_WARNING, off, "Synchronize this machine's clock with NTP"
+    )
 
 
 def _upload_host(base_url: str) -> Finding:
@@ -151,7 +180,11 @@ def _upload_host(base_url: str) -> Finding:
         with socket.create_connection((url.host, url.port or 443), timeout=_TIMEOUT_S):
             return Finding("upload host", True, f"{url.host} can be reached")
     except OSError as error:
-        return Finding("upload host", False, f"{url.host} cannot be reached ({error}). Allow it in the firewall")
+        return Finding(
+            "upload host",
+            False,
+            f"{url.host} cannot be reached ({error}). Allow it in the firewall",
+        )
 
 
 #: Room for a long source video and its result.
@@ -180,7 +213,9 @@ def versions() -> dict[str, str]:
 
 def machine_findings(test_file: str) -> Iterator[Finding]:
     """Check this machine. ``test_file`` is written below ``[instagram] work_prefix``."""
-    said = ", ".join(f"{name} {one}" for name, one in versions().items() if name not in ("ffmpeg", "fernet_key"))
+    said = ", ".join(
+        f"{name} {one}" for name, one in versions().items() if name not in ("ffmpeg", "fernet_key")
+    )
     yield Finding("machine", True, f"{host_name()}: {said}")
     yield from (_program(name) for name in ("ffmpeg", "ffprobe"))
     yield _disk()
@@ -202,17 +237,23 @@ def _program(name: str) -> Finding:
     path = shutil.which(command)
     if path is None:
         return Finding(
-            name, False, f"{command} was not found. Install ffmpeg on the workers, or set [instagram] {name}"
+            name,
+            False,
+            f"{command} was not found. Install ffmpeg on the workers, or set [instagram] {name}",
         )
     number = _program_version(name)
-    return Finding(name, number is not None, f"{number} at {path}" if number else f"{path} does not run")
+    return Finding(
+        name, number is not None, f"{number} at {path}" if number else f"{path} does not run"
+    )
 
 
 def _program_version(name: str) -> str | None:
     path = shutil.which(conf.get("instagram", name, fallback=name))
     if path is None:
         return None
-    said = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False).stdout
+    said = subprocess.run(
+        [path, "-version"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+    ).stdout
     match = re.search(r"version (\S+)", said)
     return match.group(1) if match else None
 
@@ -221,7 +262,12 @@ def _disk() -> Finding:
     folder = tempfile.gettempdir()
     free_bytes = shutil.disk_usage(folder).free
     said = f"{folder} has {free_bytes / 1e9:,.1f} GB free for copies"
-    return judged("disk", free_bytes >= _LITTLE_SPACE_BYTES, said, "Free some space, or set TMPDIR to another disk")
+    return judged(
+        "disk",
+        free_bytes >= _LITTLE_SPACE_BYTES,
+        said,
+        "Free some space, or set TMPDIR to another disk",
+    )
 
 
 def work_file(name: str) -> str:
@@ -235,13 +281,21 @@ def _work_prefix(test_file: str) -> Finding:
         storage.write(location, test_file.encode())
         if storage.read(location) != test_file.encode():
             return Finding(
-                "work_prefix", False, f"{shown(location)} was written, and cannot be read. Check the storage"
+                "work_prefix",
+                False,
+                f"{shown(location)} was written, and cannot be read. Check the storage",
             )
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         why = f"{type(error).__name__}: {shown(str(error))}"
         to_do = "Check [instagram] work_prefix, its rights and its connection"
-        return Finding("work_prefix", False, f"{shown(location)} cannot be written ({why}). {to_do}")
-    return Finding("work_prefix", True, f"{shown(conf.get('instagram', 'work_prefix'))} can be written and read")
+        return Finding(
+            "work_prefix", False, f"{shown(location)} cannot be written ({why}). {to_do}"
+        )
+    return Finding(
+        "work_prefix",
+        True,
+        f"{shown(conf.get('instagram', 'work_prefix'))} can be written and read",
+    )
 
 
 def _public_prefix() -> Finding:
@@ -274,10 +328,16 @@ def _snapshots() -> Finding:
         return Finding("snapshots", False, f"{text} {remedy}")
     folder = local_path(location)
     if not folder.is_dir():
-        said = f"{folder} is not on this machine. Calendars with an approval need it on every machine"
+        said = (
+            f"{folder} is not on this machine. Calendars with an approval need it on every machine"
+        )
         return Finding("snapshots", None, said)
     if not os.access(folder, os.R_OK | os.X_OK):
-        return Finding("snapshots", False, f"{folder} cannot be read. Give read access to the user that runs tasks")
+        return Finding(
+            "snapshots",
+            False,
+            f"{folder} cannot be read. Give read access to the user that runs tasks",
+        )
     return Finding("snapshots", True, f"{folder} can be read")
 
 

@@ -44,18 +44,30 @@ def comparison(reports: Sequence[WorkerReport]) -> Iterator[Finding]:
     """Compare the workers' versions and clocks."""
     differing = []
     for name in dict.fromkeys(name for report in reports for name in report.versions):
-        versions = dict.fromkeys((report.versions.get(name, "none"), report.machine) for report in reports)
+        versions = dict.fromkeys(
+            (report.versions.get(name, "none"), report.machine) for report in reports
+        )
         if len({version for version, _ in versions}) > 1:
-            differing.append(f"{name} {', '.join(f'{version} on {machine}' for version, machine in versions)}")
-    text = f"differ: {'; '.join(differing)}. They must be the same on every worker" if differing else "are equal"
+            differing.append(
+                f"{name} {', '.join(f'{version} on {machine}' for version, machine in versions)}"
+            )
+    text = (
+        f"differ: {'; '.join(differing)}. They must be the same on every worker"
+        if differing
+        else "are equal"
+    )
     yield Finding("versions", not differing, text)
     clocks = [report.clock_s for report in reports if report.clock_s is not None]
     if len(clocks) < len(reports):
-        yield Finding("clocks", None, "cannot be compared, because some workers do not know Instagram's clock")
+        yield Finding(
+            "clocks", None, "cannot be compared, because some workers do not know Instagram's clock"
+        )
     elif clocks:
         apart_s = max(clocks) - min(clocks)
         to_do = "Synchronize the workers' clocks with NTP"
-        yield judged("clocks", apart_s <= _MAX_CLOCK_DIFFERENCE_S, f"differ by {apart_s:.0f} s", to_do)
+        yield judged(
+            "clocks", apart_s <= _MAX_CLOCK_DIFFERENCE_S, f"differ by {apart_s:.0f} s", to_do
+        )
 
 
 class CheckWorkerOperator(BaseOperator):
@@ -67,15 +79,27 @@ class CheckWorkerOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run all checks."""
-        from airflow_provider_instagram.doctor.checks import account_findings, host_name, machine_findings, versions
+        from airflow_provider_instagram.doctor.checks import (
+            account_findings,
+            host_name,
+            machine_findings,
+            versions,
+        )
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.utils.server_clock import ServerClock
 
         findings = list(machine_findings(_test_file(context, self.task_id)))
         for conn_id in self.conn_ids:
-            findings += [replace(finding, what=f"{conn_id} {finding.what}") for finding in account_findings(conn_id)]
+            findings += [
+                replace(finding, what=f"{conn_id} {finding.what}")
+                for finding in account_findings(conn_id)
+            ]
         try:
-            clock_s = -ServerClock().compare(InstagramHook(self.conn_ids[0]).settings.base_url).total_seconds()
+            clock_s = (
+                -ServerClock()
+                .compare(InstagramHook(self.conn_ids[0]).settings.base_url)
+                .total_seconds()
+            )
         except Exception as error:  # noqa: BLE001 -- the checks above say what is wrong with the connection
             self.log.info("Instagram's clock is unknown: %s", type(error).__name__)
             clock_s = None
@@ -87,7 +111,8 @@ class CheckWorkerOperator(BaseOperator):
 class ReportWorkersOperator(BaseOperator):
     """Wait for the checks, and log what they found. The task fails if something needs fixing.
 
-    It does not fail with a check that never starts, so no trigger rule can wait: the task is rescheduled.
+    It does not fail with a check that never starts, so no trigger rule can wait: the task is
+    rescheduled.
     """
 
     def __init__(self, *, checks: Sequence[str], patience: timedelta, **kwargs: Any) -> None:
@@ -100,27 +125,40 @@ class ReportWorkersOperator(BaseOperator):
         states = self._states(context)
         now, ended = datetime.now(timezone.utc), all(state in _ENDED for state in states.values())
         if not ended and now < (context["dag_run"].start_date or now) + self.patience:
-            raise AirflowRescheduleException(now + _PAUSE)  # a check may need the slot that this task has
+            # a check may need the slot that this task has
+            raise AirflowRescheduleException(now + _PAUSE)
         data = [context["ti"].xcom_pull(task_ids=task_id) for task_id in self.checks]
         reports = [WorkerReport.of(each) for each in data if each]
         common = [*comparison(reports), self._shared_files(context, reports), *self._tasks(states)]
-        findings = [(f"{report.machine} ({report.queue})", each) for report in reports for each in report.findings]
+        findings = [
+            (f"{report.machine} ({report.queue})", each)
+            for report in reports
+            for each in report.findings
+        ]
         findings += [("all workers", finding) for finding in common]
         for where, finding in findings:
             self.log.info("%s: %s", where, finding)
         if any(finding.good is False for _, finding in findings):
-            raise AirflowFailException("Something needs fixing: see the lines with FIX in this log.")
+            raise AirflowFailException(
+                "Something needs fixing: see the lines with FIX in this log."
+            )
 
     def _states(self, context: Context) -> dict[str, str | None]:
         ti = cast("Any", context["ti"])
-        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=[*self.checks]).get(ti.run_id, {})
+        states = ti.get_task_states(
+            dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=[*self.checks]
+        ).get(ti.run_id, {})
         return {task_id: states.get(task_id) for task_id in self.checks}
 
     def _tasks(self, states: dict[str, str | None]) -> Iterator[Finding]:
         for task_id in self.checks:
             if states[task_id] in _WAITING:
                 patience = f"{self.patience.total_seconds():.0f} s"
-                yield Finding("queue", False, f"{task_id} found no worker within {patience}. Start one for its queue")
+                yield Finding(
+                    "queue",
+                    False,
+                    f"{task_id} found no worker within {patience}. Start one for its queue",
+                )
             elif states[task_id] != "success":
                 yield Finding("queue", False, f"{task_id} is {states[task_id]}. See its log")
 
@@ -129,7 +167,9 @@ class ReportWorkersOperator(BaseOperator):
         from airflow_provider_instagram.doctor.checks import host_name, read_work_file
 
         missing = [
-            report.machine for report in reports if not read_work_file(_test_file(context, _check_id(report.queue)))
+            report.machine
+            for report in reports
+            if not read_work_file(_test_file(context, _check_id(report.queue)))
         ]
         if not missing:
             return Finding("shared work", True, f"{host_name()} can read what each worker wrote")
@@ -156,7 +196,11 @@ def instagram_doctor_dag(
     :param patience: How long a task may wait for a worker.
     """
     queues = tuple(queues) or (conf.get("operators", "default_queue"),)
-    limits = {"dagrun_timeout": patience + timedelta(minutes=10), "catchup": False, "tags": ["instagram"]}
+    limits = {
+        "dagrun_timeout": patience + timedelta(minutes=10),
+        "catchup": False,
+        "tags": ["instagram"],
+    }
     with DAG(dag_id, **{"schedule": None, **limits, **dag_arguments}) as dag:
         checks = [_check_id(queue) for queue in queues]
         for queue, task_id in zip(queues, checks, strict=True):

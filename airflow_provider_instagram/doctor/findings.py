@@ -36,4 +36,6 @@ def checked(what: str, check: Callable[[], str]) -> Finding:
 
 def unchecked(*what: str) -> Iterator[Finding]:
     """Yield findings of checks that another problem prevents."""
-    return (Finding(each, None, "cannot be checked until the problem above is fixed") for each in what)
+    return (
+        Finding(each, None, "cannot be checked until the problem above is fixed") for each in what
+    )

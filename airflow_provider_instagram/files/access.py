@@ -1,7 +1,7 @@
 """The allow-list for files that a user names in a calendar, a spreadsheet or a run parameter.
 
-Such a user has no access to the server's files, so the name is data and is checked here. Files that the author of a DAG
-names are not checked.
+Such a user has no access to the server's files, so the name is data and is checked here. Files that
+the author of a DAG names are not checked.
 """
 
 from __future__ import annotations
@@ -29,18 +29,21 @@ if TYPE_CHECKING:
 FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: How one is opened on the way to a file. On Linux, this needs no right to list it.
 ON_THE_WAY: Final = FOLDER | getattr(os, "O_PATH", 0)
-#: What marks a link that leads to a place beside it, as a checkout and a ConfigMap have them: an update changes it.
+#: What marks a link that leads to a place beside it, as a checkout and a ConfigMap have them: an
+#: update changes it.
 BESIDE: Final = "@"
 #: So often an object is read that others write at the same moment.
 MOST_READS: Final = 5
-#: The longest location that is looked at: the longest path of Linux, and room for a signature. To resolve a path of a
-#: million parts would take minutes.
+#: The longest location that is looked at: the longest path of Linux, and room for a signature. To
+#: resolve a path of a million parts would take minutes.
 LONGEST_LOCATION: Final = 8192
 CONTROL_CHARACTER: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
-#: A URI of object storage: scheme, connection and bucket, key. No other form is allowed, and none that chains file
-#: systems with two colons.
+#: A URI of object storage: scheme, connection and bucket, key. No other form is allowed, and none
+#: that chains file systems with two colons.
 OBJECT_URI: Final = re.compile(r"(?!.*::)([a-z][a-z0-9+.-]*://(?:[^/?#@\\\s]+@)?[^/?#@\\\s]*/)(.*)")
-NOT_ALLOWED_HINT: Final = "Move the file to an allowed location, or add its location to [instagram] media_roots."
+NOT_ALLOWED_HINT: Final = (
+    "Move the file to an allowed location, or add its location to [instagram] media_roots."
+)
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,16 @@ class FileAccess:
                 hint="Use a shorter name.",
             )
         if CONTROL_CHARACTER.search(location):
-            raise ValidationError(f"{shown(location)!r} contains a control character.", hint="Type the name again.")
+            raise ValidationError(
+                f"{shown(location)!r} contains a control character.", hint="Type the name again."
+            )
         if is_local(location):
             self.resolved(location)
         elif is_web(location):
             if not location.lower().startswith("https:"):
-                raise ValidationError(f"{shown(location)} is not https.", hint="Use an https:// address.")
+                raise ValidationError(
+                    f"{shown(location)} is not https.", hint="Use an https:// address."
+                )
         else:
             self._check_object(location)
 
@@ -91,7 +98,9 @@ class FileAccess:
         try:
             path = local_path(location).resolve()
         except RuntimeError:  # Python before 3.13; later, it cannot be opened
-            raise ValidationError(f"{shown(location)} is a link to itself.", hint="Put the file there.") from None
+            raise ValidationError(
+                f"{shown(location)} is a link to itself.", hint="Put the file there."
+            ) from None
         return self._inside(path, location)
 
     @contextmanager
@@ -101,15 +110,18 @@ class FileAccess:
         :raises ValidationError: If the file is outside the folders, or is not a regular file.
         :raises FileNotFoundError: If the file does not exist.
         """
-        with self.opened_folder(location, ON_THE_WAY) as (folder, name), open_regular(name, folder) as file:
+        with (
+            self.opened_folder(location, ON_THE_WAY) as (folder, name),
+            open_regular(name, folder) as file,
+        ):
             yield file
 
     @contextmanager
     def opened_folder(self, location: str, flags: int = FOLDER) -> Iterator[tuple[int, str]]:
         """Open the folder of a local file that a user named, and yield it with the name of the file in it.
 
-        Each folder is opened in the one above, from an allowed one down. So no link is followed that a user puts there
-        after the location was resolved.
+        Each folder is opened in the one above, from an allowed one down. So no link is followed
+        that a user puts there after the location was resolved.
         """
         path = self.resolved(location)
         root = next(root for root in self.folders if path.is_relative_to(root))
@@ -128,7 +140,8 @@ class FileAccess:
         if any(path.is_relative_to(folder) for folder in self.folders):
             return path
         raise ValidationError(
-            f"{shown(location)} is not in an allowed folder ({self._listed(self.folders)}).", hint=NOT_ALLOWED_HINT
+            f"{shown(location)} is not in an allowed folder ({self._listed(self.folders)}).",
+            hint=NOT_ALLOWED_HINT,
         )
 
     def _check_object(self, location: str) -> None:
@@ -155,7 +168,8 @@ class FileAccess:
         self.check(location)
         if is_web(location):
             raise ValidationError(
-                f"{shown(location)} is a web address, not a file.", hint="Use a path or a URI of object storage."
+                f"{shown(location)} is a web address, not a file.",
+                hint="Use a path or a URI of object storage.",
             )
         if not is_local(location):
             return read_file(location, max_bytes)
@@ -198,23 +212,27 @@ def read_file(location: str, max_bytes: int) -> bytes:
     if is_local(location):
         with open_regular(location) as file:
             return _content(file, location, max_bytes)
-    path = object_path(location)  # the connection is looked up here, in the thread that talks with Airflow
+    # the connection is looked up here, in the thread that talks with Airflow
+    path = object_path(location)
 
     def read(attempt: int = 1) -> bytes:
         try:
-            with path.open("rb", cache_type="none") as file:  # with its cache, s3fs would read 50 MB at once
+            # with its cache, s3fs would read 50 MB at once
+            with path.open("rb", cache_type="none") as file:
                 return _content(file, location, max_bytes)
         except OSError as error:
             if error.errno != errno.EBUSY or attempt == MOST_READS:
                 raise
-        path.fs.invalidate_cache(path.path)  # s3fs has seen two versions: somebody writes at this moment
+        # s3fs has seen two versions: somebody writes at this moment
+        path.fs.invalidate_cache(path.path)
         return read(attempt + 1)
 
     try:
         return within_small_file_timeout(read)
     except TimeoutError as error:
         raise TransientError(
-            f"{shown(location)} cannot be read: {error}.", hint="Check the storage and its connection."
+            f"{shown(location)} cannot be read: {error}.",
+            hint="Check the storage and its connection.",
         ) from None
 
 
@@ -237,7 +255,9 @@ def object_path(location: str) -> ObjectStoragePath:
 def _content(file: IO[bytes], location: str, max_bytes: int) -> bytes:
     data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
-        raise ValidationError(f"{shown(location)} has more than {max_bytes:,} bytes.", hint="Make the file smaller.")
+        raise ValidationError(
+            f"{shown(location)} has more than {max_bytes:,} bytes.", hint="Make the file smaller."
+        )
     return data
 
 
@@ -256,7 +276,8 @@ def open_regular(location: str, folder: int | None = None) -> Iterator[IO[bytes]
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
         raise ValidationError(
-            f"{shown(location)} is not a regular file.", hint="Use a file, not a folder, pipe or device."
+            f"{shown(location)} is not a regular file.",
+            hint="Use a file, not a folder, pipe or device.",
         )
     with os.fdopen(number, "rb") as file:
         yield file
@@ -265,7 +286,8 @@ def open_regular(location: str, folder: int | None = None) -> Iterator[IO[bytes]
 def place_of(file: Path) -> str:
     """Return where a file is: its path without links, so that one that is put on its way later is noticed.
 
-    A link that leads to a place in its own folder is not followed, but marked: an update may change it.
+    A link that leads to a place in its own folder is not followed, but marked: an update may change
+    it.
     """
     try:
         return str(_without_links(file))

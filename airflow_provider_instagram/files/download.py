@@ -14,7 +14,12 @@ from typing import Final, NamedTuple, TypeVar
 import httpx
 from airflow.sdk import conf
 
-from airflow_provider_instagram.exceptions import InstagramError, MediaNotFetchedError, TransientError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    InstagramError,
+    MediaNotFetchedError,
+    TransientError,
+    ValidationError,
+)
 from airflow_provider_instagram.files.scratch import require_space
 from airflow_provider_instagram.utils.time_limit import Cancel, Connections, run_with_time_limit
 from airflow_provider_instagram.utils.urls import Origin, ending, shown
@@ -35,7 +40,8 @@ LONGEST_SUFFIX: Final = 6
 #: Refusals that a server takes back by itself, beside those of 500 and more.
 TEMPORARY: Final = (408, 425, 429)
 
-#: Networks without public servers that ``ipaddress`` of some Python version calls global, each with its source.
+#: Networks without public servers that ``ipaddress`` of some Python version calls global, each with
+#: its source.
 NOT_PUBLIC_V4: Final = (
     IPv4Network("168.63.129.16/32"),  # Microsoft Azure: the host of a virtual machine
     IPv4Network("192.0.0.0/24"),  # RFC 6890: protocols; Oracle Cloud's metadata is 192.0.0.192
@@ -49,7 +55,8 @@ NOT_PUBLIC_V6: Final = (
 #: The only IPv6 addresses that are assigned to servers so far. Source: IANA, IPv6 Address Space.
 GLOBAL_UNICAST_V6: Final = IPv6Network("2000::/3")
 LAST_32_BITS: Final = 0xFFFF_FFFF
-#: Forms that a network may route to the IPv4 address that they contain, and the number of bits after that address.
+#: Forms that a network may route to the IPv4 address that they contain, and the number of bits
+#: after that address.
 EMBEDDED_IPV4: Final = (
     (IPv6Network("::ffff:0:0/96"), 0),  # RFC 4291: IPv4-mapped
     (IPv6Network("64:ff9b::/96"), 0),  # RFC 6052: NAT64
@@ -71,7 +78,8 @@ def download(
     """Download a video into a folder, where it appears complete or not at all.
 
     :param url: An ``https://`` link. Its query may contain a signature, and is never shown.
-    :param total_s: How long the whole download may take, in seconds: lookups, connections, handshakes, headers, bodies.
+    :param total_s: How long the whole download may take, in seconds: lookups, connections,
+        handshakes, headers, bodies.
     :param stall_s: How long the server may send nothing, in seconds.
     """
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as work:
@@ -91,7 +99,8 @@ def download(
         except httpx.TransportError as error:
             why = str(error) or type(error).__name__
             raise TransientError(
-                f"{shown(url)} could not be downloaded: {why}.", hint="Check the link and try again."
+                f"{shown(url)} could not be downloaded: {why}.",
+                hint="Check the link and try again.",
             ) from error
         except httpx.InvalidURL:
             raise _not_valid() from None
@@ -100,11 +109,17 @@ def download(
 
 
 def read_web(
-    url: str, headers: dict[str, str], check: Callable[[str], None], *, max_bytes: int, total_s: float
+    url: str,
+    headers: dict[str, str],
+    check: Callable[[str], None],
+    *,
+    max_bytes: int,
+    total_s: float,
 ) -> WebAnswer:
     """Read a small text from a web server that the deployment trusts, public or not.
 
-    :param check: Raises an error for an address that may not be read. It is asked about each redirect, too.
+    :param check: Raises an error for an address that may not be read. It is asked about each
+        redirect, too.
     :param total_s: How long all of it may take, in seconds.
     :raises TransientError: If the server does not answer in time.
     :raises ValidationError: If it answers with too much, or redirects too often.
@@ -119,15 +134,21 @@ def read_web(
         for block in answer.iter_raw():
             body += block
             if len(body) > max_bytes:
-                raise ValidationError(f"it has more than {max_bytes:,} bytes.", hint="Make it smaller.")
+                raise ValidationError(
+                    f"it has more than {max_bytes:,} bytes.", hint="Make it smaller."
+                )
         return WebAnswer(answer.status_code, answer.headers, bytes(body))
 
     try:
         return _get(url, read, checked, total_s=total_s, headers=headers)
     except TimeoutError:
-        raise TransientError(f"it has not answered within {total_s:g} s.", hint="Use a faster server.") from None
+        raise TransientError(
+            f"it has not answered within {total_s:g} s.", hint="Use a faster server."
+        ) from None
     except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise TransientError(shown(str(error) or type(error).__name__), hint="Check the link.") from None
+        raise TransientError(
+            shown(str(error) or type(error).__name__), hint="Check the link."
+        ) from None
 
 
 def check_link(link: str, kind: str) -> None:
@@ -138,7 +159,14 @@ def check_link(link: str, kind: str) -> None:
     """
     headers = {"Range": "bytes=0-0", "User-Agent": "airflow-provider-instagram"}
     try:
-        answer = _get(link, lambda answer, _: answer, _public, total_s=CHECK_TIMEOUT_S, headers=headers, redirects=0)
+        answer = _get(
+            link,
+            lambda answer, _: answer,
+            _public,
+            total_s=CHECK_TIMEOUT_S,
+            headers=headers,
+            redirects=0,
+        )
     except (InstagramError, httpx.HTTPError, TimeoutError) as error:
         log.info("%s could not be checked from here: %s", shown(link), type(error).__name__)
         return
@@ -197,7 +225,11 @@ def _get(
                     "GET",
                     checked(address),
                     headers={"Host": address.netloc.decode("ascii"), **given},
-                    extensions={"sni_hostname": address.host, "timeout": timeout, "trace": connections.trace},
+                    extensions={
+                        "sni_hostname": address.host,
+                        "timeout": timeout,
+                        "trace": connections.trace,
+                    },
                 )
                 answer = transport.handle_request(request)
                 try:
@@ -207,7 +239,8 @@ def _get(
                 finally:
                     answer.close()
         raise ValidationError(
-            f"{shown(str(address))} redirects more than {redirects} times.", hint="Use the final link."
+            f"{shown(str(address))} redirects more than {redirects} times.",
+            hint="Use the final link.",
         )
 
     _keep_headers_out_of_logs()
@@ -217,7 +250,9 @@ def _get(
 def _save(answer: httpx.Response, part: Path, max_bytes: int, name: str) -> None:
     length = answer.headers.get("content-length", "")
     expected, received = int(length) if length.isdigit() else 0, 0
-    too_large = ValidationError(f"{name} is larger than {max_bytes:,} bytes.", hint="Use a smaller file.")
+    too_large = ValidationError(
+        f"{name} is larger than {max_bytes:,} bytes.", hint="Use a smaller file."
+    )
     if expected > max_bytes:
         raise too_large
     require_space(part.parent, expected)
@@ -233,7 +268,8 @@ def _secure(address: httpx.URL) -> httpx.URL:
     """Return a public address by its number, if it is one of https."""
     if address.scheme != "https":
         raise ValidationError(
-            f"{shown(str(address))} is not an https:// link.", hint="Use an https:// link, or a local path."
+            f"{shown(str(address))} is not an https:// link.",
+            hint="Use an https:// link, or a local path.",
         )
     return _public(address)
 
@@ -249,11 +285,14 @@ def _public(address: httpx.URL) -> httpx.URL:
         raise _not_valid() from None
     except OSError as error:
         raise TransientError(
-            f"The host {origin.host} could not be found: {error}.", hint="Check the link and try again."
+            f"The host {origin.host} could not be found: {error}.",
+            hint="Check the link and try again.",
         ) from error
     ips = [str(entry[4][0]) for entry in entries]
     for ip in ips:
-        if not is_public(ip) and not conf.getboolean("instagram", "private_sources", fallback=False):
+        if not is_public(ip) and not conf.getboolean(
+            "instagram", "private_sources", fallback=False
+        ):
             raise ValidationError(
                 f"{origin.host} is {ip}, which is not a public address.",
                 hint="Use a link to a public server. If every user who can start a run may read what this worker can "
@@ -264,14 +303,17 @@ def _public(address: httpx.URL) -> httpx.URL:
 
 def _not_valid() -> ValidationError:
     return ValidationError(
-        "The link to the video is not valid.", hint="Use an https:// link without a user name and a password."
+        "The link to the video is not valid.",
+        hint="Use an https:// link without a user name and a password.",
     )
 
 
 def _raise_for_status(answer: httpx.Response, address: httpx.URL) -> None:
     if answer.status_code == 200:
         return
-    message = f"{shown(str(address))} answered {answer.status_code} {answer.reason_phrase}".rstrip() + "."
+    message = (
+        f"{shown(str(address))} answered {answer.status_code} {answer.reason_phrase}".rstrip() + "."
+    )
     if _is_temporary(answer.status_code):
         raise TransientError(message, hint="Try again later.")
     raise ValidationError(message, hint="Check that the link is right, public and not expired.")
@@ -294,7 +336,8 @@ def _is_of_another_thread(record: logging.LogRecord) -> bool:
 def is_public(ip: str) -> bool:
     """Return whether an address belongs to a public server.
 
-    For an IPv6 address that contains an IPv4 address, the IPv4 address counts: a private server has several forms.
+    For an IPv6 address that contains an IPv4 address, the IPv4 address counts: a private server has
+    several forms.
 
     :param ip: An IPv4 or IPv6 address, with or without a zone (``%eth0``).
     """

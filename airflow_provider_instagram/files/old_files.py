@@ -16,8 +16,8 @@ from airflow_provider_instagram.utils.urls import is_local
 if TYPE_CHECKING:
     from airflow_provider_instagram.files.access import FileAccess
 
-#: Half of this is longer than a result is needed after a transcode: from the preparation of a post, by default three
-#: days ahead, to its time, and then for a day, while Instagram may fetch it.
+#: Half of this is longer than a result is needed after a transcode: from the preparation of a post,
+#: by default three days ahead, to its time, and then for a day, while Instagram may fetch it.
 SHORTEST: Final = timedelta(days=9)
 
 
@@ -35,7 +35,9 @@ def is_reusable(location: str) -> bool:
     return kept is None or written is None or datetime.now(timezone.utc) - written < kept / 2
 
 
-def remove_old(folder: str, is_ours: Callable[[str], bool], before: datetime, most: int, access: FileAccess) -> int:
+def remove_old(
+    folder: str, is_ours: Callable[[str], bool], before: datetime, most: int, access: FileAccess
+) -> int:
     """Remove files that are right in a folder or below a prefix. Links are neither followed nor removed."""
     if is_local(folder):
         return _remove_local(folder, is_ours, before, most, access)
@@ -48,11 +50,17 @@ def remove_old(folder: str, is_ours: Callable[[str], bool], before: datetime, mo
     return removed
 
 
-def _remove_local(folder: str, is_ours: Callable[[str], bool], before: datetime, most: int, access: FileAccess) -> int:
+def _remove_local(
+    folder: str, is_ours: Callable[[str], bool], before: datetime, most: int, access: FileAccess
+) -> int:
     removed = 0
     with access.opened_folder(f"{folder}/any") as (opened, _), os.scandir(opened) as entries:
         for entry in entries:
-            if removed == most or not is_ours(entry.name) or not entry.is_file(follow_symlinks=False):
+            if (
+                removed == most
+                or not is_ours(entry.name)
+                or not entry.is_file(follow_symlinks=False)
+            ):
                 continue
             with suppress(FileNotFoundError):  # another run removes it as well
                 if entry.stat(follow_symlinks=False).st_mtime < before.timestamp():

@@ -2,11 +2,14 @@
 
 A local file is replaced like this:
 
-1. A lock beside it is taken, which every other writer of this package takes. A writer that dies releases it.
+1. A lock beside it is taken, which every other writer of this package takes. A writer that dies
+   releases it.
 2. The file is read again. If it is not the one that was read before, nothing is written.
-3. The new content is written to a file beside it, to the disk, and renamed. A reader sees the old or the new content.
+3. The new content is written to a file beside it, to the disk, and renamed. A reader sees the old
+   or the new content.
 
-An object of S3 is replaced by a request with ``If-Match``, which S3 refuses if the object has changed.
+An object of S3 is replaced by a request with ``If-Match``, which S3 refuses if the object has
+changed.
 """
 
 from __future__ import annotations
@@ -68,8 +71,11 @@ def read_for_edit(location: str, access: FileAccess, max_bytes: int) -> ReadFile
     access.check(location)
     path = object_path(location)
     if path.protocol not in S3:
-        raise NotWritableError(f"{path.protocol}:// has no writes that depend on the version of a file.")
-    # An older version than the content belongs to is harmless: the write is refused, and both are read again.
+        raise NotWritableError(
+            f"{path.protocol}:// has no writes that depend on the version of a file."
+        )
+    # An older version than the content belongs to is harmless: the write is refused, and both are
+    # read again.
     etag = within_small_file_timeout(lambda: str(_fresh_info(path)["ETag"]))
     return ReadFile(read_file(location, max_bytes), etag)
 
@@ -80,11 +86,16 @@ def _fresh_info(path: Any) -> Any:
 
 
 def replace(
-    location: str, access: FileAccess, before: ReadFile, content: bytes, check: Callable[[], object] = lambda: None
+    location: str,
+    access: FileAccess,
+    before: ReadFile,
+    content: bytes,
+    check: Callable[[], object] = lambda: None,
 ) -> None:
     """Replace a file.
 
-    :param check: Raises if the content must not be written any more. A local file is locked meanwhile.
+    :param check: Raises if the content must not be written any more. A local file is locked
+        meanwhile.
     :raises ChangedMeanwhileError: If it is another one by now.
     :raises NotWritableError: If it cannot be written.
     :raises MayBeWrittenError: If that is unknown.
@@ -93,9 +104,12 @@ def replace(
         path = object_path(location)
         check()
         try:
-            within_small_file_timeout(lambda: path.fs.pipe_file(path.path, content, IfMatch=before.etag))
+            within_small_file_timeout(
+                lambda: path.fs.pipe_file(path.path, content, IfMatch=before.etag)
+            )
         except Exception as error:  # noqa: BLE001 -- s3fs turns some of botocore's errors into an OSError
-            # The answer to the write may be lost, and the client's next attempt is refused because of the first.
+            # The answer to the write may be lost, and the client's next attempt is refused because
+            # of the first.
             if _content(location, len(content)) != content:
                 raise _refusal(location, error) from None
         return
@@ -135,7 +149,8 @@ def _upload_of(path: Any) -> str | None:
 def add(source: Path, location: str, access: FileAccess) -> str:
     """Write a copy of a local file where no file is.
 
-    :return: What tells this copy from another file in its place: the number of its upload, or that of its inode.
+    :return: What tells this copy from another file in its place: the number of its upload, or that
+        of its inode.
     :raises ChangedMeanwhileError: If a file is there.
     :raises NotWritableError: If the folder cannot be written to.
     :raises MayBeWrittenError: If a storage has not answered.
@@ -144,7 +159,9 @@ def add(source: Path, location: str, access: FileAccess) -> str:
     if not is_local(location):
         path = object_path(location)
         if path.protocol not in S3:
-            raise NotWritableError(f"{path.protocol}:// has no writes that fail where a file exists.")
+            raise NotWritableError(
+                f"{path.protocol}:// has no writes that fail where a file exists."
+            )
         about = {UPLOAD: secrets.token_hex(8)}
         put = partial(path.fs.put_file, str(source), path.path, mode="create", Metadata=about)
         try:
@@ -166,11 +183,14 @@ def add(source: Path, location: str, access: FileAccess) -> str:
         raise NotWritableError(f"{shown(location)} cannot be written: {error.strerror}.") from None
 
 
-def remove_added(location: str, access: FileAccess, number: str, beside: str, is_wanted: Callable[[], bool]) -> bool:
+def remove_added(
+    location: str, access: FileAccess, number: str, beside: str, is_wanted: Callable[[], bool]
+) -> bool:
     """Remove a copy that :func:`add` has written, unless it is wanted. Return whether it was there and is gone.
 
     :param number: What :func:`add` has returned. Another file in its place stays.
-    :param beside: The name of the file that says what is wanted. If it is local, nobody replaces it meanwhile.
+    :param beside: The name of the file that says what is wanted. If it is local, nobody replaces it
+        meanwhile.
     """
     access.check(location)
     if not is_local(location):
@@ -179,7 +199,11 @@ def remove_added(location: str, access: FileAccess, number: str, beside: str, is
             return False
         within_small_file_timeout(lambda: path.fs.rm_file(path.path))
         return True
-    with access.opened_folder(location) as (folder, name), _lock(folder, beside), suppress(FileNotFoundError):
+    with (
+        access.opened_folder(location) as (folder, name),
+        _lock(folder, beside),
+        suppress(FileNotFoundError),
+    ):
         if not is_wanted() and _inode(name, folder) == number:
             os.unlink(name, dir_fd=folder)
             return True
@@ -205,7 +229,9 @@ def _refusal(location: str, error: Exception) -> Exception:
 def _part(folder: int) -> Iterator[tuple[str, IO[bytes]]]:
     """Create a file in an open folder, and remove it afterwards, unless it was renamed."""
     name = f".{secrets.token_hex(8)}.part"
-    number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    number = os.open(
+        name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder
+    )
     try:
         with os.fdopen(number, "wb") as out:
             yield name, out
@@ -223,7 +249,9 @@ def _to_disk(out: IO[bytes], mode: int) -> None:
 @contextmanager
 def _lock(folder: int, name: str) -> Iterator[None]:
     lock = f".{name}.lock"
-    number = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660, dir_fd=folder)
+    number = os.open(
+        lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660, dir_fd=folder
+    )
     try:
         deadline_s = time.monotonic() + LOCK_TIMEOUT_S
         while True:

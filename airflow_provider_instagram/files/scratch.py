@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from airflow_provider_instagram.exceptions import TransientError
-from airflow_provider_instagram.utils.owned_folder import lack_of_space, owned_folder, remove_abandoned
+from airflow_provider_instagram.utils.owned_folder import (
+    lack_of_space,
+    owned_folder,
+    remove_abandoned,
+)
 
 PREFIX: Final = ".instagram-copy-"
 
@@ -45,4 +49,6 @@ def require_space(folder: Path, needed_bytes: int) -> None:
     :raises TransientError: If it has not. Another worker may have space, and so may this one later.
     """
     if lack := lack_of_space(folder, needed_bytes):
-        raise TransientError(lack, hint="Free some space on this worker, or set TMPDIR to another disk.")
+        raise TransientError(
+            lack, hint="Free some space on this worker, or set TMPDIR to another disk."
+        )

@@ -63,13 +63,15 @@ def as_local_file(
 ) -> Iterator[Path]:
     """Yield a video or a picture as a local file: the file itself, or a copy that is removed afterwards.
 
-    A local file that a user named is copied, too: ffmpeg opens it many times by its name, under which its owner may put
-    another one, or a link to a file of others.
+    A local file that a user named is copied, too: ffmpeg opens it many times by its name, under
+    which its owner may put another one, or a link to a file of others.
 
-    :param location: A local path, ``file://``, ``https://``, or any URI that ObjectStoragePath opens.
+    :param location: A local path, ``file://``, ``https://``, or any URI that ObjectStoragePath
+        opens.
     :param check: What must be true of the file. None if the author of a DAG named it.
     :param until_s: When a copy must be complete, in seconds of :func:`time.monotonic`.
-    :raises TransientError: If this worker's disk has no space for the copy, or it is not complete in time.
+    :raises TransientError: If this worker's disk has no space for the copy, or it is not complete
+        in time.
     """
     scratch.remove_left_behind()
     if is_local(location):
@@ -98,7 +100,9 @@ def _named(copy: Path, name: str) -> Iterator[None]:
         raise
 
 
-def _copy(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: int, until_s: float) -> None:
+def _copy(
+    file: IO[bytes], copy: Path, location: str, size: int, max_bytes: int, until_s: float
+) -> None:
     """Copy an open file.
 
     :param size: Its size. The file may grow meanwhile, but the copy does not become larger.
@@ -106,14 +110,17 @@ def _copy(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: int,
     """
     if size > max_bytes:
         raise ValidationError(
-            f"{shown(location)} has {size:,} bytes; the limit is {max_bytes:,} bytes.", hint="Use a smaller file."
+            f"{shown(location)} has {size:,} bytes; the limit is {max_bytes:,} bytes.",
+            hint="Use a smaller file.",
         )
     scratch.require_space(copy.parent, size)
     with copy.open("wb") as out:
         while block := file.read(min(BLOCK_BYTES, size - out.tell())):
             out.write(block)
             if time.monotonic() > until_s:
-                raise TransientError(f"{shown(location)} could not be copied in time.", hint="Use a faster storage.")
+                raise TransientError(
+                    f"{shown(location)} could not be copied in time.", hint="Use a faster storage."
+                )
         if out.tell() < size or file.read(1):
             raise TransientError(
                 f"{shown(location)} was changed while it was being read.",
@@ -121,7 +128,9 @@ def _copy(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: int,
             )
 
 
-def _fetched(location: str, folder: Path, check: FileCheck | None, max_bytes: int, until_s: float) -> Path:
+def _fetched(
+    location: str, folder: Path, check: FileCheck | None, max_bytes: int, until_s: float
+) -> Path:
     """Copy a file into a folder. Without a check, it is not a local one."""
     if is_web(location):
         from airflow_provider_instagram.files.download import TOTAL_TIMEOUT_S, download
@@ -139,7 +148,8 @@ def _fetched(location: str, folder: Path, check: FileCheck | None, max_bytes: in
                 _copy(file, copy, location, os.fstat(file.fileno()).st_size, max_bytes, until_s)
         except PermissionError as error:
             raise ValidationError(
-                f"{shown(location)} cannot be read: {error.strerror}.", hint="Check its permissions."
+                f"{shown(location)} cannot be read: {error.strerror}.",
+                hint="Check its permissions.",
             ) from error
         return copy
     source = object_path(location)
@@ -158,7 +168,8 @@ def _fetched(location: str, folder: Path, check: FileCheck | None, max_bytes: in
 def put(file: Path, location: str) -> None:
     """Copy a finished local file into object storage, where it appears complete or not at all."""
     path = object_path(location)
-    path.fs.put_file(str(file), path.path)  # unlike a plain copy, this sets the content type of a video
+    # unlike a plain copy, this sets the content type of a video
+    path.fs.put_file(str(file), path.path)
 
 
 def presigned(location: str, life: timedelta) -> str:
@@ -175,18 +186,24 @@ def presigned(location: str, life: timedelta) -> str:
 
 def _signer(files: Any) -> Any:
     """Return a file system whose links each server accepts, unless its connection names a form of signatures."""
-    # For us-east-1, and without a region, botocore signs links by Signature Version 2. AWS refuses that for buckets
-    # made since June 2020 and for SSE-KMS, and other servers refuse it always.
+    # For us-east-1, and without a region, botocore signs links by Signature Version 2. AWS refuses
+    # that for buckets made since June 2020 and for SSE-KMS, and other servers refuse it always.
     if "s3" not in files.protocol:
         return files
     config = {"signature_version": "s3v4", **files.config_kwargs}
-    return type(files)(session=files.session, config_kwargs=config, endpoint_url=files.endpoint_url, anon=files.anon)
+    return type(files)(
+        session=files.session,
+        config_kwargs=config,
+        endpoint_url=files.endpoint_url,
+        anon=files.anon,
+    )
 
 
 def read(location: str, *, max_bytes: int = LARGEST_OWN_FILE_BYTES) -> bytes | None:
     """Return the content of a file that the provider keeps for itself, or None if it does not exist.
 
-    Somebody else may have put a pipe or a huge file there: what :func:`read_file` refuses is refused here, too.
+    Somebody else may have put a pipe or a huge file there: what :func:`read_file` refuses is
+    refused here, too.
     """
     try:
         return read_file(location, max_bytes)
@@ -257,13 +274,17 @@ def names_below(prefix: str) -> list[str]:
     """Return the names of what is right below a prefix of object storage."""
     path = object_path(prefix.rstrip("/"))
     path.fs.invalidate_cache(path.path)  # another process may have added a file
-    return [name.rpartition("/")[2] for name in within_small_file_timeout(lambda: path.fs.ls(path.path, detail=False))]
+    return [
+        name.rpartition("/")[2]
+        for name in within_small_file_timeout(lambda: path.fs.ls(path.path, detail=False))
+    ]
 
 
 def why_no_link(*, has_keys: bool = False) -> str | None:
     """Return why Instagram can fetch no picture below ``[instagram] public_prefix``; None if nothing is known.
 
-    :param has_keys: Whether this machine must have the connection and its keys, because it publishes.
+    :param has_keys: Whether this machine must have the connection and its keys, because it
+        publishes.
     """
     prefix, public_url = _public("prefix"), _public("url")
     if not prefix:
@@ -300,11 +321,13 @@ def _public(what: str) -> str:
 def public_link(picture: Path, life: timedelta) -> str:
     """Copy a local picture below ``[instagram] public_prefix``, unless it is there, and return a link to the copy.
 
-    The name of the copy is the digest of its content. A copy with another content is replaced: whoever could change a
-    picture while it was copied would otherwise decide what later posts with the first content show. The link is
-    presigned, or below ``[instagram] public_url`` if that is set.
+    The name of the copy is the digest of its content. A copy with another content is replaced:
+    whoever could change a picture while it was copied would otherwise decide what later posts with
+    the first content show. The link is presigned, or below ``[instagram] public_url`` if that is
+    set.
 
-    :raises ValidationError: If the configuration does not fit, or the storage has no presigned links.
+    :raises ValidationError: If the configuration does not fit, or the storage has no presigned
+        links.
     """
     digest = file_digest(picture)
     name = f"{digest}.jpg"

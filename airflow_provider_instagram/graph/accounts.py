@@ -28,7 +28,11 @@ from airflow_provider_instagram.graph.fields import (
 )
 
 #: The logins, by the types of their tokens.
-_LOGINS: Final = {"PAGE": MetaLogin.FACEBOOK, "USER": MetaLogin.FACEBOOK, "SYSTEM_USER": MetaLogin.UNIFIED}
+_LOGINS: Final = {
+    "PAGE": MetaLogin.FACEBOOK,
+    "USER": MetaLogin.FACEBOOK,
+    "SYSTEM_USER": MetaLogin.UNIFIED,
+}
 _BASIC: Final = "instagram_basic"
 _PAGES: Final = "pages_show_list"
 _LINKED: Final = "instagram_business_account"
@@ -60,7 +64,8 @@ class TokenInfo(Model):
     """What Meta tells of a token. Instagram Login has no call for it. Source: Meta, Access Tokens, debug_token.
 
     :param expires_at: When it expires, or None if it does not.
-    :param data_access_ends_at: When Meta stops to answer it, 90 days after the person last used the app, or None.
+    :param data_access_ends_at: When Meta stops to answer it, 90 days after the person last used the
+        app, or None.
     :param granular_scopes: The ids that its scopes reach, if Meta names them.
     """
 
@@ -68,7 +73,9 @@ class TokenInfo(Model):
     type: Name = ""
     expires_at: Moment = None
     scopes: Names = ()
-    granular_scopes: Annotated[Mapping[str, tuple[str, ...]], PlainValidator(_targets)] = Field(default_factory=dict)
+    granular_scopes: Annotated[Mapping[str, tuple[str, ...]], PlainValidator(_targets)] = Field(
+        default_factory=dict
+    )
     data_access_ends_at: Moment = Field(default=None, validation_alias="data_access_expires_at")
 
     @property
@@ -134,7 +141,9 @@ class FacebookPage(Model):
     id: Id
     name: Name = ""
     access_token: Text = Field(default=None, repr=False)
-    account: Annotated[Account | None, PlainValidator(_linked)] = Field(default=None, validation_alias=_LINKED)
+    account: Annotated[Account | None, PlainValidator(_linked)] = Field(
+        default=None, validation_alias=_LINKED
+    )
 
 
 def read_facebook_pages(data: Mapping[str, Any]) -> ListPage[FacebookPage]:

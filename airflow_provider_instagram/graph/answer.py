@@ -18,7 +18,8 @@ from airflow_provider_instagram.graph.fields import read_json
 
 #: The largest answer, unzipped. A page of a hundred posts has about 300 kB.
 MAX_BYTES: Final = 10 * 1024**2
-#: The most commas, brackets and braces in an answer: each may become an object that is much larger than its text.
+#: The most commas, brackets and braces in an answer: each may become an object that is much larger
+#: than its text.
 MAX_SIGNS: Final = 300_000
 #: How long an answer may take, from the last byte of the request to its own last byte.
 ANSWER_S: Final = 90.0
@@ -45,14 +46,18 @@ class Answer:
     def without_escapes(self) -> bytes:
         """Return JSON without escapes for characters, in which a secret would not be found; anything else as it is."""
         data = self.data()
-        return self.body if data is None else json.dumps(data, ensure_ascii=False).encode(errors="replace")
+        return (
+            self.body
+            if data is None
+            else json.dumps(data, ensure_ascii=False).encode(errors="replace")
+        )
 
 
 class Deadline:
     """The deadline of the answer that a thread waits for.
 
-    A timeout of httpx is for one read, and begins again with each byte that a server sends. So each connection reads
-    with the time that is left.
+    A timeout of httpx is for one read, and begins again with each byte that a server sends. So each
+    connection reads with the time that is left.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -127,11 +132,16 @@ def _add(body: bytearray, more: bytes, request: httpx.Request) -> None:
 
 def _answer(response: httpx.Response, sent: bytearray) -> Answer:
     """Return a whole answer. A small one does not become a large one in memory."""
-    encoding, body = response.headers.get("content-encoding", "identity").strip().lower(), bytearray()
+    encoding, body = (
+        response.headers.get("content-encoding", "identity").strip().lower(),
+        bytearray(),
+    )
     if encoding == "identity":
         body = sent
     elif encoding != "gzip":
-        raise httpx.DecodingError("its encoding is neither gzip nor identity", request=response.request)
+        raise httpx.DecodingError(
+            "its encoding is neither gzip nor identity", request=response.request
+        )
     elif sent:
         unzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
         try:
@@ -141,7 +151,9 @@ def _answer(response: httpx.Response, sent: bytearray) -> Answer:
         if not unzip.eof:
             raise httpx.DecodingError("its end is missing", request=response.request)
     if sum(map(body.count, (b",", b"[", b"{"))) > MAX_SIGNS:
-        raise httpx.DecodingError(f"it has more than {MAX_SIGNS:,} commas and brackets", request=response.request)
+        raise httpx.DecodingError(
+            f"it has more than {MAX_SIGNS:,} commas and brackets", request=response.request
+        )
     return Answer(response.status_code, response.headers, bytes(body), response.url.host)
 
 

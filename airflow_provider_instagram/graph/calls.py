@@ -16,7 +16,13 @@ from airflow_provider_instagram.graph.accounts import (
     read_facebook_pages,
     read_portfolios,
 )
-from airflow_provider_instagram.graph.fields import ListPage, as_mapping, read_id, read_success, read_text
+from airflow_provider_instagram.graph.fields import (
+    ListPage,
+    as_mapping,
+    read_id,
+    read_success,
+    read_text,
+)
 from airflow_provider_instagram.graph.models import (
     Comment,
     CommentCount,
@@ -46,10 +52,13 @@ class Call(Generic[T]):
     :param action: What the call does, as the end of "Cannot …" in error messages.
     :param path: Path below the API version, or below the host if ``versioned`` is False.
     :param params: Query of a GET or a DELETE, form of a POST. May contain secrets.
-    :param read: Turns the answer's JSON object into a value. Raises ValueError if it is not in the documented form.
+    :param read: Turns the answer's JSON object into a value. Raises ValueError if it is not in the
+        documented form.
     :param safe: Whether the client may repeat the call by itself, because the call changes nothing.
-    :param once: Whether the client must not repeat the call in any case, not even with another token.
-    :param versioned: Whether the path is below the API version. The OAuth endpoints have no version.
+    :param once: Whether the client must not repeat the call in any case, not even with another
+        token.
+    :param versioned: Whether the path is below the API version. The OAuth endpoints have no
+        version.
     :param bearer: Whether to send the client's token in the ``Authorization`` header.
     """
 
@@ -67,14 +76,18 @@ class Call(Generic[T]):
 
 def account(*, with_picture: bool = False) -> Call[Account]:
     """Read the account of the token. Source: Meta, Instagram API with Instagram Login, /me."""
-    params = {"fields": "user_id,username,account_type" + (",profile_picture_url" if with_picture else "")}
+    params = {
+        "fields": "user_id,username,account_type" + (",profile_picture_url" if with_picture else "")
+    }
     return Call("read the account", "GET", "me", params, Account.read, safe=True)
 
 
 def page_account() -> Call[Account]:
     """Read the account of a Page token. Source: Meta, Facebook Login, Page, instagram_business_account."""
     params = {"fields": "instagram_business_account{id,username,profile_picture_url}"}
-    return Call("read the Page's Instagram account", "GET", "me", params, Account.read_of_page, safe=True)
+    return Call(
+        "read the Page's Instagram account", "GET", "me", params, Account.read_of_page, safe=True
+    )
 
 
 def facebook_pages(
@@ -82,25 +95,36 @@ def facebook_pages(
 ) -> Call[ListPage[FacebookPage]]:
     """Read a page of the Facebook Pages of a person, with their tokens. Source: Meta, User, Accounts.
 
-    :param portfolio_id: Read those of a business portfolio instead. Needs ``business_management``. Source: Meta,
-        Business.
+    :param portfolio_id: Read those of a business portfolio instead. Needs ``business_management``.
+        Source: Meta, Business.
     :param edge: For a portfolio, ``owned_pages`` or ``client_pages``.
     """
     owner = "me" if portfolio_id is None else _id(portfolio_id, "id of a business portfolio")
     params = _params(fields=_PAGE_FIELDS, limit=100, after=after)
-    return Call("list the Facebook Pages", "GET", f"{owner}/{edge}", params, read_facebook_pages, safe=True)
+    return Call(
+        "list the Facebook Pages", "GET", f"{owner}/{edge}", params, read_facebook_pages, safe=True
+    )
 
 
 def facebook_page(page_id: str) -> Call[FacebookPage]:
     """Read a Facebook Page of a person, with its token. Source: Meta, Page reference."""
     path = _id(page_id, "id of a Facebook Page")
-    return Call("read the Facebook Page", "GET", path, {"fields": _PAGE_FIELDS}, FacebookPage.read, safe=True)
+    return Call(
+        "read the Facebook Page",
+        "GET",
+        path,
+        {"fields": _PAGE_FIELDS},
+        FacebookPage.read,
+        safe=True,
+    )
 
 
 def portfolios(*, after: str | None = None) -> Call[ListPage[str]]:
     """Read a page of a person's business portfolios. Needs ``business_management``. Source: Meta, User, Businesses."""
     params = _params(fields="id", limit=100, after=after)
-    return Call("list the business portfolios", "GET", "me/businesses", params, read_portfolios, safe=True)
+    return Call(
+        "list the business portfolios", "GET", "me/businesses", params, read_portfolios, safe=True
+    )
 
 
 def account_of_id(ig_user_id: str) -> Call[Account]:
@@ -109,7 +133,14 @@ def account_of_id(ig_user_id: str) -> Call[Account]:
     Source: Meta, Instagram Webhooks setup, 2026-10-20, account identifier; IG User reference.
     """
     params = {"fields": "id,username,profile_picture_url"}
-    return Call("read the account", "GET", _id(ig_user_id, "Instagram user id"), params, Account.read_of_id, safe=True)
+    return Call(
+        "read the account",
+        "GET",
+        _id(ig_user_id, "Instagram user id"),
+        params,
+        Account.read_of_id,
+        safe=True,
+    )
 
 
 def account_of_name(ig_user_id: str, user_name: str) -> Call[Account]:
@@ -122,12 +153,17 @@ def account_of_name(ig_user_id: str, user_name: str) -> Call[Account]:
 def create_container(ig_user_id: str, parameters: Mapping[str, Any]) -> Call[Container]:
     """Create a container, of a picture unless there is a media type. Source: Meta, IG User Media reference."""
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
-    return Call("create the container", "POST", path, _params(**parameters), Container.read, safe=False)
+    return Call(
+        "create the container", "POST", path, _params(**parameters), Container.read, safe=False
+    )
 
 
 def container_status(container_id: str, *, with_copyright: bool = False) -> Call[ContainerStatus]:
     """Read the status of a container. Source: Meta, IG Container reference."""
-    params = {"fields": "status_code,status,video_status" + (",copyright_check_status" if with_copyright else "")}
+    params = {
+        "fields": "status_code,status,video_status"
+        + (",copyright_check_status" if with_copyright else "")
+    }
     path = _id(container_id, "container id")
     return Call(f"read container {path}", "GET", path, params, ContainerStatus.read, safe=True)
 
@@ -189,11 +225,14 @@ def media_list(
 def media_insights(media_id: str, metrics: Sequence[str]) -> Call[dict[str, int | float]]:
     """Read metrics of a post. Source: Meta, Instagram Media Insights.
 
-    :param metrics: The names of the metrics. One name that the post does not have makes Meta refuse all of them.
+    :param metrics: The names of the metrics. One name that the post does not have makes Meta refuse
+        all of them.
     """
     path = f"{_id(media_id, 'media id')}/insights"
     params = _params(metric=",".join(metrics))
-    return Call(f"read the insights of media {media_id}", "GET", path, params, read_insights, safe=True)
+    return Call(
+        f"read the insights of media {media_id}", "GET", path, params, read_insights, safe=True
+    )
 
 
 def account_insights(
@@ -206,15 +245,24 @@ def account_insights(
     """
     path = f"{_id(ig_user_id, 'Instagram user id')}/insights"
     since_s, until_s = int(since.timestamp()), int(until.timestamp())
-    params = _params(metric=",".join(metrics), period="day", metric_type="total_value", since=since_s, until=until_s)
+    params = _params(
+        metric=",".join(metrics),
+        period="day",
+        metric_type="total_value",
+        since=since_s,
+        until=until_s,
+    )
     return Call("read the insights of the account", "GET", path, params, read_insights, safe=True)
 
 
-def search_audio(ig_user_id: str, audio_type: str, query: str | None = None) -> Call[tuple[Audio, ...]]:
+def search_audio(
+    ig_user_id: str, audio_type: str, query: str | None = None
+) -> Call[tuple[Audio, ...]]:
     """Search audio for a reel. Source: Meta, Instagram Audio API, 2026-06-16.
 
     :param audio_type: ``music``, or ``original_sound``: that of other reels.
-    :param query: Words of the title or the creator. Without any, Instagram returns what is trending.
+    :param query: Words of the title or the creator. Without any, Instagram returns what is
+        trending.
     """
     user_id = _id(ig_user_id, "Instagram user id")
     params = _params(audio_type=audio_type, user_id=user_id, search_query=query)
@@ -233,14 +281,18 @@ def search_places(query: str) -> Call[tuple[Place, ...]]:
 def write_comment(media_id: str, message: str) -> Call[str]:
     """Write a comment on a post. Two equal calls make two comments. Source: Meta, IG Media Comments."""
     path = f"{_id(media_id, 'media id')}/comments"
-    return Call(f"comment on media {media_id}", "POST", path, {"message": message}, read_id, safe=False)
+    return Call(
+        f"comment on media {media_id}", "POST", path, {"message": message}, read_id, safe=False
+    )
 
 
 def comment_list(media_id: str, *, after: str | None = None) -> Call[Page[Comment]]:
     """Read a page of a post's comments, newest first, without replies. Source: Meta, IG Media Comments."""
     params = _params(fields="id,text,timestamp,username", limit=50, after=after)
     path = f"{_id(media_id, 'media id')}/comments"
-    return Call(f"read the comments of media {media_id}", "GET", path, params, read_comment_page, safe=True)
+    return Call(
+        f"read the comments of media {media_id}", "GET", path, params, read_comment_page, safe=True
+    )
 
 
 def comment(comment_id: str) -> Call[Comment]:
@@ -253,7 +305,9 @@ def comment(comment_id: str) -> Call[Comment]:
 def write_reply(comment_id: str, message: str) -> Call[str]:
     """Reply to a comment. A reply to a reply joins the replies to the comment. Source: Meta, IG Comment Replies."""
     path = f"{_id(comment_id, 'comment id')}/replies"
-    return Call(f"reply to comment {comment_id}", "POST", path, {"message": message}, read_id, safe=False)
+    return Call(
+        f"reply to comment {comment_id}", "POST", path, {"message": message}, read_id, safe=False
+    )
 
 
 def hide_comment(comment_id: str) -> Call[bool]:
@@ -273,25 +327,36 @@ def is_comment_enabled(media_id: str) -> Call[bool]:
     """Read whether the comments of a post are switched on. Source: Meta, IG Media reference."""
     path, name = _id(media_id, "media id"), "is_comment_enabled"
     action = f"read whether media {path} takes comments"
-    return Call(action, "GET", path, {"fields": name}, lambda data: data.get(name) is not False, safe=True)
+    return Call(
+        action, "GET", path, {"fields": name}, lambda data: data.get(name) is not False, safe=True
+    )
 
 
 def private_reply(sender: str, comment_id: str, message: str) -> Call[str]:
     """Send a message to who wrote a comment: one for each comment. Source: Meta, Private Replies, 2026-06-30.
 
-    :param sender: The account's Instagram user id. With Facebook Login ``me``, the Page: the account does not have this
-        edge (reported: ChatbotX, pull request 1122, 2026-09-09).
+    :param sender: The account's Instagram user id. With Facebook Login ``me``, the Page: the
+        account does not have this edge (reported: ChatbotX, pull request 1122, 2026-09-09).
     """
     to = _params(recipient={"comment_id": _id(comment_id, "comment id")}, message={"text": message})
     path = f"{sender if sender == 'me' else _id(sender, 'Instagram user id')}/messages"
-    return Call(f"reply privately to comment {comment_id}", "POST", path, to, _read_message_id, safe=False)
+    return Call(
+        f"reply privately to comment {comment_id}", "POST", path, to, _read_message_id, safe=False
+    )
 
 
 def reply_list(comment_id: str, *, after: str | None = None) -> Call[Page[Comment]]:
     """Read a page of the replies to a comment. Source: Meta, IG Comment Replies."""
     params = _params(fields="id,text,timestamp,username", limit=50, after=after)
     path = f"{_id(comment_id, 'comment id')}/replies"
-    return Call(f"read the replies to comment {comment_id}", "GET", path, params, read_comment_page, safe=True)
+    return Call(
+        f"read the replies to comment {comment_id}",
+        "GET",
+        path,
+        params,
+        read_comment_page,
+        safe=True,
+    )
 
 
 def comment_count(media_id: str) -> Call[CommentCount]:
@@ -310,7 +375,14 @@ def comment_counts(ig_user_id: str) -> Call[tuple[CommentCount, ...]]:
 
 def token_info(access_token: str) -> Call[TokenInfo]:
     """Read the login, scopes and end of a token of Facebook's host. Source: Meta, Access Tokens, debug_token."""
-    return Call("ask about the token", "GET", "debug_token", {"input_token": access_token}, TokenInfo.read, True)
+    return Call(
+        "ask about the token",
+        "GET",
+        "debug_token",
+        {"input_token": access_token},
+        TokenInfo.read,
+        True,
+    )
 
 
 def _read_discovered(data: Mapping[str, Any]) -> Account:
@@ -327,12 +399,15 @@ def _id(value: str, what: str) -> str:
     """Check an id, which becomes part of a path."""
     if not (value.isascii() and value.isdigit()):
         raise ValidationError(
-            f"{value[:40]!r} is not a valid {what}.", hint="Use a decimal number such as 17841400000000001."
+            f"{value[:40]!r} is not a valid {what}.",
+            hint="Use a decimal number such as 17841400000000001.",
         )
     return value
 
 
-def _params(**values: str | int | bool | Sequence[Any] | Mapping[str, str] | None) -> dict[str, str]:
+def _params(
+    **values: str | int | bool | Sequence[Any] | Mapping[str, str] | None,
+) -> dict[str, str]:
     """Return the parameters that are set. Lists and objects are sent as JSON text inside a form."""
     return {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

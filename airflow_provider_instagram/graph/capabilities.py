@@ -14,7 +14,8 @@ from airflow_provider_instagram.posts.kinds import PostKind
 _NAME: Final = re.compile(r"[a-z][a-z_]{2,79}")
 _OF_INSTAGRAM_LOGIN: Final = "instagram_business_"
 BUSINESS: Final = ("BUSINESS",)
-#: The account types that can publish through the API. Source: Meta, Instagram API with Instagram Login, /me.
+#: The account types that can publish through the API. Source: Meta, Instagram API with Instagram
+#: Login, /me.
 PROFESSIONAL: Final = ("BUSINESS", "MEDIA_CREATOR", "CREATOR")
 
 
@@ -56,12 +57,14 @@ class Capability:
     """Something that an account may be used for: a row of the table.
 
     :param name: Its name in sentences, and in the scopes that a connection asks for.
-    :param instagram: The scopes that it needs with Instagram Login; empty if that login does not have it.
+    :param instagram: The scopes that it needs with Instagram Login; empty if that login does not
+        have it.
     :param facebook: The scopes with Facebook Login. Unified Login checks the same permissions.
     :param source: Meta's page, with the date of its last change.
     :param parameters: Meta's parameters of a new container that need it.
     :param account_types: The types of accounts that have it.
-    :param is_in_unified: Whether Meta documents it for Unified Login. If not, Meta's answer decides.
+    :param is_in_unified: Whether Meta documents it for Unified Login. If not, Meta's answer
+        decides.
     """
 
     name: str
@@ -78,11 +81,18 @@ class Capability:
 
     def needs_more_than(self, other: Capability) -> bool:
         """Return whether fewer accounts have it than have another one, whatever their scopes."""
-        return (self.account_types, self.is_in_unified) != (other.account_types, other.is_in_unified)
+        return (self.account_types, self.is_in_unified) != (
+            other.account_types,
+            other.is_in_unified,
+        )
 
     def lacks(self, login: MetaLogin, scopes: Collection[str] | None) -> tuple[str, ...]:
         """Return the scopes that a token is known to lack for it."""
-        return () if scopes is None else tuple(scope for scope in self.scopes(login) if scope not in scopes)
+        return (
+            ()
+            if scopes is None
+            else tuple(scope for scope in self.scopes(login) if scope not in scopes)
+        )
 
 
 _PUBLISH_INSTAGRAM: Final = ("instagram_business_basic", "instagram_business_content_publish")
@@ -90,7 +100,9 @@ _PUBLISH_FACEBOOK: Final = ("instagram_basic", "instagram_content_publish")
 _BOTH: Final = (_PUBLISH_INSTAGRAM, _PUBLISH_FACEBOOK)
 
 PUBLISHING: Final = Capability("publishing", *_BOTH, "Overview, 2026-06-30")
-STORIES: Final = Capability("stories", *_BOTH, "Instagram API with Facebook Login, 2025-03-03", account_types=BUSINESS)
+STORIES: Final = Capability(
+    "stories", *_BOTH, "Instagram API with Facebook Login, 2025-03-03", account_types=BUSINESS
+)
 TRIAL_REELS: Final = Capability("trial reels", *_BOTH, "IG User Media", ("trial_params",))
 COLLABORATORS: Final = Capability("collaborators", *_BOTH, "IG User Media", ("collaborators",))
 MUSIC: Final = Capability(
@@ -133,18 +145,36 @@ INVITE_ANSWERS: Final = Capability(
     is_in_unified=False,
 )
 COMMENTS: Final = Capability(
-    "comments", ("instagram_business_manage_comments",), ("instagram_manage_comments",), "IG Media Comments"
+    "comments",
+    ("instagram_business_manage_comments",),
+    ("instagram_manage_comments",),
+    "IG Media Comments",
 )
 INSIGHTS: Final = Capability(
-    "insights", ("instagram_business_manage_insights",), ("instagram_manage_insights",), "IG Media Insights"
+    "insights",
+    ("instagram_business_manage_insights",),
+    ("instagram_manage_insights",),
+    "IG Media Insights",
 )
 DELETION: Final = Capability(
-    "deletion", (), ("instagram_basic", "instagram_manage_contents"), "Instagram API Updates, 2025-12-03"
+    "deletion",
+    (),
+    ("instagram_basic", "instagram_manage_contents"),
+    "Instagram API Updates, 2025-12-03",
 )
 
 #: What an account can or cannot do, as the documentation shows it.
 CAPABILITIES: Final = (
-    *(PUBLISHING, STORIES, TRIAL_REELS, COLLABORATORS, MUSIC, POLLS, COMMENT_PROMPTS, PAID_PARTNERSHIPS),
+    *(
+        PUBLISHING,
+        STORIES,
+        TRIAL_REELS,
+        COLLABORATORS,
+        MUSIC,
+        POLLS,
+        COMMENT_PROMPTS,
+        PAID_PARTNERSHIPS,
+    ),
     *(INVITE_ANSWERS, COMMENTS, INSIGHTS, DELETION),
 )
 #: What has scopes of its own, so that a connection asks for it by its name.
@@ -192,7 +222,9 @@ def read_scopes(text: str, login: MetaLogin = MetaLogin.INSTAGRAM) -> tuple[str,
     for name in text.replace(",", " ").split():
         if (feature := features.get(name)) is not None:
             scopes |= dict.fromkeys(feature.scopes(login))
-        elif _NAME.fullmatch(name) and name.startswith(_OF_INSTAGRAM_LOGIN) == (login is MetaLogin.INSTAGRAM):
+        elif _NAME.fullmatch(name) and name.startswith(_OF_INSTAGRAM_LOGIN) == (
+            login is MetaLogin.INSTAGRAM
+        ):
             scopes[name] = None
         else:
             raise ValidationError(

@@ -27,7 +27,12 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, TransientError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    AuthenticationError,
+    InstagramError,
+    TransientError,
+    ValidationError,
+)
 from airflow_provider_instagram.graph import API_VERSION, oauth, origin
 from airflow_provider_instagram.graph.answer import Answer, Deadline, exchange, exchange_async
 from airflow_provider_instagram.graph.errors import error_from_answer
@@ -93,7 +98,9 @@ class _Core:
                 hint="Copy the whole token again, and nothing else, into the password of the Airflow connection.",
             )
         if not re.fullmatch(r"v\d+\.\d+", api_version):
-            raise ValidationError(f"{api_version!r} is not a valid API version.", hint=f"Use the form {API_VERSION}.")
+            raise ValidationError(
+                f"{api_version!r} is not a valid API version.", hint=f"Use the form {API_VERSION}."
+            )
         redact_http_logs()
         self._access_token = access_token
         self._hosts = hosts
@@ -116,7 +123,8 @@ class _Core:
             "follow_redirects": False,
             # requests to this machine must not go through a proxy
             "trust_env": trust_env,
-            # nor must tokens over plain http, which a proxy could read; this includes the host of a login
+            # nor must tokens over plain http, which a proxy could read; this includes the host of a
+            # login
             "mounts": {"http://": None},
             "verify": _tls(trust_env),
         }
@@ -124,12 +132,15 @@ class _Core:
     def _request(self, http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
         self.sent += 1
         base = origin.login_host(call.host, self._hosts) or self._base_url
-        url = "/".join([base, self._api_version, call.path] if call.versioned else [base, call.path])
+        url = "/".join(
+            [base, self._api_version, call.path] if call.versioned else [base, call.path]
+        )
         params, headers = dict(call.params), {}
         if call.bearer:
             token = self._token(call.action)
             headers["Authorization"] = f"Bearer {token}"
-            if self._app_secret and token.startswith(oauth.FACEBOOK_LOGIN):  # Source: Meta, Securing Graph API calls.
+            # Source: Meta, Securing Graph API calls.
+            if self._app_secret and token.startswith(oauth.FACEBOOK_LOGIN):
                 proof = hmac.new(self._app_secret.encode(), token.encode(), hashlib.sha256)
                 params["appsecret_proof"] = proof.hexdigest()
         if call.method != "POST":
@@ -154,7 +165,11 @@ class _Core:
     def _read(self, call: Call[T], answer: Answer) -> T:
         self.usage = Usage.read(answer.headers) or self.usage
         data = answer.data()
-        if not answer.is_success or not isinstance(data, dict) or isinstance(data.get("error"), dict):
+        if (
+            not answer.is_success
+            or not isinstance(data, dict)
+            or isinstance(data.get("error"), dict)
+        ):
             raise self._error_of(call.action, answer, changes=not call.safe, params=call.params)
         try:
             return call.read(data)
@@ -169,10 +184,16 @@ class _Core:
         self, action: str, answer: Answer, *, changes: bool, params: Mapping[str, str] | None = None
     ) -> InstagramError:
         body = answer.without_escapes()
-        echoed = (self._access_token, self._app_secret, *((params or {}).get(name) for name in _SECRETS))
+        echoed = (
+            self._access_token,
+            self._app_secret,
+            *((params or {}).get(name) for name in _SECRETS),
+        )
         for secret in filter(None, echoed):
             body = body.replace(secret.encode(), b"***")
-        error = error_from_answer(action, answer.status, answer.headers, body, changes=changes, host=answer.host)
+        error = error_from_answer(
+            action, answer.status, answer.headers, body, changes=changes, host=answer.host
+        )
         if self._reconnect_hint and isinstance(error, AuthenticationError):
             error.hint = self._reconnect_hint
         return error
@@ -188,7 +209,8 @@ def _tls(trust_env: bool) -> ssl.SSLContext:
 def _network_errors(action: str, *, changes: bool) -> Iterator[None]:
     """Turn a network failure into an error that says whether the call may have arrived.
 
-    The exception of httpx is not chained. Its frames hold headers and addresses with tokens, which error trackers show.
+    The exception of httpx is not chained. Its frames hold headers and addresses with tokens, which
+    error trackers show.
     """
     try:
         yield
@@ -224,7 +246,13 @@ def _retry_options(call: Call[Any]) -> dict[str, Any]:
 def _log_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     pause_s = state.next_action.sleep if state.next_action else 0.0
-    _log.warning("%s Retrying in %.1f s (attempt %d of %d).", error, pause_s, state.attempt_number + 1, _ATTEMPTS)
+    _log.warning(
+        "%s Retrying in %.1f s (attempt %d of %d).",
+        error,
+        pause_s,
+        state.attempt_number + 1,
+        _ATTEMPTS,
+    )
 
 
 def _may_repeat(call: Call[Any], error: AuthenticationError) -> bool:
@@ -236,8 +264,9 @@ class GraphClient(_Core):
     """Sends calls, one after the other. Several threads may use one client.
 
     :param access_token: The account's token. None for a login only.
-    :param replacement_token: Called once when the token is refused. Returns another token, or None. The refused call
-        is then repeated, unless it may be sent only once: Instagram checks the token before anything else.
+    :param replacement_token: Called once when the token is refused. Returns another token, or None.
+        The refused call is then repeated, unless it may be sent only once: Instagram checks the
+        token before anything else.
     :param on_close: Called at the end with the number of requests sent.
     """
 
@@ -262,8 +291,8 @@ class GraphClient(_Core):
     def send(self, call: Call[T]) -> T:
         """Send a call and read its answer.
 
-        :raises InstagramError: If Instagram refused or the network failed. ``outcome_unknown`` is set if the call may
-            have taken effect.
+        :raises InstagramError: If Instagram refused or the network failed. ``outcome_unknown`` is
+            set if the call may have taken effect.
         """
         retrying, renewals = Retrying(sleep=self.sleep, **_retry_options(call)), self.renewals
         try:
@@ -285,7 +314,13 @@ class GraphClient(_Core):
             return self.renewals > renewals or self.renew()
 
     def send_bytes(
-        self, uri: str, chunks: Iterable[bytes], *, offset: int, total_bytes: int, stall_timeout: timedelta
+        self,
+        uri: str,
+        chunks: Iterable[bytes],
+        *,
+        offset: int,
+        total_bytes: int,
+        stall_timeout: timedelta,
     ) -> None:
         """Stream the rest of a video to its container, in a single request that is not repeated.
 
@@ -306,7 +341,8 @@ class GraphClient(_Core):
         with _network_errors(action, changes=True):
             request = self._http.build_request(
                 *("POST", url),
-                headers={"Authorization": f"OAuth {self._token(action)}", **sizes},  # no local variable holds a token
+                # no local variable holds a token
+                headers={"Authorization": f"OAuth {self._token(action)}", **sizes},
                 content=self._deadline.after(chunks),
                 timeout=timeout,
             )
@@ -324,7 +360,10 @@ class GraphClient(_Core):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._http.close()
         if self._on_close is not None:
@@ -372,6 +411,9 @@ class AsyncGraphClient(_Core):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         await self._http.aclose()

@@ -1,8 +1,8 @@
 """The table of Meta's error codes, and how to turn an error answer into an exception.
 
-Source: Meta, Instagram Platform error codes and Graph API error handling. The HTTP status is 400 for almost everything,
-``type`` is OAuthException for all kinds and ``is_transient`` is false on temporary errors, so only the code and the
-subcode count.
+Source: Meta, Instagram Platform error codes and Graph API error handling. The HTTP status is 400
+for almost everything, ``type`` is OAuthException for all kinds and ``is_transient`` is false on
+temporary errors, so only the code and the subcode count.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from airflow_provider_instagram.graph.fields import LARGEST_NUMBER, as_mapping, 
 from airflow_provider_instagram.graph.redaction import HTML_PAGE, quoted
 from airflow_provider_instagram.graph.usage import Usage
 
-#: Subcodes from here on have one meaning, whatever their code. The meaning of a smaller subcode depends on its code.
+#: Subcodes from here on have one meaning, whatever their code. The meaning of a smaller subcode
+#: depends on its code.
 _FIRST_UNIQUE_SUBCODE: Final = 1_000_000
 
 
@@ -59,22 +60,34 @@ class Rule:
 
 _RECONNECT: Final = "Connect the account again and enter the new token in the Airflow connection."
 _SCOPES: Final = "; ".join(
-    f"{feature.name}: {' and '.join(feature.instagram)}" for feature in FEATURES if feature.instagram
+    f"{feature.name}: {' and '.join(feature.instagram)}"
+    for feature in FEATURES
+    if feature.instagram
 )
 _GRANT: Final = (
     f"Connect the account again with the scopes of what it is used for ({_SCOPES}), and check that the Meta app may "
     "use them."
 )
-_SLOW_DOWN: Final = "Wait before the next call. Calls while the account is throttled make the wait longer."
+_SLOW_DOWN: Final = (
+    "Wait before the next call. Calls while the account is throttled make the wait longer."
+)
 _LATER: Final = "This is temporary: try again later."
-_TRANSCODE: Final = "Run the video through TranscodeOperator first. If you already did, use another video."
-_TRANSCODE_PICTURE: Final = "Run the picture through TranscodeOperator first. If you already did, use another picture."
+_TRANSCODE: Final = (
+    "Run the video through TranscodeOperator first. If you already did, use another video."
+)
+_TRANSCODE_PICTURE: Final = (
+    "Run the picture through TranscodeOperator first. If you already did, use another picture."
+)
 _FETCH: Final = (
     "The link must be public, in ASCII, without redirects, served with the content type of a picture or a video, and "
     "valid for 24 hours."
 )
-_UNDOCUMENTED: Final = "A retry may help or not. If it does not, look up the error in Meta's error reference."
-_NEW_CONTAINER: Final = "Clear the create task and the tasks downstream of it to create a new container."
+_UNDOCUMENTED: Final = (
+    "A retry may help or not. If it does not, look up the error in Meta's error reference."
+)
+_NEW_CONTAINER: Final = (
+    "Clear the create task and the tasks downstream of it to create a new container."
+)
 _PARAMETER: Final = "Correct the parameters of the create task and clear it."
 
 _BAD_PARAMETER: Final = {
@@ -98,12 +111,18 @@ _FAILED_AT_INSTAGRAM: Final = {
     None: "Instagram failed with an unknown error",
 }
 _REFUSED_CODE: Final = {
-    36007: ("The login code is not valid, or is older than an hour", "Log in again: a code is valid for one hour."),
+    36007: (
+        "The login code is not valid, or is older than an hour",
+        "Log in again: a code is valid for one hour.",
+    ),
     36008: (
         "The login code was given for another redirect URI",
         "Log in again, and keep to one address of Airflow: [api] base_url, or --redirect-uri.",
     ),
-    36009: ("The login code was used before", "Log in again: a code works once. Do not load the last page again."),
+    36009: (
+        "The login code was used before",
+        "Log in again: a code works once. Do not load the last page again.",
+    ),
 }
 _FAILED_ON_CONTAINER: Final = {
     2207076: "The media could not be fetched or processed",
@@ -114,7 +133,13 @@ _FAILED_ON_CONTAINER: Final = {
 }
 
 RULES: Final = (
-    Rule(190, None, AuthenticationError, "The access token is expired, revoked or malformed", _RECONNECT),
+    Rule(
+        190,
+        None,
+        AuthenticationError,
+        "The access token is expired, revoked or malformed",
+        _RECONNECT,
+    ),
     Rule(
         190,
         459,
@@ -124,12 +149,24 @@ RULES: Final = (
         "access token stays valid.",
     ),
     Rule(102, None, AuthenticationError, "The session has ended", _RECONNECT),
-    *(Rule(100, subcode, AuthenticationError, meaning, hint) for subcode, (meaning, hint) in _REFUSED_CODE.items()),
     *(
-        Rule(code, None, PermissionDeniedError, "A permission or a capability of the app is missing", _GRANT)
+        Rule(100, subcode, AuthenticationError, meaning, hint)
+        for subcode, (meaning, hint) in _REFUSED_CODE.items()
+    ),
+    *(
+        Rule(
+            code,
+            None,
+            PermissionDeniedError,
+            "A permission or a capability of the app is missing",
+            _GRANT,
+        )
         for code in (3, 10, *range(200, 300))
     ),
-    *(Rule(code, None, RateLimitError, "Too many calls", _SLOW_DOWN) for code in (4, 17, 32, 341, 613)),
+    *(
+        Rule(code, None, RateLimitError, "Too many calls", _SLOW_DOWN)
+        for code in (4, 17, 32, 341, 613)
+    ),
     Rule(80002, None, RateLimitError, "The account has used up its calls", _SLOW_DOWN),
     Rule(
         4,
@@ -169,14 +206,43 @@ RULES: Final = (
         )
         for subcode in (2207006, 2207008)
     ),
-    Rule(-2, 2207020, ContainerExpiredError, "The container's media has expired", _NEW_CONTAINER, new_containers=3),
-    Rule(-2, 2207003, MediaRejectedError, "Fetching the media took too long", _FETCH, new_containers=3),
+    Rule(
+        -2,
+        2207020,
+        ContainerExpiredError,
+        "The container's media has expired",
+        _NEW_CONTAINER,
+        new_containers=3,
+    ),
+    Rule(
+        -2,
+        2207003,
+        MediaRejectedError,
+        "Fetching the media took too long",
+        _FETCH,
+        new_containers=3,
+    ),
     *(
-        Rule(-1, subcode, TransientError, meaning, _LATER, may_have_taken_effect=True, new_containers=3)
+        Rule(
+            -1,
+            subcode,
+            TransientError,
+            meaning,
+            _LATER,
+            may_have_taken_effect=True,
+            new_containers=3,
+        )
         for subcode, meaning in _FAILED_AT_INSTAGRAM.items()
     ),
     *(
-        Rule(code, None, TransientError, "Instagram failed or is unavailable", _LATER, may_have_taken_effect=True)
+        Rule(
+            code,
+            None,
+            TransientError,
+            "Instagram failed or is unavailable",
+            _LATER,
+            may_have_taken_effect=True,
+        )
         for code in (1, 2)
     ),
     Rule(352, 2207026, MediaRejectedError, "The format of the video is not supported", _TRANSCODE),
@@ -198,7 +264,14 @@ RULES: Final = (
         "No professional account has this user name",
         "Check the name. An account can also be named by its Instagram user id.",
     ),
-    Rule(9004, 2207052, MediaRejectedError, "The media could not be fetched from their link", _FETCH, new_containers=1),
+    Rule(
+        9004,
+        2207052,
+        MediaRejectedError,
+        "The media could not be fetched from their link",
+        _FETCH,
+        new_containers=1,
+    ),
     *(
         Rule(None, subcode, MediaRejectedError, meaning, _TRANSCODE, new_containers=1)
         for subcode, meaning in _FAILED_ON_CONTAINER.items()
@@ -224,8 +297,17 @@ RULES: Final = (
         "The caption is too long",
         "Use at most 2,200 characters, 30 hashtags and 20 @mentions.",
     ),
-    Rule(1, 2207057, MediaRejectedError, "The cover's time is outside the video", "Use a time within the video."),
-    *(Rule(100, subcode, MediaRejectedError, meaning, _PARAMETER) for subcode, meaning in _BAD_PARAMETER.items()),
+    Rule(
+        1,
+        2207057,
+        MediaRejectedError,
+        "The cover's time is outside the video",
+        "Use a time within the video.",
+    ),
+    *(
+        Rule(100, subcode, MediaRejectedError, meaning, _PARAMETER)
+        for subcode, meaning in _BAD_PARAMETER.items()
+    ),
     Rule(
         100,
         33,
@@ -261,23 +343,33 @@ RULES: Final = (
 )
 
 _EXACT: Final = {(rule.code, rule.subcode): rule for rule in RULES}
-_BY_SUBCODE: Final = {rule.subcode: rule for rule in RULES if (rule.subcode or 0) >= _FIRST_UNIQUE_SUBCODE}
+_BY_SUBCODE: Final = {
+    rule.subcode: rule for rule in RULES if (rule.subcode or 0) >= _FIRST_UNIQUE_SUBCODE
+}
 
-_LOGIN: Final = "Log in again: a code is valid once, for one hour. If that does not help, check the app secret."
+_LOGIN: Final = (
+    "Log in again: a code is valid once, for one hour. If that does not help, check the app secret."
+)
 _APP_VALUES: Final = (
     "Copy the app id and the app secret from your Meta app: for Instagram Login from Instagram, API setup with "
     "Instagram login; for Facebook and Unified Login from App settings, Basic. Enter them on the Instagram page, or in "
     "the connection's fields 'Meta app id' and 'Meta app secret', and connect the account again."
 )
-_DATA_ENDED: Final = "Instagram gives this app no more data of the account: its owner must log in again"
-#: What Meta says of a wrong app and of access to data that has ended, with codes that mean something else, too. Source:
-#: reports of clients.
+_DATA_ENDED: Final = (
+    "Instagram gives this app no more data of the account: its owner must log in again"
+)
+#: What Meta says of a wrong app and of access to data that has ended, with codes that mean
+#: something else, too. Source: reports of clients.
 _BY_WORDS: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), Rule(None, None, AuthenticationError, meaning, hint))
     for pattern, meaning, hint in (
         ("require an appsecret_proof", "The app secret is missing", _APP_VALUES),
         ("client.secret|appsecret_proof", "The app secret is wrong", _APP_VALUES),
-        ("client.id|platform app|validating application", "Meta knows no app with this app id", _APP_VALUES),
+        (
+            "client.id|platform app|validating application",
+            "Meta knows no app with this app id",
+            _APP_VALUES,
+        ),
         (r"\bdata\b.* expired", _DATA_ENDED, _RECONNECT),
     )
 )
@@ -289,8 +381,16 @@ UPLOAD_RULES: Final[Mapping[str, tuple[type[InstagramError], str, str]]] = {
         "The account is not allowed to upload videos",
         'Use upload="url" instead, with the video at a public https address or in object storage.',
     ),
-    "ProcessingFailedError": (MediaRejectedError, "Instagram could not process the uploaded video", _TRANSCODE),
-    "OffsetInvalidError": (TransientError, "The upload continued at a different byte than Instagram expects", _LATER),
+    "ProcessingFailedError": (
+        MediaRejectedError,
+        "Instagram could not process the uploaded video",
+        _TRANSCODE,
+    ),
+    "OffsetInvalidError": (
+        TransientError,
+        "The upload continued at a different byte than Instagram expects",
+        _LATER,
+    ),
     "PartialRequestError": (TransientError, "The upload ended before its last byte", _LATER),
 }
 
@@ -335,13 +435,17 @@ _CAUSES: Final[dict[tuple[int | None, int | None], Cause]] = {
     (None, 2108006): Cause.OLDER_THAN_ACCOUNT,
     **{(None, subcode): Cause.NOT_FETCHED for subcode in (2207003, 2207052)},
     **{(None, subcode): Cause.NOT_FETCHED_OR_UNFIT for subcode in _FAILED_ON_CONTAINER},
-    **{(None, subcode): Cause.UNFIT_FILE for subcode in (2207026, *(subcode for _, subcode in _UNFIT_PICTURE))},
+    **{
+        (None, subcode): Cause.UNFIT_FILE
+        for subcode in (2207026, *(subcode for _, subcode in _UNFIT_PICTURE))
+    },
 }
 
 
 def cause_of(error: InstagramError) -> Cause | None:
     """Return the cause of an error, or None if no caller answers it."""
-    if error.code == 10 and "viewers" in str(error).lower():  # the code alone means that a permission is missing
+    # the code alone means that a permission is missing
+    if error.code == 10 and "viewers" in str(error).lower():
         return Cause.TOO_FEW_VIEWERS
     if isinstance(error, MediaRejectedError) and error.code is None and error.subcode is None:
         return Cause.NOT_FETCHED_OR_UNFIT  # a container or an upload that failed without a code
@@ -352,7 +456,13 @@ def cause_of(error: InstagramError) -> Cause | None:
 
 
 def error_from_answer(
-    action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool, host: str = ""
+    action: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    changes: bool,
+    host: str = "",
 ) -> InstagramError:
     """Turn an error answer into an exception. If the call ``changes`` something, its outcome can be unknown."""
     answer = as_mapping(read_json(body))
@@ -375,12 +485,15 @@ def _graph_error(
     action: str, status: int, headers: Mapping[str, str], error: Mapping[str, Any], *, changes: bool
 ) -> InstagramError:
     code, subcode = _integer(error.get("code")), _integer(error.get("error_subcode")) or None
-    meta_message = _text_of(error.get("message")) or (quoted(json.dumps(error)) if code is None else "")
+    meta_message = _text_of(error.get("message")) or (
+        quoted(json.dumps(error)) if code is None else ""
+    )
     details: dict[str, Any] = {
         "code": code,
         "subcode": subcode,
         "fbtrace_id": _text_of(error.get("fbtrace_id")) or None,
-        "user_message": _text_of(error.get("error_user_msg") or error.get("error_user_title")) or None,
+        "user_message": _text_of(error.get("error_user_msg") or error.get("error_user_title"))
+        or None,
     }
     rule = _rule_by_words(meta_message) or rule_for(code, subcode)
     if rule is None:
@@ -388,7 +501,8 @@ def _graph_error(
         return (TransientError if failed else InstagramError)(
             f"Cannot {action}: Instagram returned an undocumented error{_quoted(meta_message)}.",
             hint=_LATER if failed else _UNDOCUMENTED,
-            outcome_unknown=changes,  # an undocumented error does not tell whether the change took effect
+            # an undocumented error does not tell whether the change took effect
+            outcome_unknown=changes,
             **details,
         )
     return rule.error(
@@ -405,7 +519,11 @@ def _upload_error(action: str, status: int, debug: Mapping[str, Any]) -> Instagr
     is_temporary = debug.get("retriable") is True or status >= 500
     error, meaning, hint = UPLOAD_RULES.get(
         kind,
-        (InstagramError, f"The upload host returned {kind or 'an error'}", 'Try again, or send a link: upload="url".'),
+        (
+            InstagramError,
+            f"The upload host returned {kind or 'an error'}",
+            'Try again, or send a link: upload="url".',
+        ),
     )
     if is_temporary and not issubclass(error, PermissionDeniedError):
         error, hint = TransientError, _LATER
@@ -419,14 +537,18 @@ def _error_without_code(
     text = quoted(body[:4000].decode(errors="replace"))
     said = f"{text} instead of an answer" if text == HTML_PAGE else text[:120]
     source = f" from {host}" if host else ""
-    message = f"Cannot {action}: the answer{source} was HTTP {status}{f' ({said})' if said else ''}."
+    message = (
+        f"Cannot {action}: the answer{source} was HTTP {status}{f' ({said})' if said else ''}."
+    )
     if status == 429:
         return RateLimitError(message, hint=_SLOW_DOWN, retry_after=_retry_after(headers))
     if status >= 500:
         return TransientError(message, hint=_LATER, outcome_unknown=changes)
     hint = "The answer is not from Instagram's API. Check the host of the connection, and any proxy in between."
     if 300 <= status < 400:
-        hint = "The client does not follow redirects with a token. Correct the host of the connection."
+        hint = (
+            "The client does not follow redirects with a token. Correct the host of the connection."
+        )
     return InstagramError(message, hint=hint, outcome_unknown=changes)
 
 

@@ -56,7 +56,8 @@ def read_text(value: object) -> str | None:
     """Return a text, or None if the value is anything else."""
     if not isinstance(value, str):
         return None
-    # JSON can contain half of a surrogate pair, which cannot be encoded, and NUL, which PostgreSQL cannot store.
+    # JSON can contain half of a surrogate pair, which cannot be encoded, and NUL, which PostgreSQL
+    # cannot store.
     return cut(value).replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
@@ -85,7 +86,9 @@ def read_names(value: object) -> tuple[str, ...]:
     """Return names: a list, or one text with commas."""
     if isinstance(value, str):
         value = cut(value).split(",")
-    return tuple(cut(str(name)) for name in value[:MOST_NAMES]) if isinstance(value, Sequence) else ()
+    return (
+        tuple(cut(str(name)) for name in value[:MOST_NAMES]) if isinstance(value, Sequence) else ()
+    )
 
 
 def _number_or_none(value: object) -> object:

@@ -92,14 +92,21 @@ class InsightReader:
         """Read metrics of a medium."""
         return self._read(kind, metrics, lambda names: calls.media_insights(media_id, names))
 
-    def of_account(self, ig_user_id: str, metrics: Sequence[str], since: datetime, until: datetime) -> Reading:
+    def of_account(
+        self, ig_user_id: str, metrics: Sequence[str], since: datetime, until: datetime
+    ) -> Reading:
         """Read totals about an account."""
         return self._read(
-            "account", metrics, lambda names: calls.account_insights(ig_user_id, names, since=since, until=until)
+            "account",
+            metrics,
+            lambda names: calls.account_insights(ig_user_id, names, since=since, until=until),
         )
 
     def _read(
-        self, kind: str, metrics: Sequence[str], call: Callable[[Sequence[str]], Call[dict[str, int | float]]]
+        self,
+        kind: str,
+        metrics: Sequence[str],
+        call: Callable[[Sequence[str]], Call[dict[str, int | float]]],
     ) -> Reading:
         """Read metrics. If Meta refuses some of them, read each half, until the refused ones stand alone."""
         left_out = self.refused.of(kind).intersection(metrics)
@@ -126,7 +133,8 @@ class InsightReader:
                 values |= {name: found[name] for name in names if name in found}
 
         all_are_refused = len(refused) == len(asked)
-        if all_are_refused and len(asked) > 1:  # the medium is refused rather than each of its metrics
+        # the medium is refused rather than each of its metrics
+        if all_are_refused and len(asked) > 1:
             return Reading(nothing, Reason.REFUSED, left_out)
         if refused:
             self.refused.add(kind, refused)

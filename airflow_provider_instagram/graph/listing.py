@@ -33,7 +33,9 @@ _PAUSE: Final = timedelta(seconds=3)
 
 def newest_media(client: GraphClient, ig_user_id: str) -> Iterator[Media]:
     """Read the account's media, the newest first."""
-    for page in pages(client, lambda after: calls.media_list(ig_user_id, after=after, limit=LONGEST_PAGE)):
+    for page in pages(
+        client, lambda after: calls.media_list(ig_user_id, after=after, limit=LONGEST_PAGE)
+    ):
         yield from page.items
 
 
@@ -74,8 +76,9 @@ def replies_since(client: GraphClient, comment_id: str, since: datetime) -> Iter
 def facebook_pages(client: GraphClient, info: TokenInfo) -> Iterator[list[FacebookPage]]:
     """Yield the Facebook Pages of a person: those that Meta lists, then those of business portfolios.
 
-    Meta's list lacks Pages that the person reaches through a portfolio only. The token may name them; only the lists
-    of the portfolios have all of them. Source: reported by two clients, fixed live in August 2026.
+    Meta's list lacks Pages that the person reaches through a portfolio only. The token may name
+    them; only the lists of the portfolios have all of them. Source: reported by two clients, fixed
+    live in August 2026.
 
     :param info: What Meta tells of the person's token, which the client has.
     """

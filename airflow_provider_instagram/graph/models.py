@@ -13,7 +13,11 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import AliasPath, BeforeValidator, Field, PlainValidator
 from pydantic.dataclasses import dataclass
 
-from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
+from airflow_provider_instagram.exceptions import (
+    ContainerExpiredError,
+    InstagramError,
+    MediaRejectedError,
+)
 from airflow_provider_instagram.graph.errors import Rule, rule_for
 from airflow_provider_instagram.graph.fields import (
     Count,
@@ -65,7 +69,11 @@ _Lower = Annotated[str, PlainValidator(lambda value: (read_text(value) or "").lo
 
 def _errors(value: object) -> tuple[str, ...]:
     errors = value if isinstance(value, list) else [value]
-    said = (error if isinstance(error, str) else json.dumps(error) for error in errors[:MOST_ERRORS] if error)
+    said = (
+        error if isinstance(error, str) else json.dumps(error)
+        for error in errors[:MOST_ERRORS]
+        if error
+    )
     return tuple(map(quoted, said))
 
 
@@ -73,7 +81,8 @@ def _errors(value: object) -> tuple[str, ...]:
 class Phase(Model):
     """One phase of a container: uploading or processing. Anything else is an empty one.
 
-    :param status: Meta's status: not_started, in_progress, complete or error. Empty if Meta sends none.
+    :param status: Meta's status: not_started, in_progress, complete or error. Empty if Meta sends
+        none.
     """
 
     status: _Lower = ""
@@ -84,8 +93,8 @@ class Phase(Model):
 class CopyrightCheck(Model):
     """Where the search for another's work in a video stands. Source: Meta, IG Container reference.
 
-    :param status: Meta's status: not_started, in_progress, completed or error. Empty if it was not asked for. Meta's
-        table says ``completed``, its sample ``complete``.
+    :param status: Meta's status: not_started, in_progress, completed or error. Empty if it was not
+        asked for. Meta's table says ``completed``, its sample ``complete``.
     """
 
     status: _Lower = ""
@@ -128,19 +137,30 @@ class ContainerStatus(Model):
     status_code: Name = ""
     status: Annotated[str, PlainValidator(lambda value: quoted(read_text(value) or ""))] = ""
     uploading: _Phase = Field(default=Phase(), validation_alias=AliasPath(*_UPLOADING))
-    processing: _Phase = Field(default=Phase(), validation_alias=AliasPath("video_status", "processing_phase"))
-    bytes_transferred: Count = Field(default=None, validation_alias=AliasPath(*_UPLOADING, "bytes_transferred"))
-    source_file_size_bytes: Count = Field(default=None, validation_alias=AliasPath(*_UPLOADING, "source_file_size"))
-    copyright: _Copyright = Field(default=CopyrightCheck(), validation_alias="copyright_check_status")
+    processing: _Phase = Field(
+        default=Phase(), validation_alias=AliasPath("video_status", "processing_phase")
+    )
+    bytes_transferred: Count = Field(
+        default=None, validation_alias=AliasPath(*_UPLOADING, "bytes_transferred")
+    )
+    source_file_size_bytes: Count = Field(
+        default=None, validation_alias=AliasPath(*_UPLOADING, "source_file_size")
+    )
+    copyright: _Copyright = Field(
+        default=CopyrightCheck(), validation_alias="copyright_check_status"
+    )
 
     @property
     def state(self) -> ContainerState:
         """The actual state of the container.
 
-        Meta leaves ``status_code`` at IN_PROGRESS for ever after a phase has failed, and empty after a download has
-        failed. So a failure in any field counts.
+        Meta leaves ``status_code`` at IN_PROGRESS for ever after a phase has failed, and empty
+        after a download has failed. So a failure in any field counts.
         """
-        if self.status_code in ContainerState.__members__ and self.status_code != ContainerState.IN_PROGRESS:
+        if (
+            self.status_code in ContainerState.__members__
+            and self.status_code != ContainerState.IN_PROGRESS
+        ):
             return ContainerState(self.status_code)
         status_text = self.status.lower()
         phases = (self.uploading.status, self.processing.status)
@@ -160,7 +180,9 @@ class ContainerStatus(Model):
     @property
     def subcode(self) -> int | None:
         """Meta's subcode of the failure, if the status or a phase contains one."""
-        match = _SUBCODE.search(" ".join((self.status, *self.uploading.errors, *self.processing.errors)))
+        match = _SUBCODE.search(
+            " ".join((self.status, *self.uploading.errors, *self.processing.errors))
+        )
         return int(match.group()) if match else None
 
     @property
@@ -199,7 +221,9 @@ class ContainerStatus(Model):
             return None
         rule = (self.subcode and rule_for(None, self.subcode)) or _UNKNOWN_FAILURE
         error = MediaRejectedError if rule.error.retryable else rule.error
-        details = cut("; ".join(filter(None, (self.status, *self.uploading.errors, *self.processing.errors))))
+        details = cut(
+            "; ".join(filter(None, (self.status, *self.uploading.errors, *self.processing.errors)))
+        )
         said = f" (Meta: {details})" if details else ""
         message = f"Container {self.id} has failed: {rule.meaning}{said}."
         return error(message, hint=rule.hint, subcode=self.subcode)
@@ -221,7 +245,9 @@ class Media(Model):
     """
 
     id: Id
-    permalink: Annotated[str | None, PlainValidator(lambda value: web_address(read_text(value)))] = None
+    permalink: Annotated[
+        str | None, PlainValidator(lambda value: web_address(read_text(value)))
+    ] = None
     shortcode: Text = None
     caption: Text = None
     timestamp: Time = None
@@ -305,11 +331,13 @@ def read_comment_page(data: Mapping[str, Any]) -> Page[Comment]:
     return Page(tuple(map(Comment.read, read_rows(data, "comments"))), read_cursor(data))
 
 
-#: ``reposts`` of pictures, carousels and stories are reported (2026-10-08): a refusal decides, once for an account.
+#: ``reposts`` of pictures, carousels and stories are reported (2026-10-08): a refusal decides, once
+#: for an account.
 _OF_EACH: Final = ("views", "reach", "shares", "total_interactions", "reposts")
 _OF_POSTS: Final = (*_OF_EACH, "likes", "comments", "saved")
 _OF_PROFILE: Final = ("follows", "profile_visits", "profile_activity")
-#: With ads, beside the organic numbers of the same names. Source: Meta, Instagram API Updates, 2026-04-22.
+#: With ads, beside the organic numbers of the same names. Source: Meta, Instagram API Updates,
+#: 2026-04-22.
 _WITH_ADS: Final = ("total_views", "total_likes", "total_comments")
 #: Where a reel is shown as well. Source: Meta, Instagram API Updates, 2025-12-03.
 _ELSEWHERE: Final = ("facebook_views", "crossposted_views")
@@ -323,11 +351,28 @@ MEDIA_METRICS: Final[Mapping[PostKind, tuple[str, ...]]] = {
         *(*_OF_POSTS, "ig_reels_avg_watch_time", "ig_reels_video_view_total_time"),
         *("reels_skip_rate", *_WITH_ADS, *_ELSEWHERE),
     ),
-    PostKind.STORY: (*_OF_EACH, "follows", "profile_visits", "navigation", "replies", "link_clicks"),
+    PostKind.STORY: (
+        *_OF_EACH,
+        "follows",
+        "profile_visits",
+        "navigation",
+        "replies",
+        "link_clicks",
+    ),
 }
 #: The metrics of an account for a day. Source: Meta, Instagram User Insights.
 ACCOUNT_METRICS: Final = (
-    *("views", "reach", "accounts_engaged", "total_interactions", "likes", "comments", "saves", "shares", "replies"),
+    *(
+        "views",
+        "reach",
+        "accounts_engaged",
+        "total_interactions",
+        "likes",
+        "comments",
+        "saves",
+        "shares",
+        "replies",
+    ),
     *("reposts", "profile_links_taps"),
 )
 

@@ -1,8 +1,9 @@
 """Meta's logins: how to get a token that lives long, and how to refresh it.
 
-Source: Meta, Instagram API with Instagram Login, Business Login. A code is valid once, for one hour; a short-lived
-token for one hour; a long-lived token for about 60 days. Meta has no separate refresh tokens: a long-lived token that
-is at least 24 hours old and has not expired is exchanged for a new one.
+Source: Meta, Instagram API with Instagram Login, Business Login. A code is valid once, for one
+hour; a short-lived token for one hour; a long-lived token for about 60 days. Meta has no separate
+refresh tokens: a long-lived token that is at least 24 hours old and has not expired is exchanged
+for a new one.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from airflow_provider_instagram.graph.accounts import Token
 from airflow_provider_instagram.graph.calls import Call
 from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin, read_scopes
 
-#: The scopes that Facebook Login needs beside those of publishing: to find the Page, and to publish for it.
-#: Source: Meta, Instagram API with Facebook Login, Get Started, 2026-06-30; Content Publishing.
+#: The scopes that Facebook Login needs beside those of publishing: to find the Page, and to publish
+#: for it. Source: Meta, Instagram API with Facebook Login, Get Started, 2026-06-30; Content
+#: Publishing.
 PAGE_SCOPES: Final = ("pages_show_list", "pages_read_engagement")
 #: The prefix of tokens of Facebook Login. Tokens of Instagram Login begin with IG.
 FACEBOOK_LOGIN: Final = "EA"
@@ -28,12 +30,14 @@ class LoginApp:
     """The Meta app that a person logs in to.
 
     :param redirect_uri: Where Instagram sends the person back to. Must be registered with the app.
-    :param oauth_host: Replaces Meta's host of the login page, and the host of Instagram Login that takes the code.
-    :param config_id: The configuration of the login in the app, which names the type of the token and its scopes.
-        Instagram Login has none.
+    :param oauth_host: Replaces Meta's host of the login page, and the host of Instagram Login that
+        takes the code.
+    :param config_id: The configuration of the login in the app, which names the type of the token
+        and its scopes. Instagram Login has none.
     :param account_id: The Instagram user id to use, if the login may reach several accounts.
-    :param reauthenticates: Whether Instagram asks for the password, so that the person may log in as another account
-        than the browser's. Instagram Login only. Source: Meta, Business Login, ``force_reauth``, 2025-06-14.
+    :param reauthenticates: Whether Instagram asks for the password, so that the person may log in
+        as another account than the browser's. Instagram Login only. Source: Meta, Business Login,
+        ``force_reauth``, 2025-06-14.
     """
 
     app_id: str
@@ -61,13 +65,20 @@ class LoginApp:
     def login_url(self, state: str, hosts: origin.TrustedHosts = origin.NO_EXTRA_HOSTS) -> str:
         """Return the address at which a person allows the app to post.
 
-        Source: Meta, Business Login; Facebook Login for Business, 2026-05-05; Manually Build a Login Flow.
+        Source: Meta, Business Login; Facebook Login for Business, 2026-05-05; Manually Build a
+        Login Flow.
 
         :param state: A value that Meta returns unchanged, to detect forged logins.
         """
         is_dialog = self.login is not MetaLogin.INSTAGRAM
-        scope = ",".join(self.all_scopes)  # an unknown one is an error, also if a configuration names them
-        query = {"client_id": self.app_id, "redirect_uri": self.redirect_uri, "response_type": "code", "state": state}
+        # an unknown one is an error, also if a configuration names them
+        scope = ",".join(self.all_scopes)
+        query = {
+            "client_id": self.app_id,
+            "redirect_uri": self.redirect_uri,
+            "response_type": "code",
+            "state": state,
+        }
         if is_dialog and self.config_id:
             query |= {"config_id": self.config_id, "override_default_response_type": "true"}
         else:
@@ -75,7 +86,9 @@ class LoginApp:
         if self.reauthenticates and not is_dialog:
             query["force_reauth"] = "true"
         meta, path = (
-            (origin.DIALOG, f"{API_VERSION}/dialog/oauth") if is_dialog else (origin.CONSENT, "oauth/authorize")
+            (origin.DIALOG, f"{API_VERSION}/dialog/oauth")
+            if is_dialog
+            else (origin.CONSENT, "oauth/authorize")
         )
         return f"{origin.login_host(self.oauth_host, hosts) or meta}/{path}?{urlencode(query)}"
 
@@ -94,8 +107,8 @@ def exchange_dialog_code(app: LoginApp, code: str) -> Call[Token]:
 def exchange_for_60_days(app: LoginApp, token: str) -> Call[Token]:
     """Exchange a person's token of Facebook Login for one that is valid for about 60 days.
 
-    The tokens of Pages that are read with it do not expire. Meta accepts the secrets in the URL only. Source: Meta,
-    Get Long-Lived Access Tokens.
+    The tokens of Pages that are read with it do not expire. Meta accepts the secrets in the URL
+    only. Source: Meta, Get Long-Lived Access Tokens.
     """
     query = {"grant_type": "fb_exchange_token", **app.credentials, "fb_exchange_token": token}
     action = "exchange the token for a long-lived one"
@@ -118,14 +131,21 @@ def exchange_for_long_lived(app: LoginApp, short_lived_token: str) -> Call[Token
 
     Meta documents no ``client_id`` for this call, but clients report that it is required.
     """
-    query = {"grant_type": "ig_exchange_token", **app.credentials, "access_token": short_lived_token}
-    return _token_call("exchange the token for a long-lived one", "GET", "access_token", query, safe=True)
+    query = {
+        "grant_type": "ig_exchange_token",
+        **app.credentials,
+        "access_token": short_lived_token,
+    }
+    return _token_call(
+        "exchange the token for a long-lived one", "GET", "access_token", query, safe=True
+    )
 
 
 def refresh(access_token: str) -> Call[Token]:
     """Extend a long-lived token by 60 days. Meta accepts the token in the URL only.
 
-    The client never repeats this call, because Meta does not document whether the old token stays valid.
+    The client never repeats this call, because Meta does not document whether the old token stays
+    valid.
     """
     query = {"grant_type": "ig_refresh_token", "access_token": access_token}
     return _token_call("refresh the access token", "GET", "refresh_access_token", query)
@@ -140,4 +160,14 @@ def _token_call(
     safe: bool = False,
     host: str | None = None,
 ) -> Call[Token]:
-    return Call(action, method, path, params, Token.read, safe=safe, versioned=False, bearer=False, host=host)
+    return Call(
+        action,
+        method,
+        path,
+        params,
+        Token.read,
+        safe=safe,
+        versioned=False,
+        bearer=False,
+        host=host,
+    )

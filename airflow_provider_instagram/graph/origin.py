@@ -79,7 +79,9 @@ class TrustedHosts:
     @classmethod
     def read(cls, text: str) -> TrustedHosts:
         """Read ``[instagram] hosts``."""
-        return cls(tuple(TrustedHost.read(entry.strip()) for entry in text.split(",") if entry.strip()))
+        return cls(
+            tuple(TrustedHost.read(entry.strip()) for entry in text.split(",") if entry.strip())
+        )
 
     @property
     def csp_sources(self) -> list[str]:
@@ -118,7 +120,8 @@ def base_url(
 ) -> str:
     """Return the base URL of a host and a port, and check that they are trusted.
 
-    :param host: Host name, or URL without a path. The default scheme is https. Empty means Instagram.
+    :param host: Host name, or URL without a path. The default scheme is https. Empty means
+        Instagram.
     :param port: Port to append, 1-65535. The default port of the scheme is omitted.
     :return: Scheme, host and port, without a slash at the end.
     """
@@ -127,7 +130,8 @@ def base_url(
     origin, named = _origin(url, what), urlsplit(url).port
     if port is not None and named not in (None, port):
         raise ValidationError(
-            f"{what} contains the port {named}, but the port field contains {port}.", hint="Remove one of them."
+            f"{what} contains the port {named}, but the port field contains {port}.",
+            hint="Remove one of them.",
         )
     if port is not None and not 0 < port < 65536:
         raise ValidationError(
@@ -144,13 +148,16 @@ def login_host(host: str | None, hosts: TrustedHosts = NO_EXTRA_HOSTS) -> str | 
     """Return the base URL that replaces Meta's two login hosts, or None if nothing replaces them."""
     if not (host or "").strip():
         return None
-    return base_url(host, hosts=hosts, what="The OAuth host of the connection", meta_hosts=LOGIN_HOSTS)
+    return base_url(
+        host, hosts=hosts, what="The OAuth host of the connection", meta_hosts=LOGIN_HOSTS
+    )
 
 
 def upload_url(uri: str, base: str) -> httpx.URL:
     """Check the upload URI, which receives the bytes of a video together with the token.
 
-    :raises ValidationError: If the URI is neither on Meta's upload host nor on the origin of the connection.
+    :raises ValidationError: If the URI is neither on Meta's upload host nor on the origin of the
+        connection.
     """
     origin = Origin.of(uri)
     if origin is None or str(origin) not in (UPLOAD, base):
@@ -165,7 +172,8 @@ def upload_url(uri: str, base: str) -> httpx.URL:
 def _origin(url: str, what: str) -> Origin:
     if "@" in url:
         raise ValidationError(
-            f"{what} contains a user name or password.", hint="Remove it. The token belongs in the password field."
+            f"{what} contains a user name or password.",
+            hint="Remove it. The token belongs in the password field.",
         )
     origin = Origin.of(url)
     if origin is None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Pauses between the first reads of a picture, in seconds. Source: clients report that it is ready within a second.
+#: Pauses between the first reads of a picture, in seconds. Source: clients report that it is ready
+#: within a second.
 LOOK_PAUSES_S: Final = (0.7, 1.0, 1.5, 2.0)
 #: Pauses between the reads of a copyright check, which may end after the processing, in seconds.
 COPYRIGHT_PAUSES_S: Final = (5.0, 10.0, 20.0, 25.0)
@@ -45,7 +46,8 @@ def still_processing(
 ) -> list[str]:
     """Read containers for a few seconds, because a deferral takes longer than the processing of a picture.
 
-    :param pauses_s: The pauses before a container is read again, for all containers together. Empty: none is.
+    :param pauses_s: The pauses before a container is read again, for all containers together.
+        Empty: none is.
     :raises InstagramError: If a container can never be published, or another read makes no sense.
     """
     left, pauses = list(container_ids), iter(pauses_s)
@@ -56,7 +58,9 @@ def still_processing(
             del left[0]
             continue
         is_short_of_calls = client.usage is not None and client.usage.percent >= SLOW_FROM_PERCENT
-        pause_s = None if is_short_of_calls or isinstance(answer, RateLimitError) else next(pauses, None)
+        pause_s = (
+            None if is_short_of_calls or isinstance(answer, RateLimitError) else next(pauses, None)
+        )
         if pause_s is None:
             break
         client.sleep(pause_s)
@@ -71,7 +75,13 @@ def _read(client: GraphClient, container_id: str) -> ContainerStatus | Instagram
 
 
 def _in_words(answer: ContainerStatus | InstagramError | None) -> str:
-    return answer.message if isinstance(answer, InstagramError) else answer.summary() if answer else "never read"
+    return (
+        answer.message
+        if isinstance(answer, InstagramError)
+        else answer.summary()
+        if answer
+        else "never read"
+    )
 
 
 def copyright_finding(client: GraphClient, container_id: str) -> str | None:
@@ -88,7 +98,9 @@ def copyright_finding(client: GraphClient, container_id: str) -> str | None:
     return check.finding
 
 
-def wait_until_ready(client: GraphClient, container_id: str, timeout: timedelta, poll_interval: timedelta) -> None:
+def wait_until_ready(
+    client: GraphClient, container_id: str, timeout: timedelta, poll_interval: timedelta
+) -> None:
     """Wait in this process until a container can be published.
 
     :raises NotReadyError: If the wait times out.
@@ -109,7 +121,9 @@ def wait_until_ready(client: GraphClient, container_id: str, timeout: timedelta,
         time.sleep(min(pause.total_seconds(), left_s))
 
 
-def not_ready_error(container_id: str, answer: ContainerStatus | InstagramError | None) -> NotReadyError:
+def not_ready_error(
+    container_id: str, answer: ContainerStatus | InstagramError | None
+) -> NotReadyError:
     """Return the error of a wait that timed out, with the last known status of the container."""
     return NotReadyError(
         f"Container {container_id} is still not ready. Last status: {_in_words(answer)}",

@@ -19,11 +19,16 @@ _HEADER: Final = re.compile(r"\b(Bearer|OAuth)\s+[A-Za-z0-9._~+/=|-]{20,}")
 #: Tokens of Instagram Login start with IG, those of Facebook Login with EA.
 _TOKEN: Final = re.compile(r"\b(?:IG|EA)[A-Za-z0-9_-]{16,}")
 #: What shows that a text is a page, whose words say nothing of the error; and any tag.
-_PAGE: Final = re.compile(r"<(?:!doctype|html|head|title|meta|style|script|body|div|table|iframe|svg)\b", re.IGNORECASE)
+_PAGE: Final = re.compile(
+    r"<(?:!doctype|html|head|title|meta|style|script|body|div|table|iframe|svg)\b", re.IGNORECASE
+)
 _TAG: Final = re.compile(r"<[a-z/!?][^<>]*(?:>|\Z)", re.IGNORECASE)
 #: The most that a message quotes, in characters.
 _LONGEST_QUOTE: Final = 1_500
-_LOGGERS: Final = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
+_LOGGERS: Final = (
+    "httpx",
+    *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+)
 
 
 def redact(text: str) -> str:
@@ -36,7 +41,8 @@ def redact(text: str) -> str:
 def quoted(text: str) -> str:
     """Return what a server says as a message quotes it: the beginning, on one line, without secrets and HTML.
 
-    Meta repeats the link that it could not fetch. A signature in its query lets anybody read the file.
+    Meta repeats the link that it could not fetch. A signature in its query lets anybody read the
+    file.
     """
     text = cut(text, _LONGEST_QUOTE)
     if _PAGE.search(text):
@@ -52,5 +58,6 @@ def _redact_record(record: logging.LogRecord) -> bool:
 
 def redact_http_logs() -> None:
     """Remove secrets from the logs of httpx and httpcore, which contain URLs and answers. Safe to call again."""
-    for name in _LOGGERS:  # a filter applies to its own logger, but not to the children of that logger
+    # a filter applies to its own logger, but not to the children of that logger
+    for name in _LOGGERS:
         logging.getLogger(name).addFilter(_redact_record)

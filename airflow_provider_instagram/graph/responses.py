@@ -8,7 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, RateLimitError
+from airflow_provider_instagram.exceptions import (
+    AuthenticationError,
+    InstagramError,
+    RateLimitError,
+)
 from airflow_provider_instagram.graph.calls import Call
 from airflow_provider_instagram.graph.fields import read_number, read_rows, read_text
 
@@ -20,8 +24,8 @@ OPTIONS: Final = ("option_a", "option_b", "option_c", "option_d")
 STATUSES: Final = ("accepted", "declined", "pending")
 #: The most comments on a prompt that are counted: one page of them.
 MOST_COMMENTS: Final = 50
-#: What can be read of a post, by the parameter of its container. Source: Meta, Caption Add-ons, 2026-09-28; IG Media
-#: Collaborators, 2025-08-18. All of it with Facebook Login only.
+#: What can be read of a post, by the parameter of its container. Source: Meta, Caption Add-ons,
+#: 2026-09-28; IG Media Collaborators, 2025-08-18. All of it with Facebook Login only.
 EDGES: Final = {
     "poll_attachment": "poll_attachment",
     "is_comment_prompt_used": "prompt_response",
@@ -40,7 +44,8 @@ class Responses:
     """Responses to a post.
 
     :param numbers: The numbers, by names of :data:`NUMBERS`. A share is between 0 and 1.
-    :param words: The same for people: what each answer of a poll got, and what each invited account answered.
+    :param words: The same for people: what each answer of a poll got, and what each invited account
+        answered.
     """
 
     numbers: Mapping[str, int | float] = field(default_factory=dict)
@@ -75,7 +80,10 @@ def read_responses(client: GraphClient, media_id: str, edges: Iterable[str]) -> 
 def _read_poll(data: Mapping[str, Any]) -> Responses:
     numbers, words = dict[str, int | float](), dict[str, str]()
     for option in OPTIONS:
-        text, share = read_text(data.get(option)), read_number(data.get(f"{option}_votes_percentage"))
+        text, share = (
+            read_text(data.get(option)),
+            read_number(data.get(f"{option}_votes_percentage")),
+        )
         if text and share is not None:
             numbers[f"poll_{option}_share"] = share
             words[f"Poll: {text}"] = f"{share:.0%}"
@@ -83,18 +91,22 @@ def _read_poll(data: Mapping[str, Any]) -> Responses:
 
 
 def _read_prompt(data: Mapping[str, Any]) -> Responses:
-    count = len(read_rows(data, "comments")) if data else 0  # Meta answers null if there is no prompt
+    # Meta answers null if there is no prompt
+    count = len(read_rows(data, "comments")) if data else 0
     return Responses({"prompt_responses": count}, {"Responses to the question": str(count)})
 
 
 def _read_collaborators(data: Mapping[str, Any]) -> Responses:
     invited = read_rows(data, "collaborators")
     answers = {
-        read_text(row.get("username")) or "": (read_text(row.get("invite_status")) or "").lower() for row in invited
+        read_text(row.get("username")) or "": (read_text(row.get("invite_status")) or "").lower()
+        for row in invited
     }
     count = Counter(answers.values())
     numbers = {f"collaborators_{status}": count[status] for status in STATUSES}
-    return Responses(numbers, {f"Collaborator {name}": answer for name, answer in answers.items() if name})
+    return Responses(
+        numbers, {f"Collaborator {name}": answer for name, answer in answers.items() if name}
+    )
 
 
 _READERS: Final = {

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 from pydantic import PlainValidator
 from pydantic.dataclasses import dataclass
 
-from airflow_provider_instagram.graph.fields import Count, Id, Model, Name, as_mapping, read_rows, read_text
+from airflow_provider_instagram.graph.fields import (
+    Count,
+    Id,
+    Model,
+    Name,
+    as_mapping,
+    read_rows,
+    read_text,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,9 @@ def read_audio(data: Mapping[str, Any]) -> tuple[Audio, ...]:
 
 
 def _address(location: object) -> str:
-    parts = (read_text(as_mapping(location).get(name)) for name in ("street", "zip", "city", "country"))
+    parts = (
+        read_text(as_mapping(location).get(name)) for name in ("street", "zip", "city", "country")
+    )
     return ", ".join(filter(None, parts))
 
 
@@ -56,4 +66,6 @@ class Place(Model):
 
 def read_places(data: Mapping[str, Any]) -> tuple[Place, ...]:
     """Read the answer to a search. A Page without a location is left out, because no post can name it."""
-    return tuple(Place.read(row) for row in read_rows(data, "Pages") if as_mapping(row.get("location")))
+    return tuple(
+        Place.read(row) for row in read_rows(data, "Pages") if as_mapping(row.get("location"))
+    )

@@ -33,8 +33,9 @@ _STALL_TIMEOUT: Final = timedelta(seconds=60)
 class VideoUpload:
     """The upload of a video to its container.
 
-    The total time is not limited, only the time without progress. A container may finish although the upload host
-    refused the request, so after every error the container is read before the upload fails.
+    The total time is not limited, only the time without progress. A container may finish although
+    the upload host refused the request, so after every error the container is read before the
+    upload fails.
 
     :param uri: The upload URI, from :attr:`Container.upload_uri`.
     :param offset: Bytes that Instagram already has, from :attr:`ContainerStatus.bytes_transferred`.
@@ -52,12 +53,13 @@ class VideoUpload:
     def send(self) -> None:
         """Send the video.
 
-        :raises PermissionDeniedError: If the account is not allowed to upload. The hint names the alternative.
+        :raises PermissionDeniedError: If the account is not allowed to upload. The hint names the
+            alternative.
         :raises MediaRejectedError: If Instagram could not use the video.
-        :raises ValidationError: If the file is not the one that the container was created for, or the token may not be
-            sent to the upload URI.
-        :raises TransientError: If the upload was interrupted repeatedly. It can be resumed later with the same
-            container.
+        :raises ValidationError: If the file is not the one that the container was created for, or
+            the token may not be sent to the upload URI.
+        :raises TransientError: If the upload was interrupted repeatedly. It can be resumed later
+            with the same container.
         """
         total_bytes, offset = self.video.stat().st_size, self.offset
         failures = 0
@@ -82,7 +84,11 @@ class VideoUpload:
             chunks = self._chunks(file, offset, total_bytes)
             try:
                 self.client.send_bytes(
-                    self.uri, chunks, offset=offset, total_bytes=total_bytes, stall_timeout=self.stall_timeout
+                    self.uri,
+                    chunks,
+                    offset=offset,
+                    total_bytes=total_bytes,
+                    stall_timeout=self.stall_timeout,
                 )
             except (ValidationError, RateLimitError):
                 raise
@@ -116,11 +122,18 @@ class VideoUpload:
         if failure := status.failure():
             raise failure from error
         finished = status.state in (ContainerState.FINISHED, ContainerState.PUBLISHED)
-        if finished or status.uploading.status == "complete" or status.bytes_transferred == total_bytes:
+        if (
+            finished
+            or status.uploading.status == "complete"
+            or status.bytes_transferred == total_bytes
+        ):
             return total_bytes
         if not error.retryable and self.client.renewals == renewals:  # a new token may help
             raise error
-        expected, received = status.source_file_size_bytes or total_bytes, status.bytes_transferred or 0
+        expected, received = (
+            status.source_file_size_bytes or total_bytes,
+            status.bytes_transferred or 0,
+        )
         if expected != total_bytes or received > total_bytes:
             raise ValidationError(
                 f"Container {self.container_id} expects a file of {expected:,} bytes and has received {received:,}, "

@@ -36,7 +36,9 @@ class Usage:
         if not any(reports):
             return None
         percent = max(_number(report.get(counter)) for report in reports for counter in _COUNTERS)
-        regain_min = max(_number(report.get("estimated_time_to_regain_access")) for report in reports)
+        regain_min = max(
+            _number(report.get("estimated_time_to_regain_access")) for report in reports
+        )
         return cls(percent, timedelta(minutes=regain_min))
 
 

@@ -14,7 +14,11 @@ from airflow.sdk import BaseHook, Connection, conf
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
-from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    AuthenticationError,
+    InstagramError,
+    ValidationError,
+)
 from airflow_provider_instagram.graph import API_VERSION, CALLS_PER_HOUR
 from airflow_provider_instagram.hooks.reads import ReadingHook
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID, read_connection
@@ -25,7 +29,11 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import Account, TokenInfo
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.capabilities import MetaLogin
-    from airflow_provider_instagram.graph.client import AsyncGraphClient, ClientSettings, GraphClient
+    from airflow_provider_instagram.graph.client import (
+        AsyncGraphClient,
+        ClientSettings,
+        GraphClient,
+    )
     from airflow_provider_instagram.graph.origin import TrustedHosts
     from airflow_provider_instagram.hooks.token_refresh import RefreshResult, TokenManager
     from airflow_provider_instagram.hooks.token_store import StoredToken
@@ -44,7 +52,13 @@ class Limits:
     @classmethod
     def read(cls, extra: Mapping[str, str]) -> Limits:
         """Read the limits from a connection's extra. A missing limit has its default."""
-        return cls(**{name: _number(name, extra[name]) for name in cls.__dataclass_fields__ if name in extra})
+        return cls(
+            **{
+                name: _number(name, extra[name])
+                for name in cls.__dataclass_fields__
+                if name in extra
+            }
+        )
 
 
 def _number(name: str, text: str) -> int:
@@ -66,8 +80,10 @@ class AccountSettings:
 
     :param api_version: The version of the API, for example ``v27.0``.
     :param oauth_host: Replaces both of Meta's login hosts.
-    :param app_token: The token of the app itself. None if there is no app secret, or it must not go to these hosts.
-    :param scopes: What to ask for when connecting, beyond the scopes of publishing, as a person wrote it.
+    :param app_token: The token of the app itself. None if there is no app secret, or it must not go
+        to these hosts.
+    :param scopes: What to ask for when connecting, beyond the scopes of publishing, as a person
+        wrote it.
     """
 
     base_url: str
@@ -90,7 +106,11 @@ class AccountSettings:
         """
         from airflow_provider_instagram.graph import origin
         from airflow_provider_instagram.graph.origin import base_url, login_host
-        from airflow_provider_instagram.hooks.logins import check_token_fits_host, login_of, may_send_secret
+        from airflow_provider_instagram.hooks.logins import (
+            check_token_fits_host,
+            login_of,
+            may_send_secret,
+        )
 
         if not (password := (connection.password or "").strip()):
             raise AuthenticationError(
@@ -101,7 +121,9 @@ class AccountSettings:
         extra, hosts = _checked_extra(connection), trusted_hosts()
         login = login_of(connection.conn_id, extra.get("login_type"), password)
         what = f"The host of connection {connection.conn_id!r}"
-        base = base_url(connection.host or origin.HOST_OF[login], connection.port, hosts=hosts, what=what)
+        base = base_url(
+            connection.host or origin.HOST_OF[login], connection.port, hosts=hosts, what=what
+        )
         check_token_fits_host(connection.conn_id, base, password)
         oauth_host, app_secret = login_host(extra.get("oauth_host"), hosts), extra.get("app_secret")
         is_app = extra.get("app_id") and app_secret and may_send_secret(extra, base, oauth_host)
@@ -158,7 +180,8 @@ class InstagramHook(ReadingHook):
         from airflow_provider_instagram.hooks.token_store import TokenStore, configured_token_key
 
         token = self.settings.access_token
-        store = TokenStore(self.instagram_conn_id, token, configured_token_key(), is_masked=True)  # by `settings`
+        # by `settings`
+        store = TokenStore(self.instagram_conn_id, token, configured_token_key(), is_masked=True)
         ask = None if self.settings.login.gives_refreshable_tokens else self._ask_about_token
         times: dict[str, Any] = {"clock": self._clock, "sleep": self._sleep}
         return TokenManager(self.instagram_conn_id, token, store, self._send_with, ask, **times)
@@ -172,7 +195,9 @@ class InstagramHook(ReadingHook):
     def _send_with(self, token: StoredToken, call: Call[Any]) -> Any:
         from airflow_provider_instagram.graph.client import GraphClient
 
-        with GraphClient(token.access_token, **self._client_settings(), sleep=self._sleep) as client:
+        with GraphClient(
+            token.access_token, **self._client_settings(), sleep=self._sleep
+        ) as client:
             return client.send(call)
 
     def sign(self, text: str) -> str:
@@ -202,7 +227,8 @@ class InstagramHook(ReadingHook):
             token,
             **self._client_settings(),
             sleep=self._sleep,
-            replacement_token=lambda: self._replacement_token(token),  # unlike a partial, it shows no token
+            # unlike a partial, it shows no token
+            replacement_token=lambda: self._replacement_token(token),
             on_close=self._count_calls,
         )
 
@@ -242,7 +268,9 @@ class InstagramHook(ReadingHook):
 
         token = await sync_to_async(self.access_token)()
         return AsyncGraphClient(
-            token, **self._client_settings(), replacement_token=lambda: sync_to_async(self._replacement_token)(token)
+            token,
+            **self._client_settings(),
+            replacement_token=lambda: sync_to_async(self._replacement_token)(token),
         )
 
     def _client_settings(self) -> ClientSettings:
@@ -280,7 +308,8 @@ class InstagramHook(ReadingHook):
     def read_account(self, client: GraphClient) -> Account:
         """Read the account of the token. Each of Meta's logins needs a call of its own.
 
-        :raises ValidationError: If the login is Facebook Login, and the token is a person's or of another login.
+        :raises ValidationError: If the login is Facebook Login, and the token is a person's or of
+            another login.
         """
         from airflow_provider_instagram.hooks.logins import is_of_no_page, no_page
 
@@ -319,7 +348,9 @@ class InstagramHook(ReadingHook):
             with GraphClient(asking, **self._client_settings(), sleep=self._sleep) as client:
                 info = client.send(calls.token_info(settings.access_token))
         except InstagramError as error:
-            self.log.info("Meta tells nothing about the token of %r: %s", self.instagram_conn_id, error)
+            self.log.info(
+                "Meta tells nothing about the token of %r: %s", self.instagram_conn_id, error
+            )
             return None
         if info.login not in (None, settings.login):
             raise other_login(self.instagram_conn_id, info.login, settings.login)
@@ -332,7 +363,9 @@ class InstagramHook(ReadingHook):
         except InstagramError as error:
             from airflow_provider_instagram.hooks.logins import without_made_up_id
 
-            return False, without_made_up_id(f"{type(error).__name__}: {error}", self.instagram_conn_id)
+            return False, without_made_up_id(
+                f"{type(error).__name__}: {error}", self.instagram_conn_id
+            )
 
     def _describe_account(self) -> str:
         from airflow_provider_instagram.graph import calls
@@ -340,7 +373,8 @@ class InstagramHook(ReadingHook):
         from airflow_provider_instagram.hooks.logins import end_of
 
         settings, info = self.settings, self.token_info()
-        # Airflow tests a connection under a random id, which has no refreshed token: the form's own token is tested.
+        # Airflow tests a connection under a random id, which has no refreshed token: the form's own
+        # token is tested.
         with GraphClient(settings.access_token, **self._client_settings()) as client:
             account = self.read_account(client)
             if settings.ig_user_id and settings.ig_user_id != account.user_id:
@@ -393,5 +427,8 @@ def _checked_extra(connection: Connection) -> dict[str, str]:
             f"The extra of connection {connection.conn_id!r} is not a JSON object.",
             hint=f'Use the form {{"api_version": "{API_VERSION}"}}, or use the fields of the connection form.',
         )
-    texts = {key: ",".join(map(str, value)) if isinstance(value, list) else value for key, value in extra.items()}
+    texts = {
+        key: ",".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in extra.items()
+    }
     return {key: str(value) for key, value in texts.items() if value not in (None, "")}

@@ -20,18 +20,21 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import Account, TokenInfo
     from airflow_provider_instagram.graph.calls import Call
 
-#: The field of the extra that records for which hosts the app secret was entered. Airflow masks it because of its name.
+#: The field of the extra that records for which hosts the app secret was entered. Airflow masks it
+#: because of its name.
 SECRET_RECORD: Final = "app_secret_host"  # noqa: S105 -- a name
 
 
 def without_made_up_id(text: str, conn_id: str) -> str:
     """Return a text of the Test button with "this connection" in place of an id that Airflow made up.
 
-    Airflow's API server tests a connection from its environment, under a random id of 8 letters and digits. A worker
-    that tests a connection knows its id.
+    Airflow's API server tests a connection from its environment, under a random id of 8 letters and
+    digits. A worker that tests a connection knows its id.
     """
     is_worker = os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client"
-    is_random = re.fullmatch(r"[A-Za-z0-9]{8}", conn_id) and f"AIRFLOW_CONN_{conn_id.upper()}" in os.environ
+    is_random = (
+        re.fullmatch(r"[A-Za-z0-9]{8}", conn_id) and f"AIRFLOW_CONN_{conn_id.upper()}" in os.environ
+    )
     if is_worker or not is_random:
         return text
     for word, this in (("Connection", "This connection"), ("connection", "this connection")):
@@ -53,8 +56,12 @@ def login_of(conn_id: str, named: str | None, token: str) -> MetaLogin:
     if named is None:
         return MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM
     login = read_login(named, f"login_type in the extra of connection {conn_id!r}")
-    if (is_facebook and login is MetaLogin.INSTAGRAM) or (token.startswith("IG") and login is not MetaLogin.INSTAGRAM):
-        raise other_login(conn_id, MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM, login)
+    if (is_facebook and login is MetaLogin.INSTAGRAM) or (
+        token.startswith("IG") and login is not MetaLogin.INSTAGRAM
+    ):
+        raise other_login(
+            conn_id, MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM, login
+        )
     return login
 
 
@@ -67,7 +74,8 @@ def read_login(text: str, what: str = "The login") -> MetaLogin:
         return MetaLogin(text.strip().lower())
     except ValueError:
         raise ValidationError(
-            f"{what} is {text[:40]!r}, which is not a login of Meta.", hint=f"Use one of {', '.join(MetaLogin)}."
+            f"{what} is {text[:40]!r}, which is not a login of Meta.",
+            hint=f"Use one of {', '.join(MetaLogin)}.",
         ) from None
 
 
@@ -82,7 +90,9 @@ def other_login(conn_id: str, of_token: MetaLogin, named: MetaLogin) -> Validati
 def check_token_fits_host(conn_id: str, base: str, token: str) -> None:
     """Reject a token of one login with the host of the other, which would call it malformed."""
     is_facebook = token.startswith(oauth.FACEBOOK_LOGIN)
-    if (is_facebook and base == origin.INSTAGRAM) or (token.startswith("IG") and base == origin.FACEBOOK):
+    if (is_facebook and base == origin.INSTAGRAM) or (
+        token.startswith("IG") and base == origin.FACEBOOK
+    ):
         host = origin.FACEBOOK if is_facebook else origin.INSTAGRAM
         login, prefix = ("Facebook", "EA") if is_facebook else ("Instagram", "IG")
         raise ValidationError(
@@ -103,7 +113,9 @@ def account_call(login: MetaLogin, ig_user_id: str | None) -> Call[Account] | No
 
 def no_user_id(conn_id: str, info: TokenInfo | None) -> ValidationError:
     """Return the error of Unified Login without an Instagram user id."""
-    reached = f" The token reaches {' and '.join(info.account_ids)}." if info and info.account_ids else ""
+    reached = (
+        f" The token reaches {' and '.join(info.account_ids)}." if info and info.account_ids else ""
+    )
     return ValidationError(
         f"Connection {conn_id!r} has no Instagram user id, and a token of Unified Login does not name one.{reached}",
         hint="Enter the account's id in the field 'Instagram user id'.",
@@ -112,7 +124,9 @@ def no_user_id(conn_id: str, info: TokenInfo | None) -> ValidationError:
 
 def is_of_no_page(login: MetaLogin, error: InstagramError) -> bool:
     """Return whether a token of Facebook Login is refused because it does not belong to a Page."""
-    is_field = cause_of(error) is Cause.INVALID_PARAMETER and "instagram_business_account" in str(error)
+    is_field = cause_of(error) is Cause.INVALID_PARAMETER and "instagram_business_account" in str(
+        error
+    )
     return login is MetaLogin.FACEBOOK and is_field
 
 
@@ -129,25 +143,31 @@ def no_page(conn_id: str) -> ValidationError:
 def may_send_secret(extra: Mapping[str, Any], base_url: str, oauth_host: str | None) -> bool:
     """Return whether a stored app secret may be sent to these hosts without being entered again.
 
-    A secret that was typed into the connection form has no record of its hosts, and may go to Meta only.
+    A secret that was typed into the connection form has no record of its hosts, and may go to Meta
+    only.
     """
     secret, record = (str(extra.get(name) or "") for name in ("app_secret", SECRET_RECORD))
     if not record:
         meta_hosts = (None, origin.CONSENT, origin.CODE, origin.DIALOG)
         return base_url in (origin.INSTAGRAM, origin.FACEBOOK) and oauth_host in meta_hosts
-    return hmac.compare_digest(record.encode(), secret_record(secret, base_url, oauth_host).encode())
+    return hmac.compare_digest(
+        record.encode(), secret_record(secret, base_url, oauth_host).encode()
+    )
 
 
 def secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str:
     """Return the record of the hosts that a secret was entered for: an HMAC, which nobody makes without the secret."""
-    text = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
+    text = "\n".join(
+        ("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url)
+    )
     return hmac.new(app_secret.encode(), text.encode(), "sha256").hexdigest()
 
 
 def redirect_uri(given: str | None = None) -> str:
     """Return the URL that Meta sends a person back to after a login: the given one, or that of this Airflow's page.
 
-    :raises ValidationError: It is not known, or is not https: others could read the login code in it.
+    :raises ValidationError: It is not known, or is not https: others could read the login code in
+        it.
     """
     uri = given or ((page := connect_page()) and f"{page}callback")
     if not uri:

@@ -24,7 +24,8 @@ T = TypeVar("T")
 class ReadingHook(BaseHook):
     """Reads an account. Each method opens a client of its own and sends calls of ``graph.calls``.
 
-    A list is read page by page, as its items are used: a loop that ends early reads no further pages.
+    A list is read page by page, as its items are used: a loop that ends early reads no further
+    pages.
     """
 
     @abstractmethod
@@ -77,7 +78,8 @@ class ReadingHook(BaseHook):
     def get_insights(self, media_id: Any, metrics: Sequence[str] | None = None) -> Reading:
         """Read the metrics of a post. One without a value yet is None, never 0, and ``reason_of`` says why.
 
-        A metric that Instagram refuses is left out of the call and None, too: the others are read all the same.
+        A metric that Instagram refuses is left out of the call and None, too: the others are read
+        all the same.
 
         :param media_id: The post's media id, or what PublishOperator returns.
         :param metrics: The names of the metrics. None reads all that its kind of post has.
@@ -94,7 +96,9 @@ class ReadingHook(BaseHook):
     def _items(self, read: Callable[[GraphClient], Iterator[T]], limit: int | None) -> Iterator[T]:
         """Return the first items of a list, whose pages are read as they are needed."""
         if limit is not None and limit < 1:
-            raise ValidationError(f"limit is {limit}.", hint="Use a number of at least 1, or None to read all.")
+            raise ValidationError(
+                f"limit is {limit}.", hint="Use a number of at least 1, or None to read all."
+            )
 
         def items() -> Iterator[T]:
             with self.get_conn() as client:

@@ -9,7 +9,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.exceptions import AuthenticationError, PermissionDeniedError
-from airflow_provider_instagram.graph.capabilities import COMMENTS, FEATURES, Capability, MetaLogin, Missing, missing
+from airflow_provider_instagram.graph.capabilities import (
+    COMMENTS,
+    FEATURES,
+    Capability,
+    MetaLogin,
+    Missing,
+    missing,
+)
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.utils.pages import reconnect_hint
 
@@ -40,7 +47,9 @@ class AccountScopes:
     def features_on(self) -> tuple[Capability, ...]:
         """The features whose scopes the account is known to have."""
         features = () if self.granted is None else FEATURES
-        return tuple(each for each in features if each.scopes(self.login) and not self.missing(each))
+        return tuple(
+            each for each in features if each.scopes(self.login) and not self.missing(each)
+        )
 
     @property
     def features_off(self) -> tuple[Capability, ...]:
@@ -50,14 +59,17 @@ class AccountScopes:
     def lack(self, what: Capability) -> Missing | None:
         """Return what the account is known to lack for something, and how to grant it, or None."""
         lack = missing(self.login, None, self.granted, what)
-        return lack._replace(remedy=self.how_to_grant(what)) if lack and self.missing(what) else lack
+        return (
+            lack._replace(remedy=self.how_to_grant(what)) if lack and self.missing(what) else lack
+        )
 
     def require(self, *needed: Capability) -> None:
         """Check that the account is not known to lack something. Nothing has been sent yet."""
         for what in needed:
             if (lack := self.lack(what)) is not None:
                 raise PermissionDeniedError(
-                    f"Connection {self.conn_id!r}: {lack.message} Nothing was sent.", hint=lack.remedy
+                    f"Connection {self.conn_id!r}: {lack.message} Nothing was sent.",
+                    hint=lack.remedy,
                 )
 
     def end_of_access(self, now: datetime) -> AuthenticationError | None:
@@ -86,9 +98,9 @@ class AccountScopes:
 def known_scopes(conn_id: str) -> AccountScopes:
     """Return the scopes that the account of a connection is known to have.
 
-    For Instagram Login, they were recorded when the account was connected, and nothing is sent. For the other logins,
-    Meta is asked, once a day. The scopes of a token that was entered in the connection are not known with Instagram
-    Login.
+    For Instagram Login, they were recorded when the account was connected, and nothing is sent. For
+    the other logins, Meta is asked, once a day. The scopes of a token that was entered in the
+    connection are not known with Instagram Login.
     """
     hook = InstagramHook(conn_id)
     login = hook.settings.login

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, TransientError
+from airflow_provider_instagram.exceptions import (
+    AuthenticationError,
+    InstagramError,
+    TransientError,
+)
 from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.hooks.token_store import (
     EXPIRY_WARNING,
@@ -53,9 +57,10 @@ class RefreshResult:
 class TokenManager:
     """The access token of one connection, over time.
 
-    :param send: Sends a call to the Graph API with the given token, passed as a record so that crash reports hide it.
-    :param ask: Asks Meta about a token that cannot be refreshed: one of Facebook or Unified Login. None for a token of
-        Instagram Login, about which Meta tells nothing.
+    :param send: Sends a call to the Graph API with the given token, passed as a record so that
+        crash reports hide it.
+    :param ask: Asks Meta about a token that cannot be refreshed: one of Facebook or Unified Login.
+        None for a token of Instagram Login, about which Meta tells nothing.
     """
 
     conn_id: str
@@ -99,15 +104,25 @@ class TokenManager:
         try:
             token = self.current_token()
         except Exception as error:  # noqa: BLE001 -- the caller must report Instagram's refusal, not this error
-            _log.warning("The dates of the token of connection %r cannot be recorded: %s", self.conn_id, error)
+            _log.warning(
+                "The dates of the token of connection %r cannot be recorded: %s",
+                self.conn_id,
+                error,
+            )
             return self.connection_token
         now = self.clock()
-        if self.can_refresh and token.is_due(now) and not token.was_tried_within(_RETRY_INTERVAL, now):
+        if (
+            self.can_refresh
+            and token.is_due(now)
+            and not token.was_tried_within(_RETRY_INTERVAL, now)
+        ):
             try:
                 token = self.refresh(by).token
             except InstagramError as error:
                 _log.warning(
-                    "The token of connection %r was not refreshed, so the old one is used: %s", self.conn_id, error
+                    "The token of connection %r was not refreshed, so the old one is used: %s",
+                    self.conn_id,
+                    error,
                 )
         self.warn_before_expiry(token)
         return token.access_token
@@ -147,9 +162,12 @@ class TokenManager:
         except InstagramError as error:
             if error.retryable or token.minimum_age(now) >= MIN_AGE_TO_REFRESH:
                 raise
-            # Meta refuses a token that is less than a day old, so it was issued within the last day.
+            # Meta refuses a token that is less than a day old, so it was issued within the last
+            # day.
             young = replace(token, issued_at=now.isoformat())
-            young = replace(young, expires_at=(now + LONG_LIVED_LIFETIME - MIN_AGE_TO_REFRESH).isoformat())
+            young = replace(
+                young, expires_at=(now + LONG_LIVED_LIFETIME - MIN_AGE_TO_REFRESH).isoformat()
+            )
             self.store.save(young)
             return RefreshResult(False, young)
         return RefreshResult(True, self._store_new(token, answer, by))
@@ -159,10 +177,16 @@ class TokenManager:
         stored = None
         try:
             stored = self.store.load()
-            if stored and stored.access_token == refused and stored.was_tried_within(_STORE_WINDOW, self.clock()):
+            if (
+                stored
+                and stored.access_token == refused
+                and stored.was_tried_within(_STORE_WINDOW, self.clock())
+            ):
                 stored = self._wait_for_replacement(refused)
         except Exception as error:  # noqa: BLE001 -- the caller must report Instagram's refusal, not this error
-            _log.warning("The stored token of connection %r cannot be read: %s", self.conn_id, error)
+            _log.warning(
+                "The stored token of connection %r cannot be read: %s", self.conn_id, error
+            )
         others = (stored.access_token if stored else None, self.connection_token)
         return next((token for token in others if token and token != refused), None)
 
@@ -172,7 +196,8 @@ class TokenManager:
         self.store.save(token)
         stored = self.store.load()
         if stored is None or (
-            stored.access_token == token.access_token and not stored.was_tried_within(_STORE_WINDOW, now)
+            stored.access_token == token.access_token
+            and not stored.was_tried_within(_STORE_WINDOW, now)
         ):
             raise InstagramError(
                 f"The token of connection {self.conn_id!r} was not refreshed: what is written to the Variable "
@@ -182,7 +207,9 @@ class TokenManager:
         return token
 
     def _request_refresh(self, token: StoredToken) -> Token:
-        answer: Token = self._retrying(TransientError)(self.send, token, oauth.refresh(token.access_token))
+        answer: Token = self._retrying(TransientError)(
+            self.send, token, oauth.refresh(token.access_token)
+        )
         return answer
 
     def _fall_back(self, token: StoredToken, by: str) -> RefreshResult:
@@ -192,9 +219,12 @@ class TokenManager:
             return RefreshResult(False, other)
         if self.connection_token != token.access_token:
             _log.warning(
-                "Instagram refused the stored token of connection %r. Trying the token in the connection", self.conn_id
+                "Instagram refused the stored token of connection %r. Trying the token in the connection",
+                self.conn_id,
             )
-            return RefreshResult(True, self._store_new(token, self._request_refresh(self._connection_record()), by))
+            return RefreshResult(
+                True, self._store_new(token, self._request_refresh(self._connection_record()), by)
+            )
         self.send(token, calls.account())  # raises the error that Instagram answers to this token
         return RefreshResult(False, token)
 
@@ -211,7 +241,11 @@ class TokenManager:
         """Store the new token, unless another process was faster and ours does not work."""
         new = StoredToken.issued(answer, self.clock(), answer.permissions or old.scopes, by)
         other = self.store.load()
-        if other and other.access_token not in (old.access_token, new.access_token) and not self._is_valid(new):
+        if (
+            other
+            and other.access_token not in (old.access_token, new.access_token)
+            and not self._is_valid(new)
+        ):
             return other
         self._retrying(Exception)(self.store.save, new)
         self._restore_if_overwritten(new, {old.access_token, self.connection_token})

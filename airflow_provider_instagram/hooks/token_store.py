@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 VERSION: Final = "1"
 _ENVIRONMENT: Final = "AIRFLOW_CONN_"
-#: No part of it is a word that Airflow takes for sensitive. Airflow would mask the value, which is encrypted anyway,
-#: and each masked text blocks a triggerer of hundreds of accounts for a tenth of a second.
+#: No part of it is a word that Airflow takes for sensitive. Airflow would mask the value, which is
+#: encrypted anyway, and each masked text blocks a triggerer of hundreds of accounts for a tenth of
+#: a second.
 VARIABLE_PREFIX: Final = "instagram_login__"
 DESCRIPTION: Final = "Encrypted Instagram access token, managed by airflow-provider-instagram."
 
@@ -44,7 +45,8 @@ class StoredToken:
     :param seen_at: When it was first used here; the token is at least this old.
     :param issued_at: When Meta issued it; None if it was pasted into the connection.
     :param expires_at: When it expires; None if that is unknown.
-    :param data_ends_at: When Meta stops to answer it although it lives on; None if that is unknown, or never.
+    :param data_ends_at: When Meta stops to answer it although it lives on; None if that is unknown,
+        or never.
     :param scopes: What it may do; empty if that is unknown.
     :param refreshed_by: The run or the person that got it from Meta; None if it was pasted.
     :param tried_at: When a refresh of it was last tried, or when Meta was last asked about it.
@@ -63,17 +65,28 @@ class StoredToken:
     def issued(cls, answer: Token, now: datetime, scopes: Sequence[str], by: str) -> StoredToken:
         """Record a token that Meta has just issued."""
         expires = now + (answer.expires_in or LONG_LIVED_LIFETIME)
-        return cls(answer.access_token, now.isoformat(), now.isoformat(), expires.isoformat(), tuple(scopes), by)
+        return cls(
+            answer.access_token,
+            now.isoformat(),
+            now.isoformat(),
+            expires.isoformat(),
+            tuple(scopes),
+            by,
+        )
 
     @classmethod
     def read(cls, row: object, encrypted_at: datetime) -> StoredToken | None:
         """Read a decrypted record, or return None if it has no token.
 
-        Fields that are unknown or cannot be read are ignored: another version may have written them, and the token
-        matters more than its dates.
+        Fields that are unknown or cannot be read are ignored: another version may have written
+        them, and the token matters more than its dates.
         """
         token = row.get("access_token") if isinstance(row, dict) else None
-        if not isinstance(row, dict) or not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
+        if (
+            not isinstance(row, dict)
+            or not isinstance(token, str)
+            or not re.fullmatch(r"[!-~]+", token)
+        ):
             return None
         names = ("seen_at", "issued_at", "expires_at", "tried_at", "data_ends_at")
         times = {name: _time(row.get(name)) for name in names}
@@ -104,7 +117,9 @@ class StoredToken:
 
     def with_info(self, info: TokenInfo) -> StoredToken:
         """Return the token with what Meta tells about it."""
-        expires, ends = (at.isoformat() if at else None for at in (info.expires_at, info.data_access_ends_at))
+        expires, ends = (
+            at.isoformat() if at else None for at in (info.expires_at, info.data_access_ends_at)
+        )
         return replace(self, expires_at=expires, data_ends_at=ends, scopes=info.scopes)
 
     def time_left(self, now: datetime) -> timedelta | None:
@@ -127,7 +142,10 @@ class StoredToken:
             return False
         if self.expires is None:
             return True
-        return self.expires - now < (self.expires - datetime.fromisoformat(self.issued_at or self.seen_at)) / 3
+        return (
+            self.expires - now
+            < (self.expires - datetime.fromisoformat(self.issued_at or self.seen_at)) / 3
+        )
 
     def was_tried_within(self, span: timedelta, now: datetime) -> bool:
         """Return whether any process tried to refresh the token within this span."""
@@ -137,14 +155,16 @@ class StoredToken:
 class TokenStore:
     """The token of one connection.
 
-    It is encrypted with a key derived from the connection's password. Reading the Variable does not reveal the token,
-    and a new token in the connection invalidates the stored one.
+    It is encrypted with a key derived from the connection's password. Reading the Variable does not
+    reveal the token, and a new token in the connection invalidates the stored one.
 
     :param token_key: An additional secret, ``[instagram] token_key``.
     :param is_masked: Whether the password is already masked in logs.
     """
 
-    def __init__(self, conn_id: str, password: str, token_key: str = "", *, is_masked: bool = False) -> None:
+    def __init__(
+        self, conn_id: str, password: str, token_key: str = "", *, is_masked: bool = False
+    ) -> None:
         self.variable = f"{VARIABLE_PREFIX}{conn_id}"
         self._fernet = derived_fernet(f"{password}\0{token_key}", f"token/{VERSION}/{conn_id}")
         self._masked_digest = _digest(password) if is_masked else b""
@@ -176,7 +196,9 @@ class TokenStore:
         """Decrypt a token, or return None if it is damaged or belongs to another password, key or connection."""
         try:
             row = json.loads(self._fernet.decrypt(encrypted.encode()))
-            encrypted_at = datetime.fromtimestamp(self._fernet.extract_timestamp(encrypted.encode()), timezone.utc)
+            encrypted_at = datetime.fromtimestamp(
+                self._fernet.extract_timestamp(encrypted.encode()), timezone.utc
+            )
         except (InvalidToken, ValueError, OverflowError, RecursionError):
             return None
         return StoredToken.read(row, encrypted_at)
@@ -187,7 +209,9 @@ def _time(value: object) -> str | None:
         time = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    return value if isinstance(value, str) and time is not None and time.tzinfo is not None else None
+    return (
+        value if isinstance(value, str) and time is not None and time.tzinfo is not None else None
+    )
 
 
 def _digest(token: str) -> bytes:
@@ -222,7 +246,9 @@ def _stored_keys() -> list[str]:
 
     key = _variables().key
     with create_session() as session:
-        return list(session.scalars(select(key).where(key.startswith(VARIABLE_PREFIX, autoescape=True))))
+        return list(
+            session.scalars(select(key).where(key.startswith(VARIABLE_PREFIX, autoescape=True)))
+        )
 
 
 def environment_connections() -> list[str]:

@@ -47,16 +47,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How often to look for posts made elsewhere. A story made elsewhere is then found before its last reading.
+#: How often to look for posts made elsewhere. A story made elsewhere is then found before its last
+#: reading.
 LOOK_EVERY: Final = timedelta(hours=20)
-#: How long after the end of a day its account numbers are read: once, when they change no more. Source: Meta, Instagram
-#: User Insights, which may be late by 48 hours.
+#: How long after the end of a day its account numbers are read: once, when they change no more.
+#: Source: Meta, Instagram User Insights, which may be late by 48 hours.
 ACCOUNT_AFTER: Final = timedelta(hours=48)
 #: How far back account numbers are read after an outage. Source: Meta, Instagram User Insights.
 ACCOUNT_DAYS_BACK: Final = 30
 #: How much later than its time an event may become visible.
 EVENTS_OVERLAP: Final = timedelta(minutes=10)
-#: After so many posts that could not be read, it is not the posts: the network is down, for example.
+#: After so many posts that could not be read, it is not the posts: the network is down, for
+#: example.
 MOST_FAILURES: Final = 3
 #: When an older post that could not be read is read again.
 OLDER_AGAIN: Final = timedelta(days=1)
@@ -92,7 +94,8 @@ class Post:
     """A post that may have ages without a snapshot.
 
     :param origin: Its key, its DAG and its calendar, as its snapshots repeat them.
-    :param ages: The ages at which it is read. One that was too old for all of them when it was found is read once.
+    :param ages: The ages at which it is read. One that was too old for all of them when it was
+        found is read once.
     :param done: The ages that have a snapshot.
     """
 
@@ -128,19 +131,22 @@ class Collector:
     """Reads the metrics of an account that are due, once each.
 
     1. Find new posts, and write their rows.
-    2. Of each post, mark the ages that can no longer be read, and read the present one. The tables tell which ages
-       have a snapshot.
+    2. Of each post, mark the ages that can no longer be read, and read the present one. The tables
+       tell which ages have a snapshot.
     3. Read the account's days whose metrics are complete.
-    4. With the calls that are left, read older posts, and find a page of those that are still older.
+    4. With the calls that are left, read older posts, and find a page of those that are still
+       older.
     5. Write the snapshots and days, by key.
-    6. Record in the ledger how many rows no event has announced yet, and what is to be read again later.
+    6. Record in the ledger how many rows no event has announced yet, and what is to be read again
+       later.
 
-    If the process dies before step 5, the next run reads the same again. If it dies after that, that run finds in the
-    tables what is done. If the calls are used up, the rest is for that run.
+    If the process dies before step 5, the next run reads the same again. If it dies after that,
+    that run finds in the tables what is done. If the calls are used up, the rest is for that run.
 
-    :param backfill: Up to which age posts from before the first run are read, once each. Default: none is.
-    :param is_of_facebook: Whether the login is on Facebook's host. It has more metrics, and says how people respond to
-        polls, prompts and invitations.
+    :param backfill: Up to which age posts from before the first run are read, once each. Default:
+        none is.
+    :param is_of_facebook: Whether the login is on Facebook's host. It has more metrics, and says
+        how people respond to polls, prompts and invitations.
     """
 
     client: GraphClient
@@ -156,13 +162,22 @@ class Collector:
     def __post_init__(self) -> None:
         self.budget.charge(self.client)
         self.progress = Progress.of(self.ledger.store, self.target.identity)
-        self._reader = InsightReader(self.client, StoredRefusals(self.ledger.store, self.ledger.clock))
+        self._reader = InsightReader(
+            self.client, StoredRefusals(self.ledger.store, self.ledger.clock)
+        )
 
     def run(self, events: Iterable[PostEvent]) -> Batch:
         """Read and write what is due."""
         batch = Batch()
         discovery = Discovery(
-            self.client, self.budget, self.ledger, self.target, self.user_id, self.ages, self.progress, batch.posts
+            self.client,
+            self.budget,
+            self.ledger,
+            self.target,
+            self.user_id,
+            self.ages,
+            self.progress,
+            batch.posts,
         )
         try:
             discovery.find(events, self.look_every)
@@ -180,7 +195,11 @@ class Collector:
             batch.error = error
         if not self.budget.left():
             until = self.budget.available_at()
-            log.warning("Posts and days left: %d. The calls for insights are used up until %s.", batch.left, until)
+            log.warning(
+                "Posts and days left: %d. The calls for insights are used up until %s.",
+                batch.left,
+                until,
+            )
         try:
             self.target.write(SNAPSHOTS, batch.snapshots)
             self.target.write(ACCOUNT_DAYS, batch.days)
@@ -193,7 +212,8 @@ class Collector:
     def events_since(self) -> datetime:
         """Return the time since which events of posts are needed."""
         if self.progress.events_until is None:
-            return self.ledger.clock() - LOOK_EVERY  # the first look at the media list shows what is older
+            # the first look at the media list shows what is older
+            return self.ledger.clock() - LOOK_EVERY
         return self.progress.events_until - EVENTS_OVERLAP
 
     def _unread_posts(self) -> list[Post]:
@@ -237,9 +257,16 @@ class Collector:
             for age in post.open_ages():
                 until = post.published + age.until
                 if until <= now:
-                    status = MISSED if again_at.pop(post.media_id, None) is None else Reason.NO_DATA.value
+                    status = (
+                        MISSED
+                        if again_at.pop(post.media_id, None) is None
+                        else Reason.NO_DATA.value
+                    )
                     batch.snapshots.append(self._row(post, age, status))
-                elif max(post.published + age.after, again_at.get(post.media_id, post.published)) <= now:
+                elif (
+                    max(post.published + age.after, again_at.get(post.media_id, post.published))
+                    <= now
+                ):
                     due.append((until, post, age))
         due.sort(key=lambda entry: entry[0])
         return [(post, age) for _, post, age in due]
@@ -256,7 +283,8 @@ class Collector:
                 batch.left -= 1
             except (AuthenticationError, PermissionDeniedError, RateLimitError):
                 raise
-            except InstagramError as error:  # perhaps of this post only, so the others are read all the same
+            except InstagramError as error:
+                # perhaps of this post only, so the others are read all the same
                 log.warning("%s The post is left for a later run.", error)
                 failed[post.media_id] = error
         return failed
@@ -303,9 +331,13 @@ class Collector:
         responses = read_responses(self.client, post.media_id, edges)
         numbers = {metric: value for metric, value in reading.values.items() if value is not None}
         if key is not None and (numbers or responses.words):
-            read_at_age = f"{(self.ledger.clock() - post.published).days}d" if post.is_older else age.name
+            read_at_age = (
+                f"{(self.ledger.clock() - post.published).days}d" if post.is_older else age.name
+            )
             refused = tuple(sorted(reading.refused))
-            latest = LatestNumbers(key, read_at_age, self.ledger.now(), numbers, responses.words, refused)
+            latest = LatestNumbers(
+                key, read_at_age, self.ledger.now(), numbers, responses.words, refused
+            )
             record_numbers(self.ledger.store, post.media_id, latest)
         return dict(responses.numbers)
 
@@ -324,7 +356,9 @@ class Collector:
 
     def _read_days(self, batch: Batch) -> None:
         """Read the days whose metrics are complete: the last one, and after an outage those before it."""
-        days = select(func.max(ACCOUNT_DAYS.c.day).label("day")).where(ACCOUNT_DAYS.c.user_id == self.user_id)
+        days = select(func.max(ACCOUNT_DAYS.c.day).label("day")).where(
+            ACCOUNT_DAYS.c.user_id == self.user_id
+        )
         newest: date | None = self.target.read(days)[0]["day"]
         last = (self.ledger.clock() - ACCOUNT_AFTER).date() - _DAY
         day = last

@@ -13,7 +13,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 from airflow_provider_instagram.insights.schema import DEFAULT_AGES, TABLES, checked_ages, name_of
 from airflow_provider_instagram.insights.targets import SqlTarget
-from airflow_provider_instagram.ledger.assets import insights_alias, insights_asset, ledger_alias, posts_asset
+from airflow_provider_instagram.ledger.assets import (
+    insights_alias,
+    insights_asset,
+    ledger_alias,
+    posts_asset,
+)
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
 from airflow_provider_instagram.ledger.insights import record_refusal
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -30,8 +35,9 @@ if TYPE_CHECKING:
 class CollectInsights(InstagramBaseOperator):
     """Read the metrics of an account that are due, and write them to the target.
 
-    The task sends what the calls for insights allow, and leaves the rest to the next run, so it never waits. An account
-    without the scope for insights is skipped. Returns how many rows of each kind are written.
+    The task sends what the calls for insights allow, and leaves the rest to the next run, so it
+    never waits. An account without the scope for insights is skipped. Returns how many rows of each
+    kind are written.
 
     :param target: Where to write: a target, or the id of a database's connection.
     """
@@ -81,7 +87,11 @@ class CollectInsights(InstagramBaseOperator):
             scopes.require(INSIGHTS)
             batch = self._collect(context, ledger)
             counts = batch.counts()
-            self.log.info("%s: %s", self.instagram_conn_id, ", ".join(f"{name} {n}" for name, n in counts.items()))
+            self.log.info(
+                "%s: %s",
+                self.instagram_conn_id,
+                ", ".join(f"{name} {n}" for name, n in counts.items()),
+            )
             if batch.error is not None:
                 raise batch.error
         except PermissionDeniedError as error:
@@ -127,7 +137,11 @@ class CollectInsights(InstagramBaseOperator):
             extra = event.extra or {}
             if media_id := extra.get("media_id"):
                 yield PostEvent(
-                    str(media_id), event.timestamp, extra.get("post_key"), event.source_dag_id, extra.get("calendar")
+                    str(media_id),
+                    event.timestamp,
+                    extra.get("post_key"),
+                    event.source_dag_id,
+                    extra.get("calendar"),
                 )
 
     def _emit(self, context: Context, ledger: Ledger, batch: Batch) -> None:
@@ -143,7 +157,11 @@ class CollectInsights(InstagramBaseOperator):
         pin_ledger_asset(context, ledger)
         alias = insights_alias(self.instagram_conn_id)
         become_first_emitter(context, ledger, alias)
-        extra: dict[str, JsonValue] = {**progress.unnamed, "left": batch.left, "target": self.target.name}
+        extra: dict[str, JsonValue] = {
+            **progress.unnamed,
+            "left": batch.left,
+            "target": self.target.name,
+        }
         context["outlet_events"][alias].add(insights_asset(self.instagram_conn_id), extra=extra)
         progress.unnamed.clear()
         progress.save(ledger.store, self.target.identity)
@@ -185,14 +203,18 @@ def insights_dag(
 ) -> DAG:
     """Return the DAG that reads the metrics of each post at certain ages, and those of each account daily.
 
-    Every account has a task of its own. A run reads what is due as far as the calls suffice, the next run the rest.
+    Every account has a task of its own. A run reads what is due as far as the calls suffice, the
+    next run the rest.
 
     :param accounts: The connections of the accounts.
     :param target: Where to write: the id of a database's connection, or a :class:`SqlTarget`.
-    :param ages: The ages at which each post is read. A story is read at those up to 22.5 hours, and at 23 hours.
+    :param ages: The ages at which each post is read. A story is read at those up to 22.5 hours, and
+        at 23 hours.
     :param look_every: How often to look for posts and stories that were not made by this provider.
-    :param backfill: How far back to read older posts, once each. Meta keeps metrics for two years. Default: none.
-    :param dag_arguments: More arguments of the DAG, for example ``schedule``, ``default_args`` or ``tags``.
+    :param backfill: How far back to read older posts, once each. Meta keeps metrics for two years.
+        Default: none.
+    :param dag_arguments: More arguments of the DAG, for example ``schedule``, ``default_args`` or
+        ``tags``.
     """
     opened, ordered = open_target(target), checked_ages(ages)
     names = ", ".join(name_of(age) for age in ordered)
@@ -223,11 +245,13 @@ def insights_dag(
 def _checked_accounts(accounts: Sequence[str]) -> list[str]:
     """Return the accounts, each once.
 
-    :raises ValidationError: If they are one text, which would be read as a list of letters, or if one cannot be part
-        of the id of a task.
+    :raises ValidationError: If they are one text, which would be read as a list of letters, or if
+        one cannot be part of the id of a task.
     """
     if isinstance(accounts, str):
-        raise ValidationError(f"The accounts are the text {accounts!r}.", hint=f"Write a list: [{accounts!r}]")
+        raise ValidationError(
+            f"The accounts are the text {accounts!r}.", hint=f"Write a list: [{accounts!r}]"
+        )
     for conn_id in accounts:
         if not (isinstance(conn_id, str) and ACCOUNT.fullmatch(conn_id)):
             raise ValidationError(

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How far a look at the media list goes back before the last one, for posts that Instagram shows late.
+#: How far a look at the media list goes back before the last one, for posts that Instagram shows
+#: late.
 OVERLAP: Final = timedelta(hours=1)
 #: How long a post that an event names is looked for.
 LOOKED_FOR: Final = timedelta(hours=24)
@@ -57,7 +58,8 @@ class Progress(BaseModel):
     :param looked_at: When posts made elsewhere were looked for last.
     :param events_until: Up to when the posts of events have rows, or are not looked for any more.
     :param older_until: Posts from before the first run were looked for back to this time.
-    :param again_at: When to read posts again that could not be read, or had no numbers yet, by their media ids.
+    :param again_at: When to read posts again that could not be read, or had no numbers yet, by
+        their media ids.
     :param unnamed: How many rows of each kind were written that no event has announced yet.
     """
 
@@ -91,7 +93,8 @@ def oldest_age(ages: Sequence[timedelta]) -> timedelta:
 class Discovery:
     """Finds posts, with few calls.
 
-    1. Posts made elsewhere: the media list and the stories are read if that was last done ``look_every`` ago.
+    1. Posts made elsewhere: the media list and the stories are read if that was last done
+       ``look_every`` ago.
     2. A post that an event names, and that has no row yet, is read by its id.
 
     :param found: The rows of the posts that were found and written.
@@ -133,7 +136,9 @@ class Discovery:
         until = self.progress.older_until or now - oldest_age(self.ages)
         if until <= first:
             return
-        page = self.client.send(calls.media_list(self.user_id, since=first, until=until, limit=LONGEST_PAGE))
+        page = self.client.send(
+            calls.media_list(self.user_id, since=first, until=until, limit=LONGEST_PAGE)
+        )
         self._write(page.items, older=True)
         times = [media.timestamp for media in page.items if media.timestamp is not None]
         if page.after and times:
@@ -168,7 +173,10 @@ class Discovery:
         except InstagramError as error:
             if cause_of(error) is not Cause.NO_SUCH_OBJECT:
                 raise
-            log.warning("Instagram does not show the post %s. It is looked for during a day.", event.media_id)
+            log.warning(
+                "Instagram does not show the post %s. It is looked for during a day.",
+                event.media_id,
+            )
             return self.ledger.clock() - event.at > LOOKED_FOR
         return True
 
@@ -184,13 +192,21 @@ class Discovery:
                 continue
             until = media.timestamp + ages_of(media.kind.value, self.ages)[-1].until
             if older or until > self.ledger.clock():
-                rows.append(self._row(media, self._events.get(media.id) or PostEvent(media.id, media.timestamp)))
+                rows.append(
+                    self._row(
+                        media, self._events.get(media.id) or PostEvent(media.id, media.timestamp)
+                    )
+                )
         self.target.write(POSTS, rows)
         self.found.extend(rows)
 
     def _row(self, media: Media, event: PostEvent) -> Row:
         post_key, dag_id = event.post_key or self.ledger.key_of_media(media.id), event.dag_id
-        if dag_id is None and post_key is not None and (intent := self.ledger.intent(post_key)) is not None:
+        if (
+            dag_id is None
+            and post_key is not None
+            and (intent := self.ledger.intent(post_key)) is not None
+        ):
             dag_id = intent.claim.owner.dag_id
         return {
             "post_id": media.id,

@@ -26,8 +26,16 @@ log = logging.getLogger(__name__)
 
 #: The most posts that are read, the newest ones, and the most days of a period.
 MOST_POSTS, MOST_DAYS = 5_000, 366
-READ_OF_SNAPSHOTS: Final = ("post_id", "age", "age_seconds", "status", "snapshot_timestamp", "refused_metrics")
-#: What makes a connection unable to write, and a query that takes long fail, by the name of the database.
+READ_OF_SNAPSHOTS: Final = (
+    "post_id",
+    "age",
+    "age_seconds",
+    "status",
+    "snapshot_timestamp",
+    "refused_metrics",
+)
+#: What makes a connection unable to write, and a query that takes long fail, by the name of the
+#: database.
 GUARDS: Final = {
     "postgresql": ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = '5s'"),
     "sqlite": ("PRAGMA query_only = ON",),
@@ -69,9 +77,13 @@ def guard(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-def _readings(connection: Connection, metric: str, post_ids: Sequence[str]) -> dict[str, dict[str, Reading]]:
+def _readings(
+    connection: Connection, metric: str, post_ids: Sequence[str]
+) -> dict[str, dict[str, Reading]]:
     """Return the readings of posts by post and age. The rows are found by their key, however large the table is."""
-    names = {columns_of(kind, metric)[0] for kind, metrics in MEDIA_METRICS.items() if metric in metrics}
+    names = {
+        columns_of(kind, metric)[0] for kind, metrics in MEDIA_METRICS.items() if metric in metrics
+    }
     values = [SNAPSHOTS.c[name] for name in sorted(names)]
     columns = [SNAPSHOTS.c[name] for name in READ_OF_SNAPSHOTS]
     snapshots = (

@@ -1,7 +1,8 @@
 """What posts reached, beside each other: the tables of a period, by one metric at one age. No Airflow, no database.
 
-Posts are compared at one age. One that is younger, or was read too late, is left out rather than counted as a weak or
-a strong one. A multiple is that of the median of the same account and kind, so that a reel is not beside a story.
+Posts are compared at one age. One that is younger, or was read too late, is left out rather than
+counted as a weak or a strong one. A multiple is that of the median of the same account and kind, so
+that a reel is not beside a story.
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ from zoneinfo import ZoneInfo
 
 from airflow_provider_instagram.graph.insight_reader import Reason
 from airflow_provider_instagram.graph.models import MEDIA_METRICS
-from airflow_provider_instagram.insights.schema import LAST_AGE_OF_STORY, MISSED, READ, compared_age, name_of
+from airflow_provider_instagram.insights.schema import (
+    LAST_AGE_OF_STORY,
+    MISSED,
+    READ,
+    compared_age,
+    name_of,
+)
 from airflow_provider_instagram.posts.kinds import PostKind
 
 Cell = str | int | float | None
@@ -128,7 +135,8 @@ class Table:
 class Results:
     """The tables of some posts.
 
-    :param age: The name of an age. If none of the posts was read at it, the one at which posts are usually compared.
+    :param age: The name of an age. If none of the posts was read at it, the one at which posts are
+        usually compared.
     :param zone: In which times are shown.
     :param post: The media id of the post whose curve is shown; by default that of the best one.
     """
@@ -166,7 +174,9 @@ class Results:
 
     def compared(self, posts: Iterable[Measured], age_s: int) -> dict[str, float]:
         """Return the numbers at an age that are compared, by media id."""
-        cells = {post.media_id: self.reached(post, age_s) for post in posts if not post.is_late(age_s)}
+        cells = {
+            post.media_id: self.reached(post, age_s) for post in posts if not post.is_late(age_s)
+        }
         return {media_id: cell for media_id, cell in cells.items() if isinstance(cell, int | float)}
 
     @cached_property
@@ -195,7 +205,9 @@ class Results:
         apart = [cell for media_id, cell in cells.items() if media_id not in self.values]
         words = Counter(cell if isinstance(cell, str) else READ_LATE for cell in apart)
         missing = "".join(f", {count} {word}" for word, count in words.most_common())
-        compared = f"{len(self.values)} of {len(self.posts)} posts are compared at {self.age or 'any age'}"
+        compared = (
+            f"{len(self.values)} of {len(self.posts)} posts are compared at {self.age or 'any age'}"
+        )
         return [f"{compared}{missing}."]
 
     def tables(self) -> list[Table]:
@@ -255,14 +267,18 @@ class Results:
         """Return a post at each age, beside all posts of the same account and kind."""
         columns = ("Age", "This post", *SPREAD, "Read at")
         by_id = {post.media_id: post for post in self.posts}
-        post = by_id.get(self.post) or by_id.get(max(self.values, key=self.values.__getitem__, default=""))
+        post = by_id.get(self.post) or by_id.get(
+            max(self.values, key=self.values.__getitem__, default="")
+        )
         if post is None:
             return Table("curve", "A post by age", columns, [])
         alike = [one for one in self.posts if (one.conn_id, one.kind) == (post.conn_id, post.kind)]
         rows = []
         for age, age_s in _ages(alike).items():
             spread = _spread([*self.compared(alike, age_s).values()])
-            rows.append((age, _rounded(self.reached(post, age_s)), *spread, self._read_at(post, age_s)))
+            rows.append(
+                (age, _rounded(self.reached(post, age_s)), *spread, self._read_at(post, age_s))
+            )
         title = f"{post.title or post.media_id} (beside each {post.kind} of {post.conn_id})"
         return Table("curve", title, columns, rows)
 

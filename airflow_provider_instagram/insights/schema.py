@@ -107,15 +107,24 @@ def _metric_columns() -> Iterable[_About]:
 
 def _response_columns() -> Iterable[_About]:
     for name, is_whole in NUMBERS.items():
-        yield name, _type_of(is_whole=is_whole), f"{name.replace('_', ' ').capitalize()} of the post"
+        yield (
+            name,
+            _type_of(is_whole=is_whole),
+            f"{name.replace('_', ' ').capitalize()} of the post",
+        )
 
 
-def _table(name: str, key: tuple[str, ...], about: str, columns: Iterable[_About], *indexes: Index) -> Table:
+def _table(
+    name: str, key: tuple[str, ...], about: str, columns: Iterable[_About], *indexes: Index
+) -> Table:
     """Return a table. A row that exists is never changed.
 
     :param key: The columns that identify a row.
     """
-    made = [Column(column, type_, primary_key=column in key, comment=text) for column, type_, text in columns]
+    made = [
+        Column(column, type_, primary_key=column in key, comment=text)
+        for column, type_, text in columns
+    ]
     return Table(name, METADATA, *made, *indexes, comment=about)
 
 
@@ -123,7 +132,11 @@ METADATA: Final = MetaData()
 _POST: Final = ("post_id", _ID, "Instagram's id of the post")
 _USER: Final = ("user_id", _ID, "Instagram's id of the account")
 _CONN: Final = ("conn_id", Text(), "The Airflow connection of the account")
-_REFUSED: Final = ("refused_metrics", Text(), "The metrics that Instagram refused, separated by commas")
+_REFUSED: Final = (
+    "refused_metrics",
+    Text(),
+    "The metrics that Instagram refused, separated by commas",
+)
 _ORIGIN: Final = (
     _CONN,
     ("post_key", Text(), "The key of the post; empty if it was made in the app"),
@@ -157,7 +170,11 @@ SNAPSHOTS: Final = _table(
     "One row for each post and age; a number that does not exist is null, never 0",
     (
         _POST,
-        ("age", _ID, "The age of the post, such as 24h or 7d; older if it was past all ages when found"),
+        (
+            "age",
+            _ID,
+            "The age of the post, such as 24h or 7d; older if it was past all ages when found",
+        ),
         (
             "age_seconds",
             BigInteger(),
@@ -184,7 +201,10 @@ ACCOUNT_DAYS: Final = _table(
         _CONN,
         ("snapshot_timestamp", UtcTime(), "When the metrics were read"),
         _REFUSED,
-        *((f"account_{metric}", BigInteger(), f"Meta's {metric} of the account") for metric in ACCOUNT_METRICS),
+        *(
+            (f"account_{metric}", BigInteger(), f"Meta's {metric} of the account")
+            for metric in ACCOUNT_METRICS
+        ),
     ),
 )
 TABLES: Final = (POSTS, SNAPSHOTS, ACCOUNT_DAYS)
@@ -224,14 +244,21 @@ OLDER: Final = "older"
 def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:
     """Return ages in their order. There is at least one, and no two are too close to each other."""
     written: Any = ages  # what an author wrote
-    listed = list(written) if isinstance(written, Collection) and not isinstance(written, str) else [written]
+    listed = (
+        list(written)
+        if isinstance(written, Collection) and not isinstance(written, str)
+        else [written]
+    )
     for age in listed:
         if not isinstance(age, timedelta):
             raise ValidationError(
-                f"{age!r} in ages is not a timedelta.", hint="Write for example ages=[timedelta(hours=1)]."
+                f"{age!r} in ages is not a timedelta.",
+                hint="Write for example ages=[timedelta(hours=1)].",
             )
     ordered = tuple(sorted(set(listed)))
-    distances = [later - earlier for earlier, later in zip((timedelta(), *ordered), ordered, strict=False)]
+    distances = [
+        later - earlier for earlier, later in zip((timedelta(), *ordered), ordered, strict=False)
+    ]
     if not ordered or min(distances) < SHORTEST_DISTANCE or ordered[-1] > 365 * _DAY:
         raise ValidationError(
             f"{[str(age) for age in ages]} are not valid ages.",
@@ -249,7 +276,9 @@ def ages_of(kind: str, ages: Sequence[timedelta] = DEFAULT_AGES) -> tuple[Age, .
         chosen = list(ages)
         end = chosen[-1] + (chosen[-1] - chosen[-2] if len(chosen) > 1 else chosen[-1])
     following = [*chosen[1:], end]
-    return tuple(Age(name_of(after), after, until) for after, until in zip(chosen, following, strict=True))
+    return tuple(
+        Age(name_of(after), after, until) for after, until in zip(chosen, following, strict=True)
+    )
 
 
 def compared_age(kind: str, ages: Sequence[timedelta]) -> Age:

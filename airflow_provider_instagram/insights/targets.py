@@ -26,7 +26,8 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: How often work with the database is tried, within about 15 s. Pauses are random, so that two tasks do not meet again.
+#: How often work with the database is tried, within about 15 s. Pauses are random, so that two
+#: tasks do not meet again.
 MOST_TRIES: Final = 8
 #: How often a column is added. Who may not add it is refused each time.
 TRIES_TO_ADD: Final = 3
@@ -36,18 +37,24 @@ TRIES_TO_ADD: Final = 3
 class SqlTarget:
     """The tables of a database. They are made when they are missing, and receive the columns that they lack.
 
-    Tried with PostgreSQL, SQLite and DuckDB. Rows are written by key: a row that exists is not changed.
+    Tried with PostgreSQL, SQLite and DuckDB. Rows are written by key: a row that exists is not
+    changed.
 
     :param schema: The schema of the tables, if not the connection's own. It must exist.
     """
 
     conn_id: str
     schema: str | None = None
-    _columns: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _columns: dict[str, list[str]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if self.schema is not None and not re.fullmatch(r"[A-Za-z_]\w*", self.schema):
-            raise ValidationError(f"{self.schema!r} is not a valid name of a schema.", hint="Use letters, digits, `_`.")
+            raise ValidationError(
+                f"{self.schema!r} is not a valid name of a schema.",
+                hint="Use letters, digits, `_`.",
+            )
 
     @property
     def name(self) -> str:
@@ -88,7 +95,9 @@ class SqlTarget:
         if hook.conn_type != "duckdb":  # SQLAlchemy wraps the connections of DuckDB
             options["creator"] = hook.get_conn  # knows the extra of the connection, such as sslmode
         engine = hook.get_sqlalchemy_engine(options)
-        with engine.execution_options(schema_translate_map={None: self.schema}).begin() as connection:
+        with engine.execution_options(
+            schema_translate_map={None: self.schema}
+        ).begin() as connection:
             yield connection
 
     def prepare(self) -> None:
@@ -110,8 +119,8 @@ class SqlTarget:
     def _run(self, work: Callable[[Connection], T], tries: int | None = None) -> T:
         """Return what work with the database returns. It is done in one transaction.
 
-        If the database refuses it, it is tried again: the task of another account may make the same table or write the
-        same row at this moment, or may hold the file of a DuckDB.
+        If the database refuses it, it is tried again: the task of another account may make the same
+        table or write the same row at this moment, or may hold the file of a DuckDB.
         """
 
         def once() -> T:
@@ -131,9 +140,15 @@ class SqlTarget:
         if table.name not in self._columns:
             self._run(lambda connection: table.create(connection, checkfirst=True))
             existing = self._run(lambda connection: _existing(connection, table))
-            names = [column.name for column in table.columns if column.name in existing or self._add(table, column)]
+            names = [
+                column.name
+                for column in table.columns
+                if column.name in existing or self._add(table, column)
+            ]
             # Writes nothing. It fails if the connection may not write.
-            nothing = insert(table).from_select(names, select(*(table.c[name] for name in names)).where(false()))
+            nothing = insert(table).from_select(
+                names, select(*(table.c[name] for name in names)).where(false())
+            )
             self._run(lambda connection: connection.execute(nothing))
             self._columns[table.name] = names
         return self._columns[table.name]

@@ -14,8 +14,9 @@ def ledger_asset(conn_id: str) -> Asset:
 def ledger_alias(conn_id: str) -> AssetAlias:
     """Return the alias that keeps the ledger.
 
-    Airflow deletes the state of an asset that no DAG refers to. An event through an alias ties the asset to the alias,
-    and this tie outlives the DAGs. So the ledger still exists when a deleted DAG returns.
+    Airflow deletes the state of an asset that no DAG refers to. An event through an alias ties the
+    asset to the alias, and this tie outlives the DAGs. So the ledger still exists when a deleted
+    DAG returns.
     """
     return AssetAlias(f"instagram://{conn_id}/ledger")
 

@@ -1,7 +1,7 @@
 """The ledger of an account as Airflow's own processes reach it: directly in the database, outside of any task.
 
-The command line and the pages use this. Tasks must not: they reach the ledger through Airflow's API, which refuses the
-write of a try that is no longer current.
+The command line and the pages use this. Tasks must not: they reach the ledger through Airflow's
+API, which refuses the write of a try that is no longer current.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class DatabaseStore:
 
     def set(self, key: str, value: Any) -> None:
         """Write a row."""
-        get_state_backend().set(self._scope, key, json.dumps(sealed(value, key, self.uri)), session=self.session)
+        get_state_backend().set(
+            self._scope, key, json.dumps(sealed(value, key, self.uri)), session=self.session
+        )
 
     def delete(self, key: str) -> None:
         """Delete a row if it exists."""
@@ -71,7 +73,10 @@ class DatabaseStore:
 
     def rows(self) -> dict[str, Any]:
         """Return all rows by their keys. In place of one whose seal is not good is the error that says so."""
-        return {key: _verified_or_error(json.loads(value), key, self.uri) for key, value in self._stored()}
+        return {
+            key: _verified_or_error(json.loads(value), key, self.uri)
+            for key, value in self._stored()
+        }
 
     def reseal(self, *, trusts: bool = False) -> tuple[int, list[str]]:
         """Seal each row with the first of Airflow's keys, unless a task writes it meanwhile.
@@ -88,13 +93,19 @@ class DatabaseStore:
                     continue
                 content = stored.get("row")
             ours = (model.asset_id == self.asset_id, model.key == key, model.value == value)
-            again = update(model).where(*ours).values(value=json.dumps(sealed(content, key, self.uri)))
+            again = (
+                update(model).where(*ours).values(value=json.dumps(sealed(content, key, self.uri)))
+            )
             number += cast("CursorResult[Any]", self.session.execute(again)).rowcount
         return number, left
 
     def _stored(self) -> list[tuple[str, str]]:
         model = AssetStateStoreModel
-        mine = select(model.key, model.value).where(model.asset_id == self.asset_id).order_by(model.key)
+        mine = (
+            select(model.key, model.value)
+            .where(model.asset_id == self.asset_id)
+            .order_by(model.key)
+        )
         return [(key, value) for key, value in self.session.execute(mine)]
 
     def delete_old(self, keys: Sequence[str], before: datetime) -> int:
@@ -102,7 +113,9 @@ class DatabaseStore:
         model, deleted = AssetStateStoreModel, 0
         for first in range(0, len(keys), ROWS_AT_ONCE):
             some = model.key.in_(keys[first : first + ROWS_AT_ONCE])
-            statement = delete(model).where(model.asset_id == self.asset_id, some, model.updated_at < before)
+            statement = delete(model).where(
+                model.asset_id == self.asset_id, some, model.updated_at < before
+            )
             deleted += cast("CursorResult[Any]", self.session.execute(statement)).rowcount
         return deleted
 
@@ -134,22 +147,27 @@ def sealed_stores() -> Iterator[list[DatabaseStore]]:
     uri = AssetModel.uri
     ours = or_(uri.like("instagram://%/ledger"), uri.like(EVENTS))
     with create_session() as session:
-        yield [DatabaseStore(session, *one) for one in session.execute(select(AssetModel.id, uri).where(ours))]
+        yield [
+            DatabaseStore(session, *one)
+            for one in session.execute(select(AssetModel.id, uri).where(ours))
+        ]
 
 
 def ledgers() -> list[str]:
     """Return the connections that have a ledger."""
     with create_session() as session:
-        uris = session.scalars(select(AssetModel.uri).where(AssetModel.uri.like("instagram://%/ledger"))).all()
+        uris = session.scalars(
+            select(AssetModel.uri).where(AssetModel.uri.like("instagram://%/ledger"))
+        ).all()
     return sorted(uri.removeprefix("instagram://").removesuffix("/ledger") for uri in uris)
 
 
 def prune(store: DatabaseStore, before: datetime) -> int:
     """Delete the rows that only a post in the making needs, if nothing has written them since a time.
 
-    What keeps the promise of one post stays: all rows of a post or comment with an unknown outcome, the rows of what is
-    live, and that of the container of each live post, by which a cleared task finds the key. If a row cannot be read,
-    it is not known what it keeps, and nothing is deleted.
+    What keeps the promise of one post stays: all rows of a post or comment with an unknown outcome,
+    the rows of what is live, and that of the container of each live post, by which a cleared task
+    finds the key. If a row cannot be read, it is not known what it keeps, and nothing is deleted.
 
     :raises LedgerRowError: If a row's seal is not good.
     """
@@ -157,12 +175,16 @@ def prune(store: DatabaseStore, before: datetime) -> int:
     for key, row in rows.items():
         if isinstance(row, LedgerRowError) and key.partition(":")[0] not in REPLACEABLE:
             raise row
-    comments = {row["post_key"] for row in _well_formed(rows, "comment-intent:") if not row.get("withdrawn")}
+    comments = {
+        row["post_key"] for row in _well_formed(rows, "comment-intent:") if not row.get("withdrawn")
+    }
     undecided = {row["post_key"] for row in open_intents(rows)}
     undecided |= {key for key in comments if row_key("comment", key) not in rows}
     kept = {key for post_key in undecided for key in rows_of(store, post_key)}
     kept |= {row_key("container", row["container_id"]) for row in _well_formed(rows, "done:")}
-    return store.delete_old([key for key in rows if key.partition(":")[0] in IN_THE_MAKING and key not in kept], before)
+    return store.delete_old(
+        [key for key in rows if key.partition(":")[0] in IN_THE_MAKING and key not in kept], before
+    )
 
 
 def prune_told(before: datetime) -> int:
@@ -190,11 +212,20 @@ def settle(
     if not (bad or intents or (not is_settled and (permalink if live else ledger.claim(post_key)))):
         raise ValidationError(f"{post_key!r} has no unknown outcome to settle.")
     if live:
-        post: dict[str, Any] = {"container_id": f"{SETTLED}{post_key}", "media_id": media_id, "permalink": permalink}
+        post: dict[str, Any] = {
+            "container_id": f"{SETTLED}{post_key}",
+            "media_id": media_id,
+            "permalink": permalink,
+        }
         if intents:
-            post |= {"container_id": intents[-1]["container_id"], "dag_id": intents[-1]["claim"]["owner"]["dag_id"]}
+            post |= {
+                "container_id": intents[-1]["container_id"],
+                "dag_id": intents[-1]["claim"]["owner"]["dag_id"],
+            }
         else:
-            ledger.record_container(ContainerRecord(post["container_id"], post_key, now, content=""))
+            ledger.record_container(
+                ContainerRecord(post["container_id"], post_key, now, content="")
+            )
         ledger.record_post(PublishedPost(post_key, published_at=now, **post, event_pending=True))
         return
     for key, row in rows_of(store, post_key).items():
@@ -223,7 +254,9 @@ def rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
         for key, row in rows.items()
         if (isinstance(row, dict) and row.get("post_key") == post_key)
         or key in named
-        or key.startswith((f"{row_key('intent', post_key)}:", f"{row_key('comment-intent', post_key)}:"))
+        or key.startswith(
+            (f"{row_key('intent', post_key)}:", f"{row_key('comment-intent', post_key)}:")
+        )
         or (key.startswith(("media:", "comment-id:")) and row == post_key)
     }
 
@@ -231,7 +264,11 @@ def rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
 def open_intents(rows: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the intents with an unknown outcome, one for each post and container, oldest first."""
     live = {row["post_key"] for row in _well_formed(rows, "done:")}
-    intents = [one for one in _well_formed(rows, "intent:") if not one.get("withdrawn") and one["post_key"] not in live]
+    intents = [
+        one
+        for one in _well_formed(rows, "intent:")
+        if not one.get("withdrawn") and one["post_key"] not in live
+    ]
     undecided = sorted(intents, key=lambda row: str(row.get("at")))
     return list({(row["post_key"], row["container_id"]): row for row in undecided}.values())
 
@@ -246,4 +283,8 @@ def _verified_or_error(stored: Any, key: str, uri: str) -> Any:
 def _well_formed(rows: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     """Return the rows of a kind that name a post and a container, as those do that a task of this version wrote."""
     found = (row for key, row in rows.items() if key.startswith(kind) and isinstance(row, dict))
-    return [row for row in found if isinstance(row.get("post_key"), str) and isinstance(row.get("container_id"), str)]
+    return [
+        row
+        for row in found
+        if isinstance(row.get("post_key"), str) and isinstance(row.get("container_id"), str)
+    ]

@@ -34,7 +34,9 @@ class StoredRefusals:
         """Return the metrics that are refused for a kind of medium."""
         since = self.clock() - REMEMBERED
         refused_at = (self.store.get(REFUSED_ROW) or {}).get(kind, {})
-        return frozenset(metric for metric, at in refused_at.items() if datetime.fromisoformat(at) > since)
+        return frozenset(
+            metric for metric, at in refused_at.items() if datetime.fromisoformat(at) > since
+        )
 
     def add(self, kind: str, metrics: Sequence[str]) -> None:
         """Record metrics that are refused for a kind of medium."""
@@ -48,7 +50,8 @@ class LatestNumbers:
     """The numbers of a post as they were read last.
 
     :param age: The age of the post at which they were read, such as ``6h``.
-    :param responses: How people responded to it otherwise, in words, such as what each answer of a poll got.
+    :param responses: How people responded to it otherwise, in words, such as what each answer of a
+        poll got.
     :param refused: The metrics that Instagram refused.
     """
 
@@ -71,7 +74,9 @@ def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
     if not row:
         return None
     responses, refused = row.get("responses") or {}, tuple(row.get("refused") or ())
-    return LatestNumbers(row["post_key"], row["age"], row["read_at"], row["values"], responses, refused)
+    return LatestNumbers(
+        row["post_key"], row["age"], row["read_at"], row["values"], responses, refused
+    )
 
 
 class Refusal(BaseModel):
@@ -96,7 +101,10 @@ def record_refusal(store: StateStore, reason: str | None, at: datetime, *what: s
         if reason is not None:
             now |= dict.fromkeys(what, Refusal(reason=reason, at=at))
         if now != known:
-            store.set(REFUSALS_ROW, {name: refusal.model_dump(mode="json") for name, refusal in now.items()})
+            store.set(
+                REFUSALS_ROW,
+                {name: refusal.model_dump(mode="json") for name, refusal in now.items()},
+            )
     except Exception:
         log.exception("It could not be recorded whether Instagram refuses %s", ", ".join(what))
 
@@ -104,7 +112,10 @@ def record_refusal(store: StateStore, reason: str | None, at: datetime, *what: s
 def refusals(store: StateStore, now: datetime) -> dict[str, Refusal]:
     """Return what Instagram refused to the account within the last day, by the name of the capability."""
     try:
-        found = {str(what): Refusal.model_validate(row) for what, row in dict(store.get(REFUSALS_ROW) or {}).items()}
+        found = {
+            str(what): Refusal.model_validate(row)
+            for what, row in dict(store.get(REFUSALS_ROW) or {}).items()
+        }
         return {what: refusal for what, refusal in found.items() if now - refusal.at < REMEMBERED}
     except (ValidationError, TypeError, ValueError):
         return {}  # a user with rights may have written anything

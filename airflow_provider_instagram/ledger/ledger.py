@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 T = TypeVar("T")
-LONGEST_KEY = 400  # The store's column holds 512 characters, which the row's kind and an owner share with the key.
+# The store's column holds 512 characters, which the row's kind and an owner share with the key.
+LONGEST_KEY = 400
 
 
 @dataclass
@@ -49,11 +50,15 @@ class Ledger:
     def of(cls, context: Context, conn_id: str, *, is_lenient: bool = False) -> Self:
         """Open the account's ledger from a running task.
 
-        :param is_lenient: Whether a row without a good seal counts as none, because the task posts nothing.
-        :raises ValidationError: If the task cannot reach the ledger. Nothing has been sent to Instagram.
+        :param is_lenient: Whether a row without a good seal counts as none, because the task posts
+            nothing.
+        :raises ValidationError: If the task cannot reach the ledger. Nothing has been sent to
+            Instagram.
         """
         try:
-            return cls(SealedStore.of(context, ledger_asset(conn_id), is_lenient=is_lenient), conn_id)
+            return cls(
+                SealedStore.of(context, ledger_asset(conn_id), is_lenient=is_lenient), conn_id
+            )
         except KeyError:
             raise ValidationError(
                 f"This task cannot reach the ledger of connection {conn_id!r}, so nothing was sent to Instagram.",
@@ -98,16 +103,22 @@ class Ledger:
 
     def may_be_deleted(self, media_id: str, ig_user_id: str) -> bool:
         """Return whether a request to delete a post of an account may have been sent, and was not certainly refused."""
-        return self._read(row_key("deletion", media_id), lambda row: row["ig_user_id"] == ig_user_id) or False
+        return (
+            self._read(row_key("deletion", media_id), lambda row: row["ig_user_id"] == ig_user_id)
+            or False
+        )
 
     def deleted_by(self, media_id: str) -> str | None:
         """Return who agreed to the last request to delete a post, or None if that is not known."""
         return self._read(row_key("deletion", media_id), lambda row: row["by"])
 
-    def record_deletion_intent(self, media_id: str, ig_user_id: str | None, by: str | None = None) -> None:
+    def record_deletion_intent(
+        self, media_id: str, ig_user_id: str | None, by: str | None = None
+    ) -> None:
         """Record that this try deletes a post now. Airflow refuses the write if the try is no longer current.
 
-        :param ig_user_id: The account. None withdraws the intent: its request certainly deleted nothing.
+        :param ig_user_id: The account. None withdraws the intent: its request certainly deleted
+            nothing.
         :param by: Who agreed to it.
         """
         row = {"at": self.now(), "ig_user_id": ig_user_id, "by": by}
@@ -129,12 +140,15 @@ class Ledger:
     def open_intents(self, post_key: str, *owners: Owner) -> list[Intent]:
         """Return the intents with an open outcome, one for each container, oldest first.
 
-        :param owners: Owners whose intents to read, in addition to the latest intent and those of the owners that the
-            claim names. A late write of another owner may hide them.
+        :param owners: Owners whose intents to read, in addition to the latest intent and those of
+            the owners that the claim names. A late write of another owner may hide them.
         """
         claim = self.claim(post_key)
         named = () if claim is None else (claim.owner, *claim.undecided)
-        intents = [self.intent(post_key), *(self.intent(post_key, owner) for owner in {*named, *owners})]
+        intents = [
+            self.intent(post_key),
+            *(self.intent(post_key, owner) for owner in {*named, *owners}),
+        ]
         undecided = [intent for intent in intents if intent and not intent.withdrawn]
         undecided.sort(key=lambda intent: intent.when)
         return list({(intent.container_id, intent.text): intent for intent in undecided}.values())
@@ -208,7 +222,10 @@ class Ledger:
             raise of_another_version(name, ledger_asset(self.conn_id).uri) from error
 
     def _listed_in(self, kind: str, post_key: str) -> list[ContainerRecord]:
-        records = (self.container(container_id) for container_id in self.store.get(row_key(kind, post_key)) or ())
+        records = (
+            self.container(container_id)
+            for container_id in self.store.get(row_key(kind, post_key)) or ()
+        )
         return [record for record in records if record]
 
 
@@ -239,11 +256,13 @@ def row_key(kind: str, key: str, owner: Owner | None = None) -> str:
 class CommentLedger(Ledger):
     """An account's ledger whose claims and intents are those of comments, in rows of their own.
 
-    ``comment:<key>`` is the row of a comment that is live, ``comment-claim:<key>`` and ``comment-intent:<key>`` those
-    of a comment that is being written, and ``comment-id:<id>`` has the key of a comment.
+    ``comment:<key>`` is the row of a comment that is live, ``comment-claim:<key>`` and
+    ``comment-intent:<key>`` those of a comment that is being written, and ``comment-id:<id>`` has
+    the key of a comment.
 
     :param text: Digest of the text that this task writes.
-    :param remedy: How a person settles what nothing else can determine, if it is not a comment. May name {forget}.
+    :param remedy: How a person settles what nothing else can determine, if it is not a comment. May
+        name {forget}.
     """
 
     text: str | None = None

@@ -28,7 +28,8 @@ NO_CAPTION = hashlib.sha256(b"").hexdigest()
 class ContainerRecord:
     """A container that was created for a post.
 
-    :param content: Digest of its video and options. A container is reused only for the same content.
+    :param content: Digest of its video and options. A container is reused only for the same
+        content.
     :param caption: Digest of its caption, to find its post among the account's media.
     :param upload_uri: Where to send the rest of an interrupted upload.
     :param shows: What the container is of. None for the parent of a carousel.
@@ -96,9 +97,16 @@ class Owner:
     def of(cls, context: Context) -> Owner:
         """Return the task instance of a context."""
         ti, loop = context["ti"], cast("Mapping[str, Any]", context).get("loop")
-        # After a Clear of the loop's gate, the later passes have a new region. Only their index stays the same.
+        # After a Clear of the loop's gate, the later passes have a new region. Only their index
+        # stays the same.
         loop_index = None if loop is None else loop.index
-        return cls(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index, loop_index)
+        return cls(
+            ti.dag_id,
+            ti.run_id,
+            ti.task_id,
+            -1 if ti.map_index is None else ti.map_index,
+            loop_index,
+        )
 
     def __str__(self) -> str:
         return f"{self.dag_id}/{self.run_id}/{self.task_id}/{self.map_index}{self.pass_suffix}"
@@ -126,11 +134,11 @@ class Claim:
 class Intent:
     """The record of an owner that is about to send a request: to publish, or to write a comment.
 
-    Its outcome is open: the request may have been sent or not. A withdrawn intent certainly led to no post, and to no
-    comment.
+    Its outcome is open: the request may have been sent or not. A withdrawn intent certainly led to
+    no post, and to no comment.
 
-    :param container_id: The container of the post. For a comment, the media id of the post that it is on, and for what
-        is done to a comment, this comment's id.
+    :param container_id: The container of the post. For a comment, the media id of the post that it
+        is on, and for what is done to a comment, this comment's id.
     :param at: The time just before the request, as ISO 8601 in UTC.
     :param text: Digest of a comment's text. None for a post.
     :param planned_at: When the post was planned for, as ISO 8601. None if it had no time.
@@ -224,7 +232,16 @@ class CommentRecord:
 
 #: States of a task instance that may still send a request, now or in a later try.
 AT_WORK = frozenset(
-    {"scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule", "awaiting_input"}
+    {
+        "scheduled",
+        "queued",
+        "running",
+        "restarting",
+        "deferred",
+        "up_for_retry",
+        "up_for_reschedule",
+        "awaiting_input",
+    }
 )
 
 
@@ -236,7 +253,8 @@ class Try:
     :param round: The name of its round: of the tries since the task was last cleared.
     :param number: Which try of its round this is, from 1.
     :param is_last: Whether no retry follows.
-    :param cleared_since: From when on the run may have posted before the task was cleared. None if it was not cleared.
+    :param cleared_since: From when on the run may have posted before the task was cleared. None if
+        it was not cleared.
     """
 
     owner: Owner
@@ -253,7 +271,9 @@ class Try:
         number = max(1, int(ti.try_number) - int(ti.max_tries) + (task.retries or 0))
         since = context["dag_run"].run_after if int(ti.max_tries) > (task.retries or 0) else None
         is_last = ti.try_number > ti.max_tries
-        return cls(owner, partial(is_at_work, ti), f"{owner}/{ti.max_tries}", number, is_last, since)
+        return cls(
+            owner, partial(is_at_work, ti), f"{owner}/{ti.max_tries}", number, is_last, since
+        )
 
 
 def is_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
@@ -262,7 +282,10 @@ def is_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
         return _is_pass_at_work(ti, owner)
     mapped = owner.map_index >= 0
     states = ti.get_task_states(
-        owner.dag_id, map_index=owner.map_index if mapped else None, task_ids=[owner.task_id], run_ids=[owner.run_id]
+        owner.dag_id,
+        map_index=owner.map_index if mapped else None,
+        task_ids=[owner.task_id],
+        run_ids=[owner.run_id],
     )
     name = f"{owner.task_id}_{owner.map_index}" if mapped else owner.task_id
     return any(tasks.get(name) in AT_WORK for tasks in states.values())
@@ -271,8 +294,9 @@ def is_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
 def _is_pass_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
     """Return whether a pass of a loop may still publish.
 
-    For a task in a loop, ``get_task_states`` returns the state of the latest pass only, and an earlier pass may have
-    been cleared since. So a pass is at work until Airflow reports that the pass or its whole run has ended.
+    For a task in a loop, ``get_task_states`` returns the state of the latest pass only, and an
+    earlier pass may have been cleared since. So a pass is at work until Airflow reports that the
+    pass or its whole run has ended.
     """
     if not ti.get_dr_count(owner.dag_id, run_ids=[owner.run_id], states=["queued", "running"]):
         return False  # also if the run is deleted

@@ -1,9 +1,11 @@
 """The seals of rows. Who may write Airflow's assets may write any row, and cannot make its seal.
 
-A row is stored as its form, its content and its seal: an HMAC of both, of the asset and of the row's key. Its key is
-derived from Airflow's ``[core] fernet_key``. If that is a list, its first key seals, and each of them verifies.
+A row is stored as its form, its content and its seal: an HMAC of both, of the asset and of the
+row's key. Its key is derived from Airflow's ``[core] fernet_key``. If that is a list, its first key
+seals, and each of them verifies.
 
-Rows that hold people's words are encrypted with keys derived from the same: who may read assets reads all rows.
+Rows that hold people's words are encrypted with keys derived from the same: who may read assets
+reads all rows.
 """
 
 from __future__ import annotations
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Asset, Context
     from cryptography.fernet import MultiFernet
 
-#: The form in which rows are stored, which each row names. From 0.2.0 on, two later releases read each form.
+#: The form in which rows are stored, which each row names. From 0.2.0 on, two later releases read
+#: each form.
 FORM: Final = 1
 READ_FORMS: Final = frozenset({FORM})
-#: Kinds of rows that decide nothing about a post: what is counted, told, read or looked up. One without a good seal
-#: counts as none, and is written again. One of any other kind stops what needs it.
+#: Kinds of rows that decide nothing about a post: what is counted, told, read or looked up. One
+#: without a good seal counts as none, and is written again. One of any other kind stops what needs
+#: it.
 REPLACEABLE: Final = frozenset(
     {
         *("quota-door", "quota-taken", "quota-attempt", "quota-end", "late"),
@@ -37,7 +41,8 @@ REPLACEABLE: Final = frozenset(
         *("first-event", "refused", "media", "comment-id", "problems", "previews", "told"),
     }
 )
-#: Kinds of rows whose content is encrypted, because it holds texts and files that are not published yet.
+#: Kinds of rows whose content is encrypted, because it holds texts and files that are not published
+#: yet.
 ENCRYPTED: Final = frozenset({"prepared", "approval", "approval-of-dry-run"})
 #: Kinds of rows that say whether a post is live.
 OUTCOMES: Final = frozenset({"done", "intent", "claim"})
@@ -63,7 +68,8 @@ class SealedStore:
     """The rows of an asset, each with its seal.
 
     :param uri: The asset.
-    :param is_lenient: Whether any row without a good seal counts as none, because the caller posts nothing.
+    :param is_lenient: Whether any row without a good seal counts as none, because the caller posts
+        nothing.
     """
 
     store: StateStore
@@ -81,7 +87,9 @@ class SealedStore:
         :raises LedgerRowError: If its seal is not good.
         """
         stored = self.store.get(key)
-        return None if stored is None else unsealed(stored, key, self.uri, is_lenient=self.is_lenient)
+        return (
+            None if stored is None else unsealed(stored, key, self.uri, is_lenient=self.is_lenient)
+        )
 
     def set(self, key: str, value: Any) -> None:
         """Write a row."""
@@ -120,7 +128,9 @@ def verified(stored: Any, key: str, uri: str) -> Any:
     if "form" in row and (type(form) is not int or form not in READ_FORMS):
         raise of_another_version(key, uri)
     if not isinstance(seal, str) or row.keys() != {"form", "row", "seal"}:
-        raise _bad_row(key, uri, "has no seal: no task of this version of the provider has written it")
+        raise _bad_row(
+            key, uri, "has no seal: no task of this version of the provider has written it"
+        )
     given = seal.encode(errors="replace")
     seals = (_seal(one, form, row["row"], key, uri) for one in _keys())
     if not any(hmac.compare_digest(one.encode(), given) for one in seals):
@@ -133,7 +143,11 @@ def verified(stored: Any, key: str, uri: str) -> Any:
 
 def of_another_version(key: str, uri: str) -> LedgerRowError:
     """Return the error of a row whose form this version does not know."""
-    return _bad_row(key, uri, "was written by another version of the provider, whose form this one does not read")
+    return _bad_row(
+        key,
+        uri,
+        "was written by another version of the provider, whose form this one does not read",
+    )
 
 
 def fingerprint() -> str:
@@ -149,10 +163,14 @@ def has_key() -> bool:
 def _bad_row(key: str, uri: str, why: str) -> LedgerRowError:
     conn_id = uri.removeprefix("instagram://").removesuffix("/ledger")
     kind, _, post_key = key.partition(":")
-    post_key = re.sub(r":[0-9a-f]{32}$", "", post_key) if kind == "intent" else post_key  # without its owner
+    # without its owner
+    post_key = re.sub(r":[0-9a-f]{32}$", "", post_key) if kind == "intent" else post_key
     command = f"airflow instagram ledger {{}} --conn-id {shlex.quote(conn_id)}"
     if kind in OUTCOMES:
-        live, what = f"{command.format('settle')} --live -- {shlex.quote(post_key)}", "the same command with --not-live"
+        live, what = (
+            f"{command.format('settle')} --live -- {shlex.quote(post_key)}",
+            "the same command with --not-live",
+        )
         to_do = f"Look at the account on Instagram. If the post is live, run `{live}`; if it is not, {what}."
     else:
         forget = f"{command.format('forget')} -- {shlex.quote(key)}"

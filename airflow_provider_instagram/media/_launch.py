@@ -1,7 +1,8 @@
 """Limit the resources of this process, tie its life to its parent's, and execute a program in its place.
 
-:mod:`~airflow_provider_instagram.media.process` runs this script in a new interpreter. A ``preexec_fn`` would do the
-same in a copy of a worker with threads, where a lock that another thread held could block the child for ever.
+:mod:`~airflow_provider_instagram.media.process` runs this script in a new interpreter. A
+``preexec_fn`` would do the same in a copy of a worker with threads, where a lock that another
+thread held could block the child for ever.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def limit(what: int, value: int) -> None:
     resource.setrlimit(what, (lowered, lowered))
 
 
-def main(parent_pid: int, cpu_s: int, memory_bytes: int, output_bytes: int, command: list[str]) -> None:
+def main(
+    parent_pid: int, cpu_s: int, memory_bytes: int, output_bytes: int, command: list[str]
+) -> None:
     """Execute ``command`` in place of this process, which ends when its parent ends."""
     end_with(parent_pid)
     for what, value in (
@@ -40,7 +43,8 @@ def main(parent_pid: int, cpu_s: int, memory_bytes: int, output_bytes: int, comm
         (resource.RLIMIT_CORE, 0),
     ):
         limit(what, value)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and an ignored signal stays ignored after exec
+    # Python ignores it, and an ignored signal stays ignored after exec
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.execv(command[0], command)  # noqa: S606  the purpose of this script
 
 

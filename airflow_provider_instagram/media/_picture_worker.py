@@ -1,6 +1,7 @@
 """Decode or convert pictures, each in a process of its own: it may be made to crash a decoder or to fill the memory.
 
-:mod:`~airflow_provider_instagram.media.picture` runs this script with limits. Its argument is the path of Python.
+:mod:`~airflow_provider_instagram.media.picture` runs this script with limits. Its argument is the
+    path of Python.
 """
 
 from __future__ import annotations
@@ -61,10 +62,14 @@ def carry_out(request: dict[str, Any], files: list[int]) -> dict[str, Any]:
     spec, fit, source = PictureSpec(**request["spec"]), request["fit"], Path(request["source"])
     with os.fdopen(files[0], "rb") as file:
         if request["output"] is None:
-            return asdict(_pillow.read(source, file, spec if request["only_if_it_complies"] else None))
+            return asdict(
+                _pillow.read(source, file, spec if request["only_if_it_complies"] else None)
+            )
         with os.fdopen(files[1], "w+b") as made:
             output = Path(request["output"])
-            return asdict(_pillow.convert(source, file, output, made, spec, fit, request["background"]))
+            return asdict(
+                _pillow.convert(source, file, output, made, spec, fit, request["background"])
+            )
 
 
 if __name__ == "__main__":

@@ -40,16 +40,26 @@ PLUGINS: Final = {
 }
 ORIENTATION: Final = 0x0112
 GPS: Final = 0x8825
-#: Words of XMP that may reveal a location, and its continuation, which may as well. Source: XMP, parts 2 and 3.
-XMP_WORDS: Final = (b"GPS", b"photoshop:City", b"photoshop:Country", b"photoshop:State", b":Location", b"xmp/extension")
-#: Datasets of IPTC that reveal a location: city, sublocation, state, country. Source: IPTC-IIM, record 2.
+#: Words of XMP that may reveal a location, and its continuation, which may as well. Source: XMP,
+#: parts 2 and 3.
+XMP_WORDS: Final = (
+    b"GPS",
+    b"photoshop:City",
+    b"photoshop:Country",
+    b"photoshop:State",
+    b":Location",
+    b"xmp/extension",
+)
+#: Datasets of IPTC that reveal a location: city, sublocation, state, country. Source: IPTC-IIM,
+#: record 2.
 IPTC_DATASETS: Final = tuple(b"\x1c\x02" + bytes([number]) for number in (90, 92, 95, 100, 101))
 JPEG_END: Final = b"\xff\xd9"
 #: Names of ICC profiles that are sRGB. "c2" is the short one of facebook/tinysrgb.
 SRGB_NAMES: Final = ("srgb", "c2")
 #: Above this, a JPEG grows and does not look better. Source: Pillow, JPEG, "quality".
 BEST_QUALITY: Final = 95
-#: A JPEG decoder can reduce by 2, 4 or 8. The rest, by this factor at least, is left to a better filter.
+#: A JPEG decoder can reduce by 2, 4 or 8. The rest, by this factor at least, is left to a better
+#: filter.
 DRAFT_GAP: Final = 1.3
 #: A large picture is first reduced by a simple filter to this multiple of its new size.
 REDUCING_GAP: Final = 3.0
@@ -81,7 +91,8 @@ PROFILE_MODES: Final = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 def read(source: Path, file: BinaryIO, spec: PictureSpec | None = None) -> PictureInfo:
     """Return the properties of a picture that can be decoded to its end.
 
-    :param spec: If given, a picture that does not comply with it is not decoded, because its conversion does so.
+    :param spec: If given, a picture that does not comply with it is not decoded, because its
+        conversion does so.
     """
     with opened(source, file) as image:
         info = read_info(image, source, file)
@@ -91,7 +102,13 @@ def read(source: Path, file: BinaryIO, spec: PictureSpec | None = None) -> Pictu
 
 
 def convert(
-    source: Path, file: BinaryIO, output: Path, made: BinaryIO, spec: PictureSpec, fit: Fit, background: str
+    source: Path,
+    file: BinaryIO,
+    output: Path,
+    made: BinaryIO,
+    spec: PictureSpec,
+    fit: Fit,
+    background: str,
 ) -> PictureInfo:
     """Write a compliant JPEG, and check it by the same rules."""
     with opened(source, file) as image:
@@ -105,7 +122,9 @@ def convert(
         raise TranscodeError(f"{output} cannot be written: {error.strerror}.") from error
     after = read(output, made)
     if reasons := plan_picture(after, spec).reasons:
-        raise TranscodeError(f"The result for {source} does not comply: {'; '.join(map(str, reasons))}.")
+        raise TranscodeError(
+            f"The result for {source} does not comply: {'; '.join(map(str, reasons))}."
+        )
     return after
 
 
@@ -131,13 +150,15 @@ def opened(path: Path, file: BinaryIO) -> Iterator[Image.Image]:
     """Open a picture that Pillow can convert. Its pixels are not decoded yet."""
     if (size_bytes := os.fstat(file.fileno()).st_size) > MAX_FILE_BYTES:
         raise ValidationError(
-            f"{path} has {size_bytes:,} bytes; the limit for a picture is {MAX_FILE_BYTES:,}.", hint="Make it smaller."
+            f"{path} has {size_bytes:,} bytes; the limit for a picture is {MAX_FILE_BYTES:,}.",
+            hint="Make it smaller.",
         )
     file.seek(0)
     name = load_format(file.read(HEAD_BYTES))
     if name is None:
         raise ValidationError(
-            f"{path} is not a picture that can be opened.", hint="Use a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF."
+            f"{path} is not a picture that can be opened.",
+            hint="Use a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF.",
         )
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow itself refuses twice as many
     try:
@@ -148,13 +169,17 @@ def opened(path: Path, file: BinaryIO) -> Iterator[Image.Image]:
         if image.width * image.height > MAX_PIXELS:
             raise _too_many_pixels(path, f"{image.width}x{image.height}")
         if image.mode == "F":
-            raise ValidationError(f"{path} has floating-point samples.", hint="Export it with 8 or 16 bits per sample.")
+            raise ValidationError(
+                f"{path} has floating-point samples.",
+                hint="Export it with 8 or 16 bits per sample.",
+            )
         yield image
 
 
 def _too_many_pixels(path: Path, number: str) -> ValidationError:
     return ValidationError(
-        f"{path} has {number} pixels; the limit is {MAX_PIXELS / 1e6:.0f} million.", hint="Make it smaller."
+        f"{path} has {number} pixels; the limit is {MAX_PIXELS / 1e6:.0f} million.",
+        hint="Make it smaller.",
     )
 
 
@@ -163,7 +188,9 @@ def read_info(image: Image.Image, path: Path, file: BinaryIO) -> PictureInfo:
     status = os.fstat(file.fileno())
     exif = image.getexif()
     # Pillow applies the orientation of a TIFF itself, and pillow-heif that of a HEIC.
-    orientation = exif.get(ORIENTATION, UPRIGHT) if image.format not in ("TIFF", "HEIF") else UPRIGHT
+    orientation = (
+        exif.get(ORIENTATION, UPRIGHT) if image.format not in ("TIFF", "HEIF") else UPRIGHT
+    )
     orientation = orientation if orientation in range(1, 9) else UPRIGHT
     columns, rows = image.size[::-1] if orientation in SIDEWAYS else image.size
     profile = profile_of(image)
@@ -202,20 +229,28 @@ def _location_tags(image: Image.Image, exif: Image.Exif) -> Iterator[str]:
         yield "EXIF GPS"
     segments: list[tuple[str, Any]] = getattr(image, "applist", [])
     for marker, content in segments:
-        if marker == "APP1" and not content.startswith(b"Exif") and any(word in content for word in XMP_WORDS):
+        if (
+            marker == "APP1"
+            and not content.startswith(b"Exif")
+            and any(word in content for word in XMP_WORDS)
+        ):
             yield "XMP"
         if marker == "APP13" and any(dataset in content for dataset in IPTC_DATASETS):
             yield "IPTC"
 
 
-def converted(image: Image.Image, info: PictureInfo, layout: Layout, fit: Fit, background: str) -> Image.Image:
+def converted(
+    image: Image.Image, info: PictureInfo, layout: Layout, fit: Fit, background: str
+) -> Image.Image:
     """Return a picture, not yet decoded, in its frame: upright, in sRGB, and opaque."""
     colour = rgb(background)
     profile = profile_of(image)
     size = layout.picture[::-1] if info.orientation in SIDEWAYS else layout.picture
     image.draft(image.mode, (round(size[0] * DRAFT_GAP), round(size[1] * DRAFT_GAP)))
     image.load()
-    picture = _scalable(image, info).resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+    picture = _scalable(image, info).resize(
+        size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP
+    )
     picture = _opaque(_in_srgb(picture, profile), colour)
     if info.orientation in UPRIGHT_BY:
         picture = picture.transpose(UPRIGHT_BY[info.orientation])
@@ -274,13 +309,19 @@ def _opaque(picture: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
     return Image.composite(picture.convert("RGB"), behind, picture.getchannel("A"))
 
 
-def _framed(picture: Image.Image, layout: Layout, fit: Fit, colour: tuple[int, int, int]) -> Image.Image:
+def _framed(
+    picture: Image.Image, layout: Layout, fit: Fit, colour: tuple[int, int, int]
+) -> Image.Image:
     if layout.picture == layout.frame:
         return picture
-    left, top = ((frame - inside) // 2 for frame, inside in zip(layout.frame, layout.picture, strict=True))
+    left, top = (
+        (frame - inside) // 2 for frame, inside in zip(layout.frame, layout.picture, strict=True)
+    )
     if fit == "crop":
         return picture.crop((-left, -top, layout.frame[0] - left, layout.frame[1] - top))
-    frame = _blurred(picture, layout.frame) if fit == "blur" else Image.new("RGB", layout.frame, colour)
+    frame = (
+        _blurred(picture, layout.frame) if fit == "blur" else Image.new("RGB", layout.frame, colour)
+    )
     frame.paste(picture, (left, top))
     return frame
 
@@ -298,9 +339,13 @@ def encoded(picture: Image.Image, max_size_bytes: int) -> bytes:
     if len(best) <= max_size_bytes:
         return best
     qualities = range(1, BEST_QUALITY)
-    fitting = bisect_right(qualities, max_size_bytes, key=lambda quality: len(_jpeg(picture, quality)))
+    fitting = bisect_right(
+        qualities, max_size_bytes, key=lambda quality: len(_jpeg(picture, quality))
+    )
     if not fitting:
-        raise ValidationError(f"The picture does not fit into {max_size_bytes:,} bytes.", hint="Use another picture.")
+        raise ValidationError(
+            f"The picture does not fit into {max_size_bytes:,} bytes.", hint="Use another picture."
+        )
     return _jpeg(picture, qualities[fitting - 1])
 
 

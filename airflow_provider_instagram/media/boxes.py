@@ -1,7 +1,7 @@
 """The boxes of an MP4 file, for what ffprobe does not report: their order, edit lists, and location metadata.
 
-A file may be made to hold millions of boxes, or boxes in boxes without end. So the reader counts what it reads, and
-reads only headers and the first bytes of small boxes.
+A file may be made to hold millions of boxes, or boxes in boxes without end. So the reader counts
+what it reads, and reads only headers and the first bytes of small boxes.
 """
 
 from __future__ import annotations
@@ -46,8 +46,10 @@ READ_BOXES: Final = {
 class Edit:
     """One entry of a track's edit list.
 
-    :param duration_s: Its duration in the presentation, in seconds. 0 means until the end of the track.
-    :param media_time_s: Its start in the track, in seconds. None for an empty edit, which shows nothing.
+    :param duration_s: Its duration in the presentation, in seconds. 0 means until the end of the
+        track.
+    :param media_time_s: Its start in the track, in seconds. None for an empty edit, which shows
+        nothing.
     """
 
     duration_s: float
@@ -79,12 +81,16 @@ class Track:
     @property
     def start_s(self) -> float:
         """The start of the presentation in the track, in seconds."""
-        return next((edit.media_time_s for edit in self.edits if edit.media_time_s is not None), 0.0)
+        return next(
+            (edit.media_time_s for edit in self.edits if edit.media_time_s is not None), 0.0
+        )
 
     @property
     def is_rearranged(self) -> bool:
         """Whether the edit list has several parts, or another playback rate."""
-        return sum(edit.media_time_s is not None for edit in self.edits) > 1 or any(e.rate != 1 for e in self.edits)
+        return sum(edit.media_time_s is not None for edit in self.edits) > 1 or any(
+            e.rate != 1 for e in self.edits
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +113,16 @@ class Mp4Layout:
     def ordered_as(self, numbers: Sequence[int]) -> Mp4Layout:
         """Return the layout with its tracks in the order of ffprobe's streams, of which some may not be tracks.
 
-        :param numbers: The track id of each stream. 0 for a stream that is not a track, such as a cover picture.
+        :param numbers: The track id of each stream. 0 for a stream that is not a track, such as a
+            cover picture.
         """
         by_number = {track.number: track for track in self.tracks}
         if len(by_number) < len(self.tracks) or not set(by_number) <= set(numbers):
             return self
-        return replace(self, tracks=tuple(by_number.get(number, Track(number, "", 1, 0, ())) for number in numbers))
+        return replace(
+            self,
+            tracks=tuple(by_number.get(number, Track(number, "", 1, 0, ())) for number in numbers),
+        )
 
     @property
     def shows_hidden(self) -> bool:
@@ -147,8 +157,8 @@ def has_only_idr_frames(path: Path, positions: Iterable[int], length_bytes: int)
     """Return whether each H.264 frame is an IDR frame, so that no later frame depends on a frame before it.
 
     :param length_bytes: The size of the length field of each NAL unit, in bytes.
-    :return: Whether the first slice of each is that of an IDR picture. Source: ITU-T H.264, table 7-1. False also for a
-        file in which it takes too long to find out.
+    :return: Whether the first slice of each is that of an IDR picture. Source: ITU-T H.264, table
+        7-1. False also for a file in which it takes too long to find out.
     """
     units = 0
     with path.open("rb") as file:
@@ -169,7 +179,8 @@ def has_only_idr_frames(path: Path, positions: Iterable[int], length_bytes: int)
 
 def _broken(path: Path, why: str) -> ValidationError:
     return ValidationError(
-        f"{path} is not a valid MP4 file: {why}.", hint="Export or copy it again, and check that it plays."
+        f"{path} is not a valid MP4 file: {why}.",
+        hint="Export or copy it again, and check that it plays.",
     )
 
 

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ffmpeg
 
-from airflow_provider_instagram.media.geometry import Layout, Size, covering, frame_rate, video_layout
+from airflow_provider_instagram.media.geometry import (
+    Layout,
+    Size,
+    covering,
+    frame_rate,
+    video_layout,
+)
 from airflow_provider_instagram.media.loudness import Loudness, adjusted, meter
 from airflow_provider_instagram.media.plan import MAX_PRIMING_S, Plan
 from airflow_provider_instagram.media.probe import ONLY_THIS_FILE
@@ -26,8 +32,11 @@ SCALER_MATRICES: Final = {"bt470bg": "bt601", "bt2020nc": "bt2020"} | {
     name: name for name in ("bt709", "fcc", "smpte170m", "smpte240m")
 }
 #: Primaries that ffmpeg's ``zscale`` knows and that are not bt709's.
-OTHER_PRIMARIES: Final = frozenset({"bt470m", "bt470bg", "smpte170m", "smpte240m", "bt2020", "smpte431", "smpte432"})
-#: Transfer curves of standard range that ``zscale`` knows. All others are treated as bt709's, which is very similar.
+OTHER_PRIMARIES: Final = frozenset(
+    {"bt470m", "bt470bg", "smpte170m", "smpte240m", "bt2020", "smpte431", "smpte432"}
+)
+#: Transfer curves of standard range that ``zscale`` knows. All others are treated as bt709's, which
+#: is very similar.
 CURVES: Final = frozenset(
     {"smpte170m", "smpte240m", "bt2020-10", "bt2020-12", "iec61966-2-1", "iec61966-2-4", "linear"}
 )
@@ -38,20 +47,33 @@ SAMPLE_RATE_HZ: Final = 48_000
 #: The samples in an AAC packet, and the samples that ffmpeg's encoder puts before the audio.
 AAC_PACKET: Final = 1024
 PRESET: Final = "medium"
-#: One fewer than the preset's. On the clip that was measured, it saves about 5 % of the time and costs no XPSNR.
+#: One fewer than the preset's. On the clip that was measured, it saves about 5 % of the time and
+#: costs no XPSNR.
 REFERENCE_FRAMES: Final = 2
-#: Options for a file without edit lists: frames get negative offsets instead, and the audio's priming is cut off first.
-MUXER: Final = {"f": "mp4", "brand": "mp42", "movflags": "+faststart+negative_cts_offsets", "use_editlist": 0}
+#: Options for a file without edit lists: frames get negative offsets instead, and the audio's
+#: priming is cut off first.
+MUXER: Final = {
+    "f": "mp4",
+    "brand": "mp42",
+    "movflags": "+faststart+negative_cts_offsets",
+    "use_editlist": 0,
+}
 #: Options that drop the source's metadata, which may reveal a location, a device or a name.
-NO_METADATA: Final = {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": -1, "fflags": "+bitexact"}
-#: Keeps one filter graph if the frame size changes midway. A new graph would restart the count of frames.
+NO_METADATA: Final = {
+    "map_metadata": -1,
+    "map_metadata:s": -1,
+    "map_chapters": -1,
+    "fflags": "+bitexact",
+}
+#: Keeps one filter graph if the frame size changes midway. A new graph would restart the count of
+#: frames.
 ONE_FILTER_GRAPH: Final = {"reinit_filter:v": 0}
 #: The loop filter only smooths the decoded frames. It finds no errors, so it is skipped.
 DECODE_ONLY: Final = {"skip_loop_filter": "all"}
 DIGEST: Final = "murmur3"
-#: MP4 stores H.264 with lengths instead of start codes, and its parameter sets once, in the header. With these filters,
-#: the digest of the packets is the same for the encoder and for the file. ``h264_metadata`` changes nothing, and fails
-#: if the header of a frame cannot be read.
+#: MP4 stores H.264 with lengths instead of start codes, and its parameter sets once, in the header.
+#: With these filters, the digest of the packets is the same for the encoder and for the file.
+#: ``h264_metadata`` changes nothing, and fails if the header of a frame cannot be read.
 SAME_PACKETS: Final = "h264_mp4toannexb,h264_metadata,filter_units=remove_types=7-8"
 PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5", "-nostats")
 
@@ -99,9 +121,12 @@ class Steps:
         """The parameters of a full encoding."""
         info, spec = self.info, self.spec
         fps = frame_rate(info.video, spec)
-        # Whole frames go before the first one, so that it keeps its timestamp. Audio that starts just before it is cut.
+        # Whole frames go before the first one, so that it keeps its timestamp. Audio that starts
+        # just before it is cut.
         late_s = info.video.timeline.start_s - info.start_s
-        start_s = info.video.timeline.start_s - (ceil(late_s * fps) / float(fps) if late_s > MAX_PRIMING_S else 0.0)
+        start_s = info.video.timeline.start_s - (
+            ceil(late_s * fps) / float(fps) if late_s > MAX_PRIMING_S else 0.0
+        )
         wanted = ceil(round((info.start_s + self.plan.duration_s - start_s) * fps, 3))
         frames = min(max(wanted, ceil(spec.min_duration_s * fps)), floor(spec.max_duration_s * fps))
         duration_s = float(frames / fps)
@@ -122,12 +147,16 @@ class Steps:
     def video(self, pipe: int) -> list[str]:
         """Return the command that encodes the video of a full encoding into a pipe, as NUT, and prints its digest."""
         both = f"[f=nut]pipe:{pipe}|[f=streamhash:hash={DIGEST}:bsfs/v={SAME_PACKETS}]pipe:1"
-        return arguments(ffmpeg.output(self._picture(), both, f="tee", **_x264(self.encoding), **NO_METADATA))
+        return arguments(
+            ffmpeg.output(self._picture(), both, f="tee", **_x264(self.encoding), **NO_METADATA)
+        )
 
     def sound(self, loudness: Loudness | None, nut: Path) -> list[str]:
         """Return the command that encodes the audio of a full encoding."""
         stream = self._sound(self._source(), loudness)
-        return arguments(ffmpeg.output(stream, f"file:{nut}", f="nut", **self._aac(), **NO_METADATA))
+        return arguments(
+            ffmpeg.output(stream, f"file:{nut}", f="nut", **self._aac(), **NO_METADATA)
+        )
 
     def join(self, pipe: int, nut: Path, output: Path) -> list[str]:
         """Return the command that writes encoded video and audio into one file.
@@ -137,24 +166,32 @@ class Steps:
         :param pipe: The file descriptor from which to read the video.
         """
         # One thread keeps up with the encoder, and costs it less than several.
-        picture = ffmpeg.input(f"pipe:{pipe}", f="nut", threads=1, protocol_whitelist="pipe", **DECODE_ONLY).video
+        picture = ffmpeg.input(
+            f"pipe:{pipe}", f="nut", threads=1, protocol_whitelist="pipe", **DECODE_ONLY
+        ).video
         sound = ffmpeg.input(f"file:{nut}", f="nut", protocol_whitelist="file").audio
         options = {"c": "copy", **_timescale(self.encoding.fps), **NO_METADATA, **MUXER}
         written = ffmpeg.output(picture, sound, f"file:{output}", **options)
-        return arguments(ffmpeg.merge_outputs(written, ffmpeg.output(picture, "-", f="null")).global_args("-xerror"))
+        return arguments(
+            ffmpeg.merge_outputs(written, ffmpeg.output(picture, "-", f="null")).global_args(
+                "-xerror"
+            )
+        )
 
     def audio(self, loudness: Loudness | None, output: Path) -> list[str]:
         """Return the command that copies the video and encodes the audio."""
         source = self._source()
         sound = self._sound(source, loudness)
         options = {"c:v": "copy", "tag:v": "avc1", **self._aac(), **NO_METADATA, **MUXER}
-        return arguments(ffmpeg.output(source[str(self.info.video.index)], sound, f"file:{output}", **options))
+        return arguments(
+            ffmpeg.output(source[str(self.info.video.index)], sound, f"file:{output}", **options)
+        )
 
     def remux(self, output: Path) -> list[str]:
         """Return the command that copies video and audio into a clean file.
 
-        The audio packets before the first frame are dropped. They are an encoder's priming, which a file without an
-        edit list would play.
+        The audio packets before the first frame are dropped. They are an encoder's priming, which a
+        file without an edit list would play.
         """
         source, audio = self._source(), self.info.audio
         streams = [source[str(stream.index)] for stream in (self.info.video, audio) if stream]
@@ -169,7 +206,9 @@ class Steps:
 
     def _source(self) -> Any:
         """Return the source with its own timestamps, which :class:`VideoInfo` uses as well."""
-        return ffmpeg.input(f"file:{self.info.path}", copyts=None, **ONE_FILTER_GRAPH, **ONLY_THIS_FILE)
+        return ffmpeg.input(
+            f"file:{self.info.path}", copyts=None, **ONE_FILTER_GRAPH, **ONLY_THIS_FILE
+        )
 
     def _picture(self) -> Any:
         """Return the video as the result shows it."""
@@ -180,8 +219,8 @@ class Steps:
             stream = stream.filter("bwdif", mode="send_frame", deint="all")
         stream = stream.filter("fps", fps=str(numbers.fps), start_time=f"{numbers.start_s:.6f}")
         if video.has_alpha:
-            # After fps: the overlay of ffmpeg 6 does not say how long the last picture stands, and fps would leave it
-            # out.
+            # After fps: the overlay of ffmpeg 6 does not say how long the last picture stands, and
+            # fps would leave it out.
             stream = _on_background(stream, _in_ffmpeg(options.background))
         if picture != frame and options.fit == "blur":
             stream = _over_blurred_copy(stream, video, numbers.layout)
@@ -190,11 +229,19 @@ class Steps:
             if picture != frame and options.fit == "crop":
                 stream = stream.filter("crop", frame.columns, frame.rows)
             elif picture != frame:
-                stream = stream.filter("pad", frame.columns, frame.rows, -1, -1, color=_in_ffmpeg(options.background))
+                stream = stream.filter(
+                    "pad", frame.columns, frame.rows, -1, -1, color=_in_ffmpeg(options.background)
+                )
         return (
             stream.filter("setsar", 1)
             .filter("format", "yuv420p")
-            .filter("setparams", range="tv", color_primaries="bt709", color_trc="bt709", colorspace="bt709")
+            .filter(
+                "setparams",
+                range="tv",
+                color_primaries="bt709",
+                color_trc="bt709",
+                colorspace="bt709",
+            )
             .filter("tpad", stop=-1, stop_mode="clone")
             .filter("trim", end_frame=numbers.frames)
         )
@@ -202,8 +249,9 @@ class Steps:
     def _sound(self, source: Any, loudness: Loudness | None) -> Any:
         """Return the audio as stereo, with the start and end of the video, ready for the encoder.
 
-        The AAC encoder starts one packet before its first sample. Cutting off the same number of samples, with
-        unchanged timestamps, gives every sample its correct time in a file without an edit list.
+        The AAC encoder starts one packet before its first sample. Cutting off the same number of
+        samples, with unchanged timestamps, gives every sample its correct time in a file without an
+        edit list.
         """
         part = self.span
         last = int(part.duration_s * SAMPLE_RATE_HZ) // AAC_PACKET * AAC_PACKET
@@ -233,14 +281,18 @@ def decode(path: Path, *, video: bool) -> list[str]:
     if video:
         output = ffmpeg.output(source.video, audio_stream, "-", f="null")
     else:
-        digest = ffmpeg.output(source.video, "-", f="streamhash", c="copy", hash=DIGEST, **{"bsf:v": SAME_PACKETS})
+        digest = ffmpeg.output(
+            source.video, "-", f="streamhash", c="copy", hash=DIGEST, **{"bsf:v": SAME_PACKETS}
+        )
         output = ffmpeg.merge_outputs(digest, ffmpeg.output(audio_stream, "-", f="null"))
     return arguments(output.global_args("-xerror"))
 
 
 def arguments(stream: Any) -> list[str]:
     """Return the arguments of ffmpeg for an output, with progress on standard output and errors on standard error."""
-    words: list[str] = stream.global_args("-nostdin", "-v", "error", *PROGRESS).overwrite_output().get_args()
+    words: list[str] = (
+        stream.global_args("-nostdin", "-v", "error", *PROGRESS).overwrite_output().get_args()
+    )
     return words
 
 
@@ -252,7 +304,9 @@ def _in_ffmpeg(colour: str) -> str:
 def _on_background(stream: Any, background: str) -> Any:
     """Overlay a transparent video on the colour. Without it, the colour would depend on the player."""
     copies = stream.filter_multi_output("split", 2)
-    canvas = copies[0].filter("drawbox", 0, 0, "iw", "ih", color=background, thickness="fill", replace=1)
+    canvas = copies[0].filter(
+        "drawbox", 0, 0, "iw", "ih", color=background, thickness="fill", replace=1
+    )
     return ffmpeg.filter([canvas, copies[1]], "overlay", format="rgb").filter("format", "rgb24")
 
 
@@ -280,9 +334,11 @@ def _x264(numbers: Encoding) -> dict[str, Any]:
         "refs": REFERENCE_FRAMES,
         "b:v": numbers.video_bps,
         "maxrate": numbers.peak_bps,
-        "bufsize": numbers.peak_bps,  # one second: less starves short clips, and with it the mean holds even for noise
+        # one second: less starves short clips, and with it the mean holds even for noise
+        "bufsize": numbers.peak_bps,
         "g": round(numbers.fps * 2),
-        "flags:v": "+cgop+global_header",  # NUT takes the parameter sets from the header, but tee does not ask for them
+        # NUT takes the parameter sets from the header, but tee does not ask for them
+        "flags:v": "+cgop+global_header",
         "pix_fmt": "yuv420p",
         "color_range": "tv",
         "colorspace": "bt709",
@@ -302,7 +358,9 @@ def scaled(stream: Any, video: Video, size: Size) -> Any:
     :return: The stream, in bt709 and limited range.
     """
     if video.is_hdr:
-        return _from_high_dynamic_range(stream.filter("scale", size.columns, size.rows, flags="bicubic"), video)
+        return _from_high_dynamic_range(
+            stream.filter("scale", size.columns, size.rows, flags="bicubic"), video
+        )
     if video.primaries in OTHER_PRIMARIES:
         curve = video.transfer if video.transfer in CURVES else "bt709"
         stream = stream.filter("scale", size.columns, size.rows, flags="bicubic")
@@ -321,7 +379,13 @@ def scaled(stream: Any, video: Video, size: Size) -> Any:
 
 def _from_high_dynamic_range(stream: Any, video: Video) -> Any:
     return (
-        stream.filter("zscale", **_source(video), transferin=video.transfer, transfer="linear", npl=WHITE_CD_M2)
+        stream.filter(
+            "zscale",
+            **_source(video),
+            transferin=video.transfer,
+            transfer="linear",
+            npl=WHITE_CD_M2,
+        )
         .filter("format", "gbrpf32le")
         .filter("zscale", primaries="bt709")
         .filter("tonemap", "mobius", desat=0)
@@ -333,7 +397,9 @@ def _source(video: Video) -> dict[str, str]:
     """Return the colours of the source. The default of an HDR video is bt2020."""
     return {
         "primariesin": video.primaries if video.primaries in OTHER_PRIMARIES else "bt2020",
-        "matrixin": video.matrix if video.matrix in (*SCALER_MATRICES, "bt2020c", "gbr") else _usual_matrix(video),
+        "matrixin": video.matrix
+        if video.matrix in (*SCALER_MATRICES, "bt2020c", "gbr")
+        else _usual_matrix(video),
         "rangein": "pc" if video.full_range else "tv",
     }
 

@@ -25,7 +25,8 @@ LEAST_S: Final = 120.0
 PER_SECOND_S: Final = 120.0
 #: What a line with the digest of the first stream, which is the video, begins with.
 DIGEST_OF_VIDEO: Final = "0,v,"
-#: Before the first frame, ffmpeg's time is the largest number of 64 bits. No video lasts as long as this.
+#: Before the first frame, ffmpeg's time is the largest number of 64 bits. No video lasts as long as
+#: this.
 NO_TIME_US: Final = 10**15
 
 
@@ -33,7 +34,10 @@ class ProgressReader:
     """Turns the lines of ``ffmpeg -progress`` into calls: at most one in five seconds, and one at the end."""
 
     def __init__(
-        self, duration_s: float, on_progress: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic
+        self,
+        duration_s: float,
+        on_progress: Callable[[Progress], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._duration_s = duration_s
         self._on_progress = on_progress
@@ -51,11 +55,16 @@ class ProgressReader:
                 self._on_progress(self._progress(ended=ended))
 
     def _progress(self, *, ended: bool) -> Progress:
-        encoded_s = self._duration_s if ended else self._encoded_s  # the last time of a fast encoder may be N/A
+        # the last time of a fast encoder may be N/A
+        encoded_s = self._duration_s if ended else self._encoded_s
         speed = encoded_s / max(self._throttle.elapsed_s, 1e-3)
         if ended:
             return Progress(100.0, speed, timedelta(0))
-        left = timedelta(seconds=max(0.0, self._duration_s - self._encoded_s) / speed) if speed > 0 else None
+        left = (
+            timedelta(seconds=max(0.0, self._duration_s - self._encoded_s) / speed)
+            if speed > 0
+            else None
+        )
         return Progress(min(100.0, 100 * self._encoded_s / self._duration_s), speed, left)
 
 
@@ -82,11 +91,13 @@ class FFmpeg:
         finished = run(program, limits, cancel=self.cancel, on_line=on_line, pass_fds=pass_fds)
         if finished.timed_out:
             raise TranscodeError(
-                f"ffmpeg could not {what} {self._source} within {wall_s:.0f} s.", hint="Use a smaller video."
+                f"ffmpeg could not {what} {self._source} within {wall_s:.0f} s.",
+                hint="Use a smaller video.",
             )
         if not finished.ok:
             raise TranscodeError(
-                f"ffmpeg could not {what} {self._source}: {finished.complaint}.", hint="Check that the video plays."
+                f"ffmpeg could not {what} {self._source}: {finished.complaint}.",
+                hint="Check that the video plays.",
             )
         return finished
 
@@ -101,7 +112,8 @@ class FFmpeg:
     def decode(self, result: Path, *, digest: str | None) -> Loudness:
         """Decode a whole result, because an encoder can exit with 0 and leave a damaged file.
 
-        :param digest: The digest of the encoder's video, which was decoded while it was written. It has to be the same.
+        :param digest: The digest of the encoder's video, which was decoded while it was written. It
+            has to be the same.
         :raises TranscodeError: If the result is damaged.
         """
         loudness = LoudnessReader()
@@ -140,17 +152,23 @@ class _DigestReader:
             self.digest = line.strip()
 
 
-def encode(tool: FFmpeg, result: Path, on_line: Callable[[str], None]) -> tuple[Loudness | None, str | None]:
+def encode(
+    tool: FFmpeg, result: Path, on_line: Callable[[str], None]
+) -> tuple[Loudness | None, str | None]:
     """Encode a whole video. The encoder needs nearly all of the time, so that everything else happens beside it.
 
-    1. The encoder starts. It writes the video into a pipe, and its progress and digest to its standard output.
+    1. The encoder starts. It writes the video into a pipe, and its progress and digest to its
+       standard output.
     2. Beside it, the audio of the source is measured, and then encoded into a file of its own.
-    3. Then the joiner starts. It reads the pipe, decodes the video, and writes video and audio into the result.
-    4. Where the joiner fails, the pipe breaks and the encoder ends. Where the encoder fails, its error is raised.
+    3. Then the joiner starts. It reads the pipe, decodes the video, and writes video and audio into
+       the result.
+    4. Where the joiner fails, the pipe breaks and the encoder ends. Where the encoder fails, its
+       error is raised.
 
     The caller checks that the file has the digest of the encoder's video.
 
-    :return: The loudness of the source, or None without audio, and the digest of the video, printed by its encoder.
+    :return: The loudness of the source, or None without audio, and the digest of the video, printed
+        by its encoder.
     :raises TranscodeError: If a step failed, or the work was cancelled.
     """
     reading, writing = os.pipe()
@@ -182,5 +200,7 @@ def _finish(tool: FFmpeg, result: Path, pipe: int) -> Loudness | None:
     audio = result.with_name("audio.nut")
     loudness = tool.measure()
     tool.run(tool.steps.sound(loudness, audio), "convert the audio of")
-    tool.check(tool.run(tool.steps.join(pipe, audio, result), "write the result for", pass_fds=[pipe]))
+    tool.check(
+        tool.run(tool.steps.join(pipe, audio, result), "write the result for", pass_fds=[pipe])
+    )
     return loudness

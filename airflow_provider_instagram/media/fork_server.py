@@ -1,11 +1,12 @@
 """Processes with limits that start once, and do each piece of work in a copy of themselves.
 
-To start Python and to load a library takes longer than many a piece of work. Such a process has done both, and forks
-for each piece. Therefore each piece has all limits for itself, and changes nothing that the next one finds.
+To start Python and to load a library takes longer than many a piece of work. Such a process has
+done both, and forks for each piece. Therefore each piece has all limits for itself, and changes
+nothing that the next one finds.
 :func:`serve` is what the process does, :class:`ForkServers` is its caller.
 
-Not that of :mod:`multiprocessing`: a task of Celery may not start its processes, they get the worker's environment, and
-each of them executes the worker's main program again.
+Not that of :mod:`multiprocessing`: a task of Celery may not start its processes, they get the
+worker's environment, and each of them executes the worker's main program again.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class ForkServer:
         :param files: The open files of the work, which get other numbers.
         """
         with ExitStack() as stack, cancel.watching(lambda: end_group(self._process)):
-            asked, said, complained = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(STANDARD_FILES))
+            asked, said, complained = (
+                stack.enter_context(tempfile.TemporaryFile()) for _ in range(STANDARD_FILES)
+            )
             asked.write(json.dumps(request, default=str).encode())
             asked.seek(0)
             standard = [file.fileno() for file in (asked, said, complained)]
@@ -69,7 +72,9 @@ class ForkServer:
             status = self._status() if in_time else b""
             stderr = _end_of(complained, STDERR_KEPT_BYTES)
             if status:
-                return Finished(int(status), _end_of(said, self._limits.stdout_bytes), stderr, timed_out=False)
+                return Finished(
+                    int(status), _end_of(said, self._limits.stdout_bytes), stderr, timed_out=False
+                )
         end_group(self._process)
         assert self._process.stderr is not None  # noqa: S101  Popen made it
         stderr = stderr or self._process.stderr.read().decode("utf-8", "replace")
@@ -151,11 +156,13 @@ class ForkServers:
         return None
 
 
-def serve(prepare: Callable[[list[int]], object], work: Callable[[dict[str, Any], list[int]], None]) -> None:
+def serve(
+    prepare: Callable[[list[int]], object], work: Callable[[dict[str, Any], list[int]], None]
+) -> None:
     """Do each piece of work in a copy of this process, until the caller ends. The caller is on standard input.
 
-    :param prepare: Called with the files in this process, which the next pieces of work share. It must not read what
-        may be hostile.
+    :param prepare: Called with the files in this process, which the next pieces of work share. It
+        must not read what may be hostile.
     :param work: Called with the request and its files in the copy. It prints its answer.
     """
     server_pid = os.getpid()
@@ -174,7 +181,9 @@ def serve(prepare: Callable[[list[int]], object], work: Callable[[dict[str, Any]
             control.sendall(b"%d" % os.waitstatus_to_exitcode(os.waitpid(copy_pid, 0)[1]))
 
 
-def _work(server_pid: int, files: list[int], work: Callable[[dict[str, Any], list[int]], None]) -> NoReturn:
+def _work(
+    server_pid: int, files: list[int], work: Callable[[dict[str, Any], list[int]], None]
+) -> NoReturn:
     """Do one piece of work in this copy of the server, and end."""
     code = 1
     try:

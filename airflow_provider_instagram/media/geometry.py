@@ -11,11 +11,16 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.media.info import PictureInfo, Video
     from airflow_provider_instagram.media.spec import Fit, PictureSpec, VideoSpec
 
-USUAL_FPS: Final = (*(Fraction(n, 1001) for n in (24_000, 30_000, 60_000)), *map(Fraction, (24, 25, 30, 48, 50, 60)))
-#: A frame rate is regular if no frame is longer than this multiple of the shortest one, plus two ticks of Matroska.
+USUAL_FPS: Final = (
+    *(Fraction(n, 1001) for n in (24_000, 30_000, 60_000)),
+    *map(Fraction, (24, 25, 30, 48, 50, 60)),
+)
+#: A frame rate is regular if no frame is longer than this multiple of the shortest one, plus two
+#: ticks of Matroska.
 REGULAR: Final = 1.1
 CLOCK_S: Final = 0.0021
-#: A picture whose aspect ratio differs less than this is stretched. The eye does not see it, but it sees a thin bar.
+#: A picture whose aspect ratio differs less than this is stretched. The eye does not see it, but it
+#: sees a thin bar.
 STRETCHED: Final = 0.01
 #: Protects against rounding: 1080 / 0.8 may be a little less than 1350.
 EPSILON: Final = 1e-9
@@ -32,8 +37,8 @@ class Size(NamedTuple):
 class Layout:
     """The layout of the picture in the frame.
 
-    :param picture: The size to which the source is scaled. It is smaller than the frame, larger if it is cropped, or
-        equal if both have the same aspect ratio.
+    :param picture: The size to which the source is scaled. It is smaller than the frame, larger if
+        it is cropped, or equal if both have the same aspect ratio.
     :param enlarged: The factor by which the source is enlarged. 1 or less means no enlargement.
     :param lost: The share of the picture that is cropped away.
     :param bars: The share of the frame that the picture does not cover.
@@ -49,13 +54,19 @@ class Layout:
 def video_layout(video: Video, spec: VideoSpec, fit: Fit) -> Layout:
     """Return the layout of a video in the profile's frame that loses the least of it.
 
-    The frame is the profile's own. If the source has fewer pixels, the frame is a smaller one of the same aspect ratio,
-    down to the profile's minimum of columns.
+    The frame is the profile's own. If the source has fewer pixels, the frame is a smaller one of
+    the same aspect ratio, down to the profile's minimum of columns.
     """
-    columns, rows = max(spec.frames, key=lambda frame: _similarity(video.aspect_ratio, Fraction(*frame)))
+    columns, rows = max(
+        spec.frames, key=lambda frame: _similarity(video.aspect_ratio, Fraction(*frame))
+    )
     whole = _fitted(video.aspect_ratio, columns, rows, fit, spec)
     unit = Fraction(columns, rows)
-    step = unit.numerator if not unit.numerator % 2 and not unit.denominator % 2 else unit.numerator * 2
+    step = (
+        unit.numerator
+        if not unit.numerator % 2 and not unit.denominator % 2
+        else unit.numerator * 2
+    )
     enlarged = whole.columns / video.shown_columns
     least = min(columns, ceil(spec.min_columns / step) * step)
     across = min(columns, max(least, ceil(columns / max(enlarged, 1) / step) * step))
@@ -97,7 +108,10 @@ def _regular_rate(video: Video) -> Fraction | None:
     if video.timeline.longest_s > video.timeline.shortest_s * REGULAR + CLOCK_S:
         return None
     candidates = (video.nominal_fps, video.nominal_fps / 2, *USUAL_FPS)
-    return next((fps for fps in candidates if fps and abs(float(fps) / video.timeline.rate - 1) < 0.005), None)
+    return next(
+        (fps for fps in candidates if fps and abs(float(fps) / video.timeline.rate - 1) < 0.005),
+        None,
+    )
 
 
 def is_close(shape: Fraction, other: Fraction, spec: VideoSpec) -> bool:
@@ -126,10 +140,15 @@ def _even(number: Fraction) -> int:
 def picture_layout(info: PictureInfo, spec: PictureSpec, fit: Fit) -> Layout:
     """Return the layout that keeps the most of a picture."""
     ratio = info.aspect_ratio
-    target = ratio if spec.is_allowed(ratio) else min(max(ratio, spec.min_aspect_ratio), spec.max_aspect_ratio)
+    target = (
+        ratio
+        if spec.is_allowed(ratio)
+        else min(max(ratio, spec.min_aspect_ratio), spec.max_aspect_ratio)
+    )
     is_stretched = abs(ratio / target - 1) <= STRETCHED
     is_wide = ratio > target
-    # The frame as wide as the source needs it, without a change of size: the columns that crop keeps or pad adds.
+    # The frame as wide as the source needs it, without a change of size: the columns that crop
+    # keeps or pad adds.
     needed = info.columns if is_stretched or is_wide != (fit == "crop") else info.rows * target
     columns = min(max(round(needed), spec.min_columns), spec.max_columns)
     frame = Size(columns, _rows(columns, target, spec))

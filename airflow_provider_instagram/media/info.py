@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 #: ffmpeg's names of RGB pixel formats with an alpha channel.
 ALPHA_FORMATS: Final = ("argb", "rgba", "abgr", "bgra")
-#: The rotations and reflections of EXIF that exchange columns and rows. Source: CIPA DC-008, tag Orientation.
+#: The rotations and reflections of EXIF that exchange columns and rows. Source: CIPA DC-008, tag
+#: Orientation.
 SIDEWAYS: Final = frozenset({5, 6, 7, 8})
 UPRIGHT: Final = 1
 
@@ -27,10 +28,12 @@ class Video:
     :param columns: The stored columns, without those that players crop.
     :param sample_aspect_ratio: The width of a pixel over its height.
     :param rotation: The clockwise rotation that players apply: 0, 90, 180 or 270 degrees.
-    :param is_upright: Whether players show the frames as stored, neither rotated by any angle nor mirrored.
+    :param is_upright: Whether players show the frames as stored, neither rotated by any angle nor
+        mirrored.
     :param full_range: Whether the levels are 0 to 255.
     :param matrix: The colour matrix, as ffmpeg names it. Empty if unknown.
-    :param has_non_idr_keyframes: Whether some keyframes are not IDR frames. Looked for in MP4 files only.
+    :param has_non_idr_keyframes: Whether some keyframes are not IDR frames. Looked for in MP4 files
+        only.
     """
 
     index: int
@@ -70,8 +73,14 @@ class Video:
     @property
     def shown_columns(self) -> int:
         """The columns as shown, for at least the stored number of rows."""
-        across, down = (self.rows, self.columns) if self.rotation in (90, 270) else (self.columns, self.rows)
-        return max(across, round(down * self.aspect_ratio)) if self.sample_aspect_ratio != 1 else across
+        across, down = (
+            (self.rows, self.columns) if self.rotation in (90, 270) else (self.columns, self.rows)
+        )
+        return (
+            max(across, round(down * self.aspect_ratio))
+            if self.sample_aspect_ratio != 1
+            else across
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +120,10 @@ class VideoInfo(FileInfo):
     @property
     def duration_s(self) -> float:
         """The duration until the end of the last stream, in seconds."""
-        return max(stream.timeline.end_s for stream in (self.video, self.audio) if stream) - self.start_s
+        return (
+            max(stream.timeline.end_s for stream in (self.video, self.audio) if stream)
+            - self.start_s
+        )
 
     @property
     def aspect_ratio(self) -> Fraction:
@@ -128,7 +140,8 @@ class PictureInfo(FileInfo):
     :param orientation: EXIF's orientation, which viewers apply. 1 is upright.
     :param colour_profile: The name of the ICC profile. Empty without one.
     :param is_srgb: Whether the colours are sRGB, which is also the meaning of a missing profile.
-    :param has_extra_data: Whether other data follows the picture, such as the video of a motion photo.
+    :param has_extra_data: Whether other data follows the picture, such as the video of a motion
+        photo.
     """
 
     format: str
@@ -151,7 +164,9 @@ class PictureInfo(FileInfo):
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> PictureInfo:
         """Return the properties that :func:`dataclasses.asdict` and JSON made into plain data."""
-        return cls(**{**data, "path": Path(data["path"]), "location_tags": tuple(data["location_tags"])})
+        return cls(
+            **{**data, "path": Path(data["path"]), "location_tags": tuple(data["location_tags"])}
+        )
 
 
 #: The properties of a file of either kind.

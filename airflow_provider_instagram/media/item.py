@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media.report import Report
 from airflow_provider_instagram.utils.local_files import FileInfo, file_digest
-from airflow_provider_instagram.utils.owned_folder import lack_of_space, owned_folder, remove_abandoned
+from airflow_provider_instagram.utils.owned_folder import (
+    lack_of_space,
+    owned_folder,
+    remove_abandoned,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -97,16 +101,22 @@ class Item(ABC):
     def key(self) -> str:
         """Return the key of the work, for the name of its output.
 
-        No work is repeated, and a changed source is never mistaken for the old one. Of the profile and the options,
-        only what differs from its default counts, so that a new field changes no key.
+        No work is repeated, and a changed source is never mistaken for the old one. Of the profile
+        and the options, only what differs from its default counts, so that a new field changes no
+        key.
 
-        :return: 24 hexadecimal digits that depend on the content, the profile, the options and the version of the tool.
+        :return: 24 hexadecimal digits that depend on the content, the profile, the options and the
+            version of the tool.
         """
         parts = {
             "content": file_digest(self.info.path),
             "tool": self._tool(),
             "spec": _set_fields(self.spec),
-            **{name: value for name, value in _set_fields(self.options).items() if name in self.keyed_options},
+            **{
+                name: value
+                for name, value in _set_fields(self.options).items()
+                if name in self.keyed_options
+            },
         }
         text = json.dumps(parts, default=str, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -118,7 +128,8 @@ class Item(ABC):
 
         :param output: The file to write, on a local disk. An existing file is replaced.
         :raises ValidationError: If the output cannot be used, or the source cannot be converted.
-        :raises TranscodeError: If the tool failed, its result does not comply, or the work was cancelled.
+        :raises TranscodeError: If the tool failed, its result does not comply, or the work was
+            cancelled.
         :raises TransientError: If the source was changed after it was read.
         """
         started_s, source = time.monotonic(), self.info
@@ -128,7 +139,8 @@ class Item(ABC):
             return Report(self.plan, source, source, time.monotonic() - started_s)
         if output.exists() and output.samefile(source.path):
             raise ValidationError(
-                f"The result would replace its source {source.path}.", hint="Set output= to another file."
+                f"The result would replace its source {source.path}.",
+                hint="Set output= to another file.",
             )
         with workspace(output, self.spec.max_size_bytes) as folder:
             result = folder / f"result{self.suffix}"
@@ -179,8 +191,9 @@ def copy_whole(source: FileInfo, output: Path) -> None:
 def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
     """Create a directory on the disk of the result, and remove it afterwards.
 
-    A killed process cannot clean up, so the next process that works in the same folder removes its directory. A lock on
-    the directory, which ends with its owner, shows whether the directory is in use.
+    A killed process cannot clean up, so the next process that works in the same folder removes its
+    directory. A lock on the directory, which ends with its owner, shows whether the directory is in
+    use.
 
     :param needed_bytes: How much the work may write.
     :raises ValidationError: If the folder of the result cannot be used.
@@ -189,11 +202,13 @@ def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
     folder = output.absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise ValidationError(
-            f"{folder} is not a writable directory.", hint="Create it, or set output= to another directory."
+            f"{folder} is not a writable directory.",
+            hint="Create it, or set output= to another directory.",
         )
     if output.is_dir():
         raise ValidationError(
-            f"{output} is a directory.", hint="Use the name of a file, or end output= with / for a file inside it."
+            f"{output} is a directory.",
+            hint="Use the name of a file, or end output= with / for a file inside it.",
         )
     remove_abandoned(folder, PREFIX)
     if lack := lack_of_space(folder, needed_bytes):

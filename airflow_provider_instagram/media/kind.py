@@ -24,10 +24,18 @@ MAGIC: Final[tuple[tuple[bytes, PictureFormat], ...]] = (
     (b"MM\x00+", "TIFF"),
 )
 #: The brands of HEIF and AVIF. Sources: ISO/IEC 23008-12, AV1 Image File Format.
-HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+HEIF_BRANDS: Final = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+)
 AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
-#: How videos start, beside the boxes of MP4. Sources: Matroska, ISO/IEC 13818-1 (a program, a sequence), ASF.
-VIDEO_MAGIC: Final = (b"\x1a\x45\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
+#: How videos start, beside the boxes of MP4. Sources: Matroska, ISO/IEC 13818-1 (a program, a
+#: sequence), ASF.
+VIDEO_MAGIC: Final = (
+    b"\x1a\x45\xdf\xa3",
+    b"\0\0\x01\xba",
+    b"\0\0\x01\xb3",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+)
 #: The first boxes of MP4 and QuickTime. Source: QuickTime File Format.
 FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 #: Where the first two packets of a transport stream start: as broadcast, and as a camera writes it.
@@ -39,7 +47,8 @@ GIF_EXTENSION: Final = b"\x21"
 #: A damaged file must not be read for minutes.
 MAX_GIF_BLOCKS: Final = 2_000_000
 FORMATS: Final = "a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF."
-#: The names of other pictures. A camera's raw file starts like a TIFF, and its first picture is a thumbnail.
+#: The names of other pictures. A camera's raw file starts like a TIFF, and its first picture is a
+#: thumbnail.
 OTHER_PICTURES: Final = (
     *(".bmp", ".ico", ".jp2", ".jxl", ".psd", ".svg"),
     *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
@@ -49,8 +58,9 @@ OTHER_PICTURES: Final = (
 def kind_of(path: Path) -> ItemKind:
     """Return the kind of a file. A GIF with a single frame is a picture, and an animated one is a video.
 
-    :raises ValidationError: If the file cannot be read, or if its name is that of a picture and its content is not one
-        that can be opened, or if its name is that of neither a picture nor a video.
+    :raises ValidationError: If the file cannot be read, or if its name is that of a picture and its
+        content is not one that can be opened, or if its name is that of neither a picture nor a
+        video.
     """
     regular_file(path)
     with path.open("rb") as file:
@@ -68,9 +78,13 @@ def kind_of(path: Path) -> ItemKind:
         return ItemKind.PICTURE
     if head[4:8] != b"ftyp":
         if suffix in PICTURE_ENDINGS:
-            raise ValidationError(f"{path} is not a picture, although its name says so.", hint=f"Use {FORMATS}")
+            raise ValidationError(
+                f"{path} is not a picture, although its name says so.", hint=f"Use {FORMATS}"
+            )
         if suffix in OTHER_ENDINGS:
-            raise ValidationError(f"{path} is neither a picture nor a video.", hint=f"Use a video, or {FORMATS}")
+            raise ValidationError(
+                f"{path} is neither a picture nor a video.", hint=f"Use a video, or {FORMATS}"
+            )
     return ItemKind.VIDEO
 
 
@@ -91,7 +105,9 @@ def kind_by_head(head: bytes) -> ItemKind | None:
     if format_of(head) is not None:
         return ItemKind.PICTURE
     is_avi = head[:4] == b"RIFF" and head[8:12] == b"AVI "
-    is_stream = any(head[first : first + 1] == head[second : second + 1] == b"\x47" for first, second in PACKETS)
+    is_stream = any(
+        head[first : first + 1] == head[second : second + 1] == b"\x47" for first, second in PACKETS
+    )
     if is_avi or is_stream or head[4:8] in FIRST_BOXES or head.startswith(VIDEO_MAGIC):
         return ItemKind.VIDEO
     return None

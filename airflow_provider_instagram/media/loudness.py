@@ -63,9 +63,9 @@ class LoudnessReader:
 
 def meter(audio: Any, *, peaks: bool) -> Any:
     """Add a loudness meter to an audio stream, which prints to standard output. True peaks take most of the time."""
-    return audio.filter("ebur128", metadata=1, framelog="quiet", peak="true" if peaks else "none").filter(
-        "ametadata", mode="print", file="-"
-    )
+    return audio.filter(
+        "ebur128", metadata=1, framelog="quiet", peak="true" if peaks else "none"
+    ).filter("ametadata", mode="print", file="-")
 
 
 def adjusted(audio: Any, loudness: Loudness) -> Any:

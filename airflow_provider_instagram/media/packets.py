@@ -27,10 +27,14 @@ class Timeline:
     :param start_s: The timestamp of the first shown packet, in seconds.
     :param end_s: The end of the last shown packet, in seconds.
     :param longest_s: The longest time from one packet to the next, in seconds.
-    :param open_gop: Whether a frame that follows a keyframe in the file is shown before it, or no keyframe comes first.
-    :param largest_step_s: The largest step from one timestamp to the next in the file, forward or back, in seconds.
-    :param first_timestamps_s: The timestamps of the first few packets of the file, including hidden ones, in seconds.
-    :param keyframe_positions: The byte positions of the keyframes. Empty if the container does not have them.
+    :param open_gop: Whether a frame that follows a keyframe in the file is shown before it, or no
+        keyframe comes first.
+    :param largest_step_s: The largest step from one timestamp to the next in the file, forward or
+        back, in seconds.
+    :param first_timestamps_s: The timestamps of the first few packets of the file, including hidden
+        ones, in seconds.
+    :param keyframe_positions: The byte positions of the keyframes. Empty if the container does not
+        have them.
     """
 
     count: int = 0
@@ -52,7 +56,9 @@ class Timeline:
 
     def packets_before(self, moment_s: float) -> int:
         """Return how many of the first packets to drop, so that the next one is shown closest to a given time."""
-        return min(enumerate(self.first_timestamps_s), key=lambda numbered: abs(numbered[1] - moment_s))[0]
+        return min(
+            enumerate(self.first_timestamps_s), key=lambda numbered: abs(numbered[1] - moment_s)
+        )[0]
 
     @property
     def rate(self) -> float:
@@ -87,7 +93,8 @@ def read_timelines(
     """Read the packets of a file.
 
     :param ffprobe: The program and its arguments that open the file.
-    :param starts_at_zero: Whether packets that end at 0 or before are hidden, although ffprobe does not mark them.
+    :param starts_at_zero: Whether packets that end at 0 or before are hidden, although ffprobe does
+        not mark them.
     :return: The timeline of each stream, and ffprobe's error output.
     :raises ValidationError: If the file cannot be read to its end.
     """
@@ -98,7 +105,12 @@ def read_timelines(
         if packet is not None and index in packets:
             packets[index].append(packet)
 
-    finished = run([*ffprobe, "-show_entries", ENTRIES, "-of", "csv=p=0"], limits, cancel=cancel, on_line=read_line)
+    finished = run(
+        [*ffprobe, "-show_entries", ENTRIES, "-of", "csv=p=0"],
+        limits,
+        cancel=cancel,
+        on_line=read_line,
+    )
     if finished.timed_out:
         raise ValidationError(
             f"{path} could not be read within {limits.wall_s:.0f} s.",
@@ -106,7 +118,8 @@ def read_timelines(
         )
     if not finished.ok:
         raise ValidationError(
-            f"{path} could not be read to its end ({finished.complaint}).", hint="Copy or export it again."
+            f"{path} could not be read to its end ({finished.complaint}).",
+            hint="Copy or export it again.",
         )
     return {index: _timeline(stream) for index, stream in packets.items()}, finished.stderr
 
@@ -136,7 +149,10 @@ def _number(text: str, default: float | None) -> float | None:
 
 
 def _timeline(packets: list[_Packet]) -> Timeline:
-    shown = sorted((packet for packet in packets if not packet.is_hidden), key=lambda packet: packet.timestamp_s)
+    shown = sorted(
+        (packet for packet in packets if not packet.is_hidden),
+        key=lambda packet: packet.timestamp_s,
+    )
     if not shown:
         return Timeline(hidden=len(packets))
     steps = [after.timestamp_s - before.timestamp_s for before, after in itertools.pairwise(shown)]
@@ -152,13 +168,18 @@ def _timeline(packets: list[_Packet]) -> Timeline:
         shortest_s=min(steps, default=0.0),
         open_gop=_has_leading_frames(packets),
         largest_step_s=max(
-            (after.timestamp_s - before.timestamp_s for before, after in itertools.pairwise(packets)),
+            (
+                after.timestamp_s - before.timestamp_s
+                for before, after in itertools.pairwise(packets)
+            ),
             key=abs,
             default=0.0,
         ),
         first_timestamps_s=tuple(packet.timestamp_s for packet in packets[:FIRST_PACKETS]),
         keyframe_positions=tuple(
-            packet.position for packet in packets if packet.is_keyframe and packet.position is not None
+            packet.position
+            for packet in packets
+            if packet.is_keyframe and packet.position is not None
         ),
     )
 

@@ -1,7 +1,8 @@
 """Convert a picture into a JPEG that complies, with Pillow, in a process of its own.
 
-One program serves all pictures of a task. It has loaded Pillow, and each picture is decoded in a copy of it that has
-limits of its own. So no picture meets what another one left, and one that goes wrong ends alone.
+One program serves all pictures of a task. It has loaded Pillow, and each picture is decoded in a
+copy of it that has limits of its own. So no picture meets what another one left, and one that goes
+wrong ends alone.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from airflow_provider_instagram.media.process import Finished, ProcessLimits
 from airflow_provider_instagram.media.spec import DEFAULTS, Options, PictureSpec
 from airflow_provider_instagram.utils.local_files import FileInfo, regular_file
 
-#: Increment this when a default changes, or when the same source, profile and Pillow give a different result.
+#: Increment this when a default changes, or when the same source, profile and Pillow give a
+#: different result.
 RECIPE: Final = 1
 WORKER: Final = str(Path(__file__).with_name("_picture_worker.py"))
-#: CPU time for the picture, in seconds. A file that is made to hang a decoder fails within ten seconds in all, and a
-#: large picture does not fail because its worker is busy.
+#: CPU time for the picture, in seconds. A file that is made to hang a decoder fails within ten
+#: seconds in all, and a large picture does not fail because its worker is busy.
 PICTURE_CPU_S: Final = 4.0
 #: Elapsed time, with that of the start, in seconds.
 WALL_S: Final = 60
@@ -49,12 +51,17 @@ class PictureItem(Item):
 
     @classmethod
     def read(
-        cls, path: Path, spec: PictureSpec, options: Options = DEFAULTS, *, is_written_next: bool = False
+        cls,
+        path: Path,
+        spec: PictureSpec,
+        options: Options = DEFAULTS,
+        *,
+        is_written_next: bool = False,
     ) -> PictureItem:
         """Decode a picture that can be used, and plan its work.
 
-        :param is_written_next: Whether :meth:`write` or :meth:`write_still` follows. They decode what has to be
-            converted, so that a picture is decoded once.
+        :param is_written_next: Whether :meth:`write` or :meth:`write_still` follows. They decode
+            what has to be converted, so that a picture is decoded once.
         """
         info = _run_worker(path, None, spec, options, only_if_it_complies=is_written_next)
         return cls(info, spec, options, plan_picture(info, spec, options.fit))
@@ -81,7 +88,12 @@ class PictureItem(Item):
 
 
 def _run_worker(
-    source: Path, output: Path | None, spec: PictureSpec, options: Options, *, only_if_it_complies: bool = False
+    source: Path,
+    output: Path | None,
+    spec: PictureSpec,
+    options: Options,
+    *,
+    only_if_it_complies: bool = False,
 ) -> PictureInfo:
     """Read or convert a picture in a process with limits, which opens no file by its name.
 
@@ -117,10 +129,12 @@ def _failure(source: Path, finished: Finished) -> Exception:
     """Return the error for a process that ended without an answer about a picture."""
     if finished.timed_out or finished.returncode == -signal.SIGPROF:
         return ValidationError(
-            f"{source} could not be decoded within {PICTURE_CPU_S:g} s.", hint="Make it smaller, or export it again."
+            f"{source} could not be decoded within {PICTURE_CPU_S:g} s.",
+            hint="Make it smaller, or export it again.",
         )
     if finished.crashed:
         return ValidationError(
-            f"{source} is damaged: the decoder ended with signal {-finished.returncode}.", hint="Export it again."
+            f"{source} is damaged: the decoder ended with signal {-finished.returncode}.",
+            hint="Export it again.",
         )
     return TranscodeError(f"Pillow could not convert {source}: {finished.complaint}.")

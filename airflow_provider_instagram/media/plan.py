@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Final, Literal
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.geometry import Layout, is_close, picture_layout, video_layout
 from airflow_provider_instagram.media.info import UPRIGHT, Audio, PictureInfo, Video, VideoInfo
-from airflow_provider_instagram.media.spec import DEFAULTS, Fit, Options, PictureSpec, Trim, VideoSpec
+from airflow_provider_instagram.media.spec import (
+    DEFAULTS,
+    Fit,
+    Options,
+    PictureSpec,
+    Trim,
+    VideoSpec,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.boxes import Mp4Layout
@@ -20,18 +27,22 @@ TIERS: Final[tuple[Tier, ...]] = ("pass", "remux", "audio", "full")
 #: Containers without presentation timestamps, whose frames cannot be copied in the right order.
 NO_DISPLAY_TIMES: Final = ("avi", "mpeg")
 
-#: Thresholds of the warnings: an enlargement by this factor, and this lost share of the picture or the frame.
+#: Thresholds of the warnings: an enlargement by this factor, and this lost share of the picture or
+#: the frame.
 ENLARGED: Final = 1.05
 LOST: Final = 0.2
 #: Players and containers round a duration to whole audio frames, up to 43 ms.
 DURATION_SLACK_S: Final = 0.05
-#: Audio that exceeds the video by this much is kept, and the last frame is held. A shorter excess is padding.
+#: Audio that exceeds the video by this much is kept, and the last frame is held. A shorter excess
+#: is padding.
 HOLD_LAST_FRAME_S: Final = 0.5
-#: The highest ratio between the durations of a frame and its neighbours that still counts as regular.
+#: The highest ratio between the durations of a frame and its neighbours that still counts as
+#: regular.
 MAX_FRAME_RATIO: Final = 1.5
 #: Video and audio that start further apart than this are synchronised, in seconds.
 SYNC_S: Final = 0.005
-#: A container without edit lists plays what an AAC encoder put before the audio: up to three packets, in seconds.
+#: A container without edit lists plays what an AAC encoder put before the audio: up to three
+#: packets, in seconds.
 MAX_PRIMING_S: Final = 0.07
 #: The most samples that AAC encoders put before the audio, and that players skip.
 PRIMING_SAMPLES: Final = 2112
@@ -59,8 +70,8 @@ class Reason:
 class Plan:
     """What to do with a source.
 
-    :param tier: ``pass``: nothing · ``remux``: copy the streams into a clean MP4 · ``audio``: the same, but with new
-        audio · ``full``: encode everything.
+    :param tier: ``pass``: nothing · ``remux``: copy the streams into a clean MP4 · ``audio``: the
+        same, but with new audio · ``full``: encode everything.
     :param reasons: The rules that the source breaks. Empty for ``pass``.
     :param duration_s: The duration of a video's result, in seconds. 0 for a picture.
     """
@@ -74,8 +85,8 @@ class Plan:
 def plan_video(info: VideoInfo, spec: VideoSpec, options: Options = DEFAULTS) -> Plan:
     """Find the cheapest way to make a video comply.
 
-    :raises ValidationError: If no encoding can make the video comply, because it is too short, or too long and must not
-        be cut.
+    :raises ValidationError: If no encoding can make the video comply, because it is too short, or
+        too long and must not be cut.
     """
     duration_s = _allowed_duration_s(info, spec, options.trim)
     reasons = (
@@ -95,7 +106,9 @@ def plan_video(info: VideoInfo, spec: VideoSpec, options: Options = DEFAULTS) ->
 def plan_picture(info: PictureInfo, spec: PictureSpec, fit: Fit = "pad") -> Plan:
     """Find out whether a picture complies. If it does not, a new JPEG is made."""
     reasons = tuple(_picture_reasons(info, spec))
-    return Plan(_tier(reasons), reasons, tuple(_picture_warnings(info, spec, fit)) if reasons else ())
+    return Plan(
+        _tier(reasons), reasons, tuple(_picture_warnings(info, spec, fit)) if reasons else ()
+    )
 
 
 def _tier(reasons: tuple[Reason, ...]) -> Tier:
@@ -106,7 +119,8 @@ def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:
     lasts = f"{info.path} lasts {info.duration_s:.2f} s"
     if info.duration_s < spec.min_duration_s - 0.001:
         raise ValidationError(
-            f"{lasts}. A video for {spec.name} lasts {spec.min_duration_s:g} s or more.", hint="Use a longer video."
+            f"{lasts}. A video for {spec.name} lasts {spec.min_duration_s:g} s or more.",
+            hint="Use a longer video.",
         )
     if info.duration_s > spec.max_duration_s + DURATION_SLACK_S and trim == "error":
         raise ValidationError(
@@ -115,15 +129,23 @@ def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:
         )
     picture_s = info.video.timeline.end_s - info.start_s
     overhang_s = info.duration_s - picture_s
-    wanted_s = picture_s if overhang_s < HOLD_LAST_FRAME_S and picture_s >= spec.min_duration_s else info.duration_s
+    wanted_s = (
+        picture_s
+        if overhang_s < HOLD_LAST_FRAME_S and picture_s >= spec.min_duration_s
+        else info.duration_s
+    )
     return min(wanted_s, spec.max_duration_s)
 
 
 def _limit_reasons(info: VideoInfo, spec: VideoSpec) -> Iterator[Reason]:
     if info.duration_s > spec.max_duration_s + 0.001:
-        yield Reason("duration", f"{info.duration_s:.2f} s is more than {spec.max_duration_s:g} s", "full")
+        yield Reason(
+            "duration", f"{info.duration_s:.2f} s is more than {spec.max_duration_s:g} s", "full"
+        )
     if info.size_bytes > spec.max_size_bytes:
-        yield Reason("size", f"{info.size_bytes:,} bytes is more than {spec.max_size_bytes:,}", "full")
+        yield Reason(
+            "size", f"{info.size_bytes:,} bytes is more than {spec.max_size_bytes:,}", "full"
+        )
 
 
 def _container_reasons(info: VideoInfo) -> Iterator[Reason]:
@@ -145,7 +167,9 @@ def _container_reasons(info: VideoInfo) -> Iterator[Reason]:
         yield Reason("extra tracks", ", ".join(info.extra_streams), "remux")
     if info.location_tags:
         yield Reason(
-            "location", f"the metadata may reveal where it was filmed ({', '.join(info.location_tags)})", "remux"
+            "location",
+            f"the metadata may reveal where it was filmed ({', '.join(info.location_tags)})",
+            "remux",
         )
 
 
@@ -162,7 +186,8 @@ def _edit_list_reasons(info: VideoInfo, layout: Mp4Layout) -> Iterator[Reason]:
             if stream.codec.startswith("pcm_"):
                 hidden = shown.hidden  # the track counts samples, not packets
             elif track.start_s <= PRIMING_SAMPLES / (stream.sample_rate_hz or 1) + SYNC_S:
-                hidden = track.samples - shown.count - shown.hidden - 1  # the last one is filled up by the encoder
+                # the last one is filled up by the encoder
+                hidden = track.samples - shown.count - shown.hidden - 1
         if track.is_rearranged:
             yield Reason("edit list", f"the edit list rearranges the {word}", needs)
         elif track.edits and hidden > 0:
@@ -191,7 +216,9 @@ def _packet_grid_reasons(info: VideoInfo) -> Iterator[Reason]:
     first_s, audio = info.video.timeline.start_s, info.audio.timeline
     early_s = first_s - audio.first_timestamps_s[audio.packets_before(first_s)]
     if early_s > SYNC_S or (audio.start_s < first_s and early_s < -SYNC_S):
-        yield Reason("sync", f"copied audio packets would be {early_s * -1000:+.0f} ms out of sync", "audio")
+        yield Reason(
+            "sync", f"copied audio packets would be {early_s * -1000:+.0f} ms out of sync", "audio"
+        )
 
 
 def _delay_s(info: VideoInfo, index: int) -> float:
@@ -204,39 +231,59 @@ def _video_reasons(video: Video, spec: VideoSpec) -> Iterator[Reason]:
     if video.codec != "h264":
         yield Reason("video codec", f"{video.codec} is not H.264", "full")
     if video.pixel_format != "yuv420p":
-        yield Reason("pixel format", f"{video.pixel_format or 'unknown'} is not 8-bit 4:2:0 (yuv420p)", "full")
+        yield Reason(
+            "pixel format",
+            f"{video.pixel_format or 'unknown'} is not 8-bit 4:2:0 (yuv420p)",
+            "full",
+        )
     if video.interlaced:
         yield Reason("interlacing", "the video is interlaced", "full")
     if video.rotation:
-        yield Reason("rotation", f"the frames are stored rotated by {video.rotation} degrees", "full")
+        yield Reason(
+            "rotation", f"the frames are stored rotated by {video.rotation} degrees", "full"
+        )
     elif not video.is_upright:
         yield Reason("rotation", "the frames are stored mirrored or skewed", "full")
     if video.is_cropped:
         yield Reason("cropping", "players crop the edges of the stored frames", "full")
     if video.sample_aspect_ratio != 1:
         yield Reason(
-            "sample aspect ratio", f"the pixels are {float(video.sample_aspect_ratio):.3f}:1, not square", "full"
+            "sample aspect ratio",
+            f"the pixels are {float(video.sample_aspect_ratio):.3f}:1, not square",
+            "full",
         )
     if not any(is_close(video.aspect_ratio, Fraction(*frame), spec) for frame in spec.frames):
-        yield Reason("aspect ratio", f"{video.columns}x{video.rows} is not {spec.aspect_ratios()}", "full")
+        yield Reason(
+            "aspect ratio", f"{video.columns}x{video.rows} is not {spec.aspect_ratios()}", "full"
+        )
     if not spec.min_columns <= video.columns <= spec.max_columns:
-        yield Reason("columns", f"{video.columns} is not between {spec.min_columns} and {spec.max_columns}", "full")
+        yield Reason(
+            "columns",
+            f"{video.columns} is not between {spec.min_columns} and {spec.max_columns}",
+            "full",
+        )
     if video.timeline.bits_per_s > spec.max_video_bps:
         finding = f"{video.timeline.bits_per_s / 1e6:.2f} Mb/s is more than {spec.max_video_bps / 1e6:g} Mb/s"
         yield Reason("bit rate", finding, "full")
     if video.timeline.open_gop or video.has_non_idr_keyframes:
         yield Reason("closed GOP", "some frames depend on frames before their keyframe", "full")
     if video.is_hdr or video.primaries == "bt2020":
-        yield Reason("colours", f"the colours are {video.transfer}, {video.primaries}, not bt709", "full")
+        yield Reason(
+            "colours", f"the colours are {video.transfer}, {video.primaries}, not bt709", "full"
+        )
 
 
 def _frame_rate_reasons(video: Video, spec: VideoSpec) -> Iterator[Reason]:
     rate = video.timeline.rate
     if not float(spec.min_fps) * 0.999 <= rate <= float(spec.max_fps) * 1.001:
-        finding = f"{rate:.2f} fps is not between {float(spec.min_fps):g} and {float(spec.max_fps):g} fps"
+        finding = (
+            f"{rate:.2f} fps is not between {float(spec.min_fps):g} and {float(spec.max_fps):g} fps"
+        )
         yield Reason("frame rate", finding, "full")
     elif video.timeline.longest_s > MAX_FRAME_RATIO / float(spec.min_fps):
-        yield Reason("frame rate", f"one frame is shown for {video.timeline.longest_s * 1000:.0f} ms", "full")
+        yield Reason(
+            "frame rate", f"one frame is shown for {video.timeline.longest_s * 1000:.0f} ms", "full"
+        )
 
 
 def _audio_reasons(info: VideoInfo) -> Iterator[Reason]:
@@ -245,11 +292,15 @@ def _audio_reasons(info: VideoInfo) -> Iterator[Reason]:
         yield Reason("audio", "the video has no audio track", "audio")
         return
     if audio.codec != "aac" or audio.profile not in ("LC", ""):
-        yield Reason("audio codec", f"{audio.codec} {audio.profile}".strip() + " is not AAC-LC", "audio")
+        yield Reason(
+            "audio codec", f"{audio.codec} {audio.profile}".strip() + " is not AAC-LC", "audio"
+        )
     if audio.channels not in (1, 2):
         yield Reason("channels", f"{audio.channels} channels are not mono or stereo", "audio")
     if audio.sample_rate_hz not in (44_100, 48_000):
-        yield Reason("sample rate", f"{audio.sample_rate_hz} Hz is not 44,100 or 48,000 Hz", "audio")
+        yield Reason(
+            "sample rate", f"{audio.sample_rate_hz} Hz is not 44,100 or 48,000 Hz", "audio"
+        )
 
 
 def _video_warnings(info: VideoInfo, spec: VideoSpec, tier: Tier, fit: Fit) -> Iterator[str]:
@@ -263,7 +314,9 @@ def _video_warnings(info: VideoInfo, spec: VideoSpec, tier: Tier, fit: Fit) -> I
         )
     if tier != "full":
         return
-    yield from layout_warnings(video_layout(info.video, spec, fit), f" {spec.aspect_ratios()} fills the frame.")
+    yield from layout_warnings(
+        video_layout(info.video, spec, fit), f" {spec.aspect_ratios()} fills the frame."
+    )
 
 
 def layout_warnings(layout: Layout, remedy: str = "") -> Iterator[str]:
@@ -280,25 +333,41 @@ def _picture_reasons(info: PictureInfo, spec: PictureSpec) -> Iterator[Reason]:
     if info.format != "JPEG":
         yield Reason("format", f"{FORMAT_NAMES.get(info.format, info.format)} is not JPEG", "full")
     if info.orientation != UPRIGHT:
-        yield Reason("orientation", f"EXIF's orientation is {info.orientation}, not upright", "full")
+        yield Reason(
+            "orientation", f"EXIF's orientation is {info.orientation}, not upright", "full"
+        )
     if info.location_tags:
         finding = f"the metadata may reveal where it was taken ({', '.join(info.location_tags)})"
         yield Reason("location", finding, "full")
     if info.has_extra_data:
-        yield Reason("extra data", "the file goes on after the picture, as a motion photo does", "full")
+        yield Reason(
+            "extra data", "the file goes on after the picture, as a motion photo does", "full"
+        )
     if info.format in ("JPEG", "MPO") and info.mode != "RGB":
-        yield Reason("colour space", f"{'grey' if info.mode == 'L' else info.mode} is not sRGB", "full")
+        yield Reason(
+            "colour space", f"{'grey' if info.mode == 'L' else info.mode} is not sRGB", "full"
+        )
     if not info.is_srgb:
-        yield Reason("colour profile", f"{info.colour_profile or 'the colour profile'} is not sRGB", "full")
+        yield Reason(
+            "colour profile", f"{info.colour_profile or 'the colour profile'} is not sRGB", "full"
+        )
     if info.has_alpha:
         yield Reason("alpha", "parts may be transparent", "full")
     if not spec.is_allowed(info.aspect_ratio):
-        finding = f"{info.columns}x{info.rows} ({info.aspect_ratio:.2f}:1) is not {spec.aspect_ratios()}"
+        finding = (
+            f"{info.columns}x{info.rows} ({info.aspect_ratio:.2f}:1) is not {spec.aspect_ratios()}"
+        )
         yield Reason("aspect ratio", finding, "full")
     if not spec.min_columns <= info.columns <= spec.max_columns:
-        yield Reason("columns", f"{info.columns} is not between {spec.min_columns} and {spec.max_columns}", "full")
+        yield Reason(
+            "columns",
+            f"{info.columns} is not between {spec.min_columns} and {spec.max_columns}",
+            "full",
+        )
     if info.size_bytes > spec.max_size_bytes:
-        yield Reason("size", f"{info.size_bytes:,} bytes is more than {spec.max_size_bytes:,}", "full")
+        yield Reason(
+            "size", f"{info.size_bytes:,} bytes is more than {spec.max_size_bytes:,}", "full"
+        )
 
 
 def _picture_warnings(info: PictureInfo, spec: PictureSpec, fit: Fit) -> Iterator[str]:

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.boxes import Mp4Layout, begins_like_mp4, has_only_idr_frames, read_layout
+from airflow_provider_instagram.media.boxes import (
+    Mp4Layout,
+    begins_like_mp4,
+    has_only_idr_frames,
+    read_layout,
+)
 from airflow_provider_instagram.media.info import Audio, Video, VideoInfo
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
 from airflow_provider_instagram.media.process import ProcessLimits, run
@@ -21,15 +26,20 @@ if TYPE_CHECKING:
 #: The allowed containers. None of them can refer to another file, unlike playlists and scripts.
 FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg,gif"
 MAX_SIDE: Final = 8192
-ONLY_THIS_FILE: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": MAX_SIDE**2}
-#: A file that is made to keep ffprobe busy is given up after 4 s of processor time. A busy machine, or a slow disk, may
-#: take longer for a good one.
+ONLY_THIS_FILE: Final = {
+    "format_whitelist": FORMATS,
+    "protocol_whitelist": "file",
+    "max_pixels": MAX_SIDE**2,
+}
+#: A file that is made to keep ffprobe busy is given up after 4 s of processor time. A busy machine,
+#: or a slow disk, may take longer for a good one.
 HEADER_LIMITS: Final = ProcessLimits(wall_s=30, cpu_s=4, memory_bytes=1024**3)
 SLOWEST_DISK_BYTES_PER_S: Final = 20_000_000
 MAX_DURATION_S: Final = 7200.0
 #: Containers whose files can be concatenated byte by byte.
 CONCATENABLE: Final = ("mpegts", "mpeg")
-#: How far timestamps may step from one frame to the next: back for B-frames, forward for missing frames.
+#: How far timestamps may step from one frame to the next: back for B-frames, forward for missing
+#: frames.
 LARGEST_STEP_BACK_S: Final = -1.0
 LARGEST_STEP_FORWARD_S: Final = 10.0
 #: How a GIF ends: the end of its last block, then the trailer. Source: GIF89a, 16 and 27.
@@ -40,7 +50,8 @@ LOCATION_WORDS: Final = ("location", "gps", "xmp", "geo")
 def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None) -> VideoInfo:
     """Read the properties of a file, without decoding it.
 
-    :raises ValidationError: If the file is missing, empty, not a regular file, not a video, incomplete, or too large.
+    :raises ValidationError: If the file is missing, empty, not a regular file, not a video,
+        incomplete, or too large.
     """
     path = path.absolute()
     status = regular_file(path)
@@ -82,14 +93,21 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     return info
 
 
-def _played_streams(path: Path, header: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def _played_streams(
+    path: Path, header: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Return the video stream and the audio stream that players choose."""
     streams = _streams(header)
-    videos = [s for s in streams if s["codec_type"] == "video" and not s.get("disposition", {}).get("attached_pic")]
+    videos = [
+        s
+        for s in streams
+        if s["codec_type"] == "video" and not s.get("disposition", {}).get("attached_pic")
+    ]
     audios = [s for s in streams if s["codec_type"] == "audio"]
     if not videos:
         raise ValidationError(
-            f"{path} has no video stream.", hint="Use a video file. This one may be music or a picture."
+            f"{path} has no video stream.",
+            hint="Use a video file. This one may be music or a picture.",
         )
     return _default_stream(videos), _default_stream(audios) if audios else None
 
@@ -98,7 +116,9 @@ def _streams(header: dict[str, Any]) -> list[dict[str, Any]]:
     return [stream for stream in header.get("streams", []) if "codec_type" in stream]
 
 
-def _extra_streams(header: dict[str, Any], video: dict[str, Any], audio: dict[str, Any] | None) -> tuple[str, ...]:
+def _extra_streams(
+    header: dict[str, Any], video: dict[str, Any], audio: dict[str, Any] | None
+) -> tuple[str, ...]:
     return tuple(
         f"{s['codec_type']} {s.get('codec_name') or s.get('codec_tag_string', '')}".strip()
         for s in _streams(header)
@@ -109,17 +129,25 @@ def _extra_streams(header: dict[str, Any], video: dict[str, Any], audio: dict[st
 def _check_frames(path: Path, container: str, timeline: Timeline) -> None:
     """Check that there are frames, that a GIF is a complete animation, and that the file is one recording."""
     if not timeline.count:
-        raise ValidationError(f"{path} has a video stream without frames.", hint="Export or copy it again.")
+        raise ValidationError(
+            f"{path} has a video stream without frames.", hint="Export or copy it again."
+        )
     if container == "gif":
         with path.open("rb") as file:
             if not ends_with(file, GIF_END):
-                raise ValidationError(f"{path} is truncated: the GIF has no trailer.", hint="Copy or export it again.")
+                raise ValidationError(
+                    f"{path} is truncated: the GIF has no trailer.", hint="Copy or export it again."
+                )
     if container == "gif" and timeline.count == 1:
         raise ValidationError(
-            f"{path} is not a video: the GIF has a single frame.", hint="Use an animated GIF, or a video file."
+            f"{path} is not a video: the GIF has a single frame.",
+            hint="Use an animated GIF, or a video file.",
         )
     # Concatenated recordings have timestamps of their own, so that they would overlap.
-    if container in CONCATENABLE and not LARGEST_STEP_BACK_S < timeline.largest_step_s < LARGEST_STEP_FORWARD_S:
+    if (
+        container in CONCATENABLE
+        and not LARGEST_STEP_BACK_S < timeline.largest_step_s < LARGEST_STEP_FORWARD_S
+    ):
         raise ValidationError(
             f"{path} contains several recordings: its timestamps jump by {timeline.largest_step_s:+.1f} s.",
             hint="Rewrite the timestamps first: ffmpeg -i FILE -c copy FILE.mkv",
@@ -140,7 +168,9 @@ def _ffprobe(ffprobe: str, path: Path) -> list[str]:
 
 def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, Any]:
     finished = run(
-        [*_ffprobe(ffprobe, path), "-show_format", "-show_streams", "-of", "json"], HEADER_LIMITS, cancel=cancel
+        [*_ffprobe(ffprobe, path), "-show_format", "-show_streams", "-of", "json"],
+        HEADER_LIMITS,
+        cancel=cancel,
     )
     if finished.timed_out:
         raise ValidationError(
@@ -156,7 +186,8 @@ def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, A
                 f"{ffprobe} crashed when it read {path} ({complaint}).",
                 hint="If the video plays, install another build of ffmpeg.",
             )
-        says = "" if "moov atom not found" in complaint else f" ffprobe says: {complaint}."  # each other file lacks it
+        # each other file lacks it
+        says = "" if "moov atom not found" in complaint else f" ffprobe says: {complaint}."
         hint = f"Use a video file, or export this one again.{says}"
         raise ValidationError(f"{path} is not a video, or is damaged.", hint=hint)
     header: dict[str, Any] = json.loads(finished.stdout)
@@ -164,7 +195,9 @@ def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, A
 
 
 def _truncated(path: Path, why: str) -> ValidationError:
-    return ValidationError(f"{path} is truncated: {why}.", hint="Copy or export the whole file again.")
+    return ValidationError(
+        f"{path} is truncated: {why}.", hint="Copy or export the whole file again."
+    )
 
 
 def _default_stream(streams: list[dict[str, Any]]) -> dict[str, Any]:
@@ -181,11 +214,13 @@ def _check_bounds(path: Path, video: dict[str, Any], container: dict[str, Any]) 
         )
     if not columns or not rows:
         raise ValidationError(
-            f"{path} has no frame size, or a side of more than {MAX_SIDE} pixels.", hint="Export it again."
+            f"{path} has no frame size, or a side of more than {MAX_SIDE} pixels.",
+            hint="Export it again.",
         )
     if max(columns, rows) > MAX_SIDE:
         raise ValidationError(
-            f"{path} has {columns}x{rows} pixels; the limit is {MAX_SIDE} per side.", hint="Make it smaller."
+            f"{path} has {columns}x{rows} pixels; the limit is {MAX_SIDE} per side.",
+            hint="Make it smaller.",
         )
     if (duration_s := float(container.get("duration", 0))) > MAX_DURATION_S:
         raise ValidationError(
@@ -199,7 +234,9 @@ def _check_completeness(info: VideoInfo, container: dict[str, Any], complaint: s
     if info.layout and info.layout.shows_hidden:
         claimed_s = 0.0  # the duration includes hidden packets, even twice
     if info.duration_s < claimed_s * 0.98 - 0.5:
-        raise _truncated(info.path, f"its duration is {claimed_s:.2f} s, but it contains {info.duration_s:.2f} s")
+        raise _truncated(
+            info.path, f"its duration is {claimed_s:.2f} s, but it contains {info.duration_s:.2f} s"
+        )
     if any(words in complaint for words in ("ended prematurely", "partial file", "Truncat")):
         raise _truncated(info.path, complaint.rpartition("] ")[2])
 
@@ -212,8 +249,10 @@ def _video(path: Path, stream: dict[str, Any], timeline: Timeline, *, is_mp4: bo
     return Video(
         index=stream["index"],
         codec=stream["codec_name"],
-        columns=stream["width"] - sum(crop[f"crop_{side}"] for crop in crops for side in ("left", "right")),
-        rows=stream["height"] - sum(crop[f"crop_{side}"] for crop in crops for side in ("top", "bottom")),
+        columns=stream["width"]
+        - sum(crop[f"crop_{side}"] for crop in crops for side in ("left", "right")),
+        rows=stream["height"]
+        - sum(crop[f"crop_{side}"] for crop in crops for side in ("top", "bottom")),
         is_cropped=bool(crops),
         sample_aspect_ratio=sample_aspect_ratio or Fraction(1),
         rotation=round(-turns[0] / 90) * 90 % 360 if turns else 0,
@@ -227,7 +266,9 @@ def _video(path: Path, stream: dict[str, Any], timeline: Timeline, *, is_mp4: bo
         nominal_fps=_ratio(stream.get("r_frame_rate", "0/1")),
         has_non_idr_keyframes=is_mp4
         and stream["codec_name"] == "h264"
-        and not has_only_idr_frames(path, timeline.keyframe_positions, int(stream.get("nal_length_size", 4))),
+        and not has_only_idr_frames(
+            path, timeline.keyframe_positions, int(stream.get("nal_length_size", 4))
+        ),
         timeline=timeline,
     )
 
@@ -264,6 +305,9 @@ def _ratio(text: str) -> Fraction:
 def _location_tags(header: dict[str, Any], layout: Mp4Layout | None) -> tuple[str, ...]:
     owners = [header["format"], *header.get("streams", [])]
     tags = {
-        tag for owner in owners for tag in owner.get("tags", {}) if any(word in tag.lower() for word in LOCATION_WORDS)
+        tag
+        for owner in owners
+        for tag in owner.get("tags", {})
+        if any(word in tag.lower() for word in LOCATION_WORDS)
     }
     return tuple(sorted(tags | set(layout.location_boxes if layout else ())))

@@ -68,7 +68,9 @@ class Finished:
     def complaint(self) -> str:
         """The last lines of its standard error, for a message."""
         lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
-        ending = signal.strsignal(-self.returncode) if self.crashed else f"exit code {self.returncode}"
+        ending = (
+            signal.strsignal(-self.returncode) if self.crashed else f"exit code {self.returncode}"
+        )
         return " · ".join(lines[-3:]) or str(ending)
 
 
@@ -99,7 +101,8 @@ def run(
 ) -> Finished:
     """Run a program to its end. No process of it survives, however this function ends.
 
-    :param on_line: Called with each line of the standard output as it arrives. If None, the output is returned.
+    :param on_line: Called with each line of the standard output as it arrives. If None, the output
+        is returned.
     :param pass_fds: File descriptors that the program gets besides its standard ones.
     :return: The result, which may be a failure.
     :raises TranscodeError: If the program does not exist, or the work was cancelled.
@@ -142,7 +145,8 @@ def start(
         stderr=subprocess.PIPE,
         start_new_session=True,
         pass_fds=pass_fds,
-        env={"PATH": os.defpath, "LC_ALL": "C"},  # without the worker's environment, which holds secrets
+        # without the worker's environment, which holds secrets
+        env={"PATH": os.defpath, "LC_ALL": "C"},
     )
 
 
@@ -156,7 +160,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def side_by_side(cancel: Cancel, threads: int) -> Iterator[Callable[[Callable[[Cancel], T]], Future[T]]]:
+def side_by_side(
+    cancel: Cancel, threads: int
+) -> Iterator[Callable[[Callable[[Cancel], T]], Future[T]]]:
     """Yield what calls functions in threads, beside the block. All of them end before the block is left.
 
     Each function gets a :class:`Cancel` of its own, and runs its processes with it.
@@ -193,7 +199,11 @@ class OutputReader:
     """Reads both outputs of a process as they arrive."""
 
     def __init__(
-        self, out: IO[bytes], err: IO[bytes], stdout_bytes: int, on_line: Callable[[str], None] | None = None
+        self,
+        out: IO[bytes],
+        err: IO[bytes],
+        stdout_bytes: int,
+        on_line: Callable[[str], None] | None = None,
     ) -> None:
         self._takers = {out: self._take_stdout, err: self._take_stderr}
         self._stdout_left = stdout_bytes
@@ -234,7 +244,9 @@ class OutputReader:
     def _take_stdout(self, chunk: bytes) -> None:
         self._stdout_left -= len(chunk)
         if self._stdout_left < 0:
-            raise TranscodeError("The output of the program is too large for a video, so the program was stopped.")
+            raise TranscodeError(
+                "The output of the program is too large for a video, so the program was stopped."
+            )
         self._stdout += chunk
         if self._on_line is not None:
             *lines, rest = bytes(self._stdout).split(b"\n")
@@ -262,7 +274,8 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
         return True
     try:
         return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:  # a signal handler asks just after its own thread has read the exit code
+    except ChildProcessError:
+        # a signal handler asks just after its own thread has read the exit code
         return True
 
 
@@ -271,7 +284,8 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
     for sign, grace_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 0.0)):
         if process.returncode is not None or (sign is signal.SIGTERM and has_ended(process)):
             continue
-        with suppress(ProcessLookupError):  # the thread that runs it has read its exit code in the meantime
+        # the thread that runs it has read its exit code in the meantime
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, sign)
         until = time.monotonic() + grace_s
         while time.monotonic() < until and not has_ended(process):

@@ -17,11 +17,13 @@ from airflow_provider_instagram.utils.time_limit import Cancel
 Fit = Literal["pad", "blur", "crop"]
 Trim = Literal["error", "end"]
 ProfileName = Literal["reels", "feed", "story", "carousel"]
-#: A video's aspect ratio is rounded to a fraction with this denominator at most, so that small frames can have it too.
+#: A video's aspect ratio is rounded to a fraction with this denominator at most, so that small
+#: frames can have it too.
 MAX_DENOMINATOR: Final = 40
 #: How a colour is written: a name in CSS, or numbers.
 COLOUR: Final = "^([A-Za-z]+|#[0-9A-Fa-f]{6})$"
-#: How the names of files may end, by the ending of a result. A name without an ending says nothing wrong.
+#: How the names of files may end, by the ending of a result. A name without an ending says nothing
+#: wrong.
 ENDINGS: Final = {".mp4": (".mp4", ".m4v", ""), ".jpg": (".jpg", ".jpeg", "")}
 
 
@@ -30,7 +32,8 @@ class VideoSpec:
     """The rules (``min_…``, ``max_…``) and targets of one placement. To change some, use :func:`dataclasses.replace`.
 
     :param name: The name of the placement in messages and file names.
-    :param frames: The frame sizes of an encoding, as columns and rows. Their aspect ratios are a rule.
+    :param frames: The frame sizes of an encoding, as columns and rows. Their aspect ratios are a
+        rule.
     :param min_columns: A smaller video is enlarged.
     :param aspect_tolerance: The allowed relative difference from a frame's aspect ratio.
     :param target_fps: Used if the source does not suggest another one.
@@ -154,12 +157,14 @@ class Progress:
 class Options:
     """The options of a transcode, for videos and for pictures.
 
-    :param fit: How to fit into a frame of another aspect ratio: ``pad`` with bars, ``blur`` with a blurred copy behind
-        it, or ``crop`` the excess.
+    :param fit: How to fit into a frame of another aspect ratio: ``pad`` with bars, ``blur`` with a
+        blurred copy behind it, or ``crop`` the excess.
     :param background: The colour of the bars, and behind transparent parts: a name or ``#rrggbb``.
     :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
-    :param on_progress: Called with the progress of a video, at most once in five seconds, and at the end.
-    :param pictures: The processes that decode pictures. Whoever has several pictures keeps them meanwhile.
+    :param on_progress: Called with the progress of a video, at most once in five seconds, and at
+        the end.
+    :param pictures: The processes that decode pictures. Whoever has several pictures keeps them
+        meanwhile.
     :raises ValidationError: If an option, which may come from a user or a template, is not valid.
     """
 
@@ -173,23 +178,33 @@ class Options:
     pictures: ForkServers = field(default_factory=ForkServers, compare=False)
 
     def __post_init__(self) -> None:
-        for name, value, choices in (("fit", self.fit, get_args(Fit)), ("trim", self.trim, get_args(Trim))):
+        for name, value, choices in (
+            ("fit", self.fit, get_args(Fit)),
+            ("trim", self.trim, get_args(Trim)),
+        ):
             if value not in choices:
-                raise ValidationError(f"{name}={value!r} is not valid.", hint=f"Use one of: {', '.join(choices)}.")
-        if self.background != "black":  # the default loads no Pillow into the process that reads a DAG file
+                raise ValidationError(
+                    f"{name}={value!r} is not valid.", hint=f"Use one of: {', '.join(choices)}."
+                )
+        # the default loads no Pillow into the process that reads a DAG file
+        if self.background != "black":
             rgb(self.background)
 
 
 DEFAULTS: Final = Options()
 
 
-#: Reels. Source: the specification's table "Video Specifications"; columns from Meta, IG User media reference.
+#: Reels. Source: the specification's table "Video Specifications"; columns from Meta, IG User media
+#: reference.
 REELS: Final = VideoSpec(name="reels", frames=((1080, 1920),))
 
 #: A single video in the feed. Source: the same table.
-FEED: Final = VideoSpec(name="feed", frames=((1080, 1080), (1080, 1350), (1920, 1080)), max_duration_s=60.0)
+FEED: Final = VideoSpec(
+    name="feed", frames=((1080, 1080), (1080, 1350), (1920, 1080)), max_duration_s=60.0
+)
 
-#: The widest limits that Meta accepts for a reel, beyond the table. Source: Meta, IG User media reference.
+#: The widest limits that Meta accepts for a reel, beyond the table. Source: Meta, IG User media
+#: reference.
 REELS_MAX: Final = VideoSpec(
     name="reels_max",
     frames=((1080, 1920),),
@@ -223,20 +238,25 @@ PROFILES: Final = {
 }
 
 
-#: The narrowest shapes of a picture in the feed. Source of 4:5: Meta, IG User Media. 3:4 is reported by two clients.
+#: The narrowest shapes of a picture in the feed. Source of 4:5: Meta, IG User Media. 3:4 is
+#: reported by two clients.
 PICTURE_SHAPES: Final = {"4:5": 4 / 5, "3:4": 3 / 4}
 
 
 def profile_for(placement: str, picture_shapes: str = "4:5") -> Profile:
     """Return the profile of a placement.
 
-    :param picture_shapes: The narrowest shape of a picture in the feed, as ``[instagram] picture_shapes`` says it.
+    :param picture_shapes: The narrowest shape of a picture in the feed, as ``[instagram]
+        picture_shapes`` says it.
     """
     if placement not in PROFILES:
-        raise ValidationError(f"{placement!r} is not a valid placement.", hint=f"Use one of: {', '.join(PROFILES)}.")
+        raise ValidationError(
+            f"{placement!r} is not a valid placement.", hint=f"Use one of: {', '.join(PROFILES)}."
+        )
     if (narrowest := PICTURE_SHAPES.get(picture_shapes.strip())) is None:
         raise ValidationError(
-            f"[instagram] picture_shapes is {picture_shapes!r}.", hint=f"Use one of: {', '.join(PICTURE_SHAPES)}."
+            f"[instagram] picture_shapes is {picture_shapes!r}.",
+            hint=f"Use one of: {', '.join(PICTURE_SHAPES)}.",
         )
     profile = PROFILES[placement]
     if profile.picture is STORY_PICTURE or narrowest == profile.picture.min_aspect_ratio:
@@ -253,7 +273,9 @@ def check_ending(name: str, location: str | None, *suffixes: str) -> None:
             f"{name}={urls.shown(location)!r} is a web address, which nothing can be written to.",
             hint="Use a path, or a URI of object storage.",
         )
-    if (found := urls.ending(location)) not in [one for suffix in suffixes for one in ENDINGS[suffix]]:
+    if (found := urls.ending(location)) not in [
+        one for suffix in suffixes for one in ENDINGS[suffix]
+    ]:
         made = " or ".join({".mp4": "an MP4", ".jpg": "a JPEG"}[suffix] for suffix in suffixes)
         raise ValidationError(
             f"{name}={urls.shown(location)!r} ends in {found}, but the result is {made}.",

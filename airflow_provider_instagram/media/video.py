@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.media.info import Info, VideoInfo
     from airflow_provider_instagram.utils.time_limit import Cancel
 
-#: Increment this when a default changes, or when the same source, profile and ffmpeg give a different result.
+#: Increment this when a default changes, or when the same source, profile and ffmpeg give a
+#: different result.
 RECIPE: Final = 1
 SHORT_LIMITS: Final = ProcessLimits(wall_s=10, cpu_s=10)
 PREVIEW_LIMITS: Final = ProcessLimits(wall_s=120, cpu_s=240, output_bytes=8_000_000)
@@ -47,7 +48,8 @@ class VideoItem(Item):
     def read(cls, path: Path, spec: VideoSpec, options: Options = DEFAULTS) -> VideoItem:
         """Probe a video and plan its work.
 
-        :raises ValidationError: If the video cannot be used. The message contains the rule that it breaks.
+        :raises ValidationError: If the video cannot be used. The message contains the rule that it
+            breaks.
         """
         info = probe(path, ffprobe=options.ffprobe, cancel=options.cancel)
         return cls(info, spec, options, plan_video(info, spec, options))
@@ -59,9 +61,17 @@ class VideoItem(Item):
 
     def write_still(self, jpeg: Path, at_ms: int = 0) -> None:
         """Write the frame at a time, as a picture that gets the aspect ratio of the result."""
-        write_preview(self.info.path, frame := jpeg.with_name("frame.jpg"), at_ms, ffmpeg=self.options.ffmpeg)
+        write_preview(
+            self.info.path, frame := jpeg.with_name("frame.jpg"), at_ms, ffmpeg=self.options.ffmpeg
+        )
         ratio = self.aspect_ratio
-        spec = PictureSpec(self.spec.name, ratio, ratio, self.spec.aspect_tolerance, max_columns=self.spec.frames[0][0])
+        spec = PictureSpec(
+            self.spec.name,
+            ratio,
+            ratio,
+            self.spec.aspect_tolerance,
+            max_columns=self.spec.frames[0][0],
+        )
         PictureItem.read(frame, spec, self.options, is_written_next=True).write(jpeg)
 
     def write_preview(self, result: Path, jpeg: Path) -> None:
@@ -72,7 +82,9 @@ class VideoItem(Item):
         ffmpeg = self.options.ffmpeg
         finished = run([ffmpeg, "-version"], SHORT_LIMITS)
         if not finished.ok:
-            raise TranscodeError(f"{ffmpeg} does not run: {finished.complaint}.", hint="Install ffmpeg 5.1 or newer.")
+            raise TranscodeError(
+                f"{ffmpeg} does not run: {finished.complaint}.", hint="Install ffmpeg 5.1 or newer."
+            )
         version = finished.stdout.partition("\n")[0]
         return f"video {RECIPE}, {version}"
 
@@ -85,8 +97,12 @@ class VideoItem(Item):
             self.options.cancel.raise_if_requested()
             if todo.tier == "full":
                 raise
-            reason = Reason(todo.tier, f"tried, but {error.message[0].lower()}{error.message[1:]}", "full")
-            return self._attempt(replace(todo, tier="full", reasons=(*todo.reasons, reason)), result)
+            reason = Reason(
+                todo.tier, f"tried, but {error.message[0].lower()}{error.message[1:]}", "full"
+            )
+            return self._attempt(
+                replace(todo, tier="full", reasons=(*todo.reasons, reason)), result
+            )
 
     def _attempt(self, todo: Plan, result: Path) -> tuple[Plan, Info]:
         steps = command.Steps(self.info, self.spec, self.options, todo)
@@ -108,7 +124,9 @@ class VideoItem(Item):
         with beside(decode, self.options.cancel) as decoded:
             after = self._checked(result)
             loudness = decoded.result()
-        return replace(todo, warnings=(*todo.warnings, *_loudness_warnings(measured, loudness))), after
+        return replace(
+            todo, warnings=(*todo.warnings, *_loudness_warnings(measured, loudness))
+        ), after
 
 
 def _loudness_warnings(measured: Loudness | None, result: Loudness) -> tuple[str, ...]:
@@ -116,7 +134,9 @@ def _loudness_warnings(measured: Loudness | None, result: Loudness) -> tuple[str
     if measured is None or measured.is_silent or abs(away_lu) <= WARN_FROM_LU:
         return ()
     word = "louder" if away_lu > 0 else "quieter"
-    return (f"The audio is {abs(away_lu):.1f} LU {word} than {TARGET_LUFS:g} LUFS, because its peaks limit the gain.",)
+    return (
+        f"The audio is {abs(away_lu):.1f} LU {word} than {TARGET_LUFS:g} LUFS, because its peaks limit the gain.",
+    )
 
 
 def write_preview(
@@ -135,7 +155,9 @@ def write_preview(
             f"file:{frame}", f="image2", update=1, qscale=2, pix_fmt="yuvj420p", **{"frames:v": 1}
         )
         finished = run(
-            [ffmpeg, *stream.global_args("-nostdin", "-v", "error").get_args()], PREVIEW_LIMITS, cancel=cancel
+            [ffmpeg, *stream.global_args("-nostdin", "-v", "error").get_args()],
+            PREVIEW_LIMITS,
+            cancel=cancel,
         )
         if not finished.ok:
             raise TranscodeError(
@@ -144,12 +166,15 @@ def write_preview(
             )
         if not frame.exists():
             raise ValidationError(
-                f"{video} has no frame at {at_ms} ms.", hint="Use a cover time between 0 and the video's duration."
+                f"{video} has no frame at {at_ms} ms.",
+                hint="Use a cover time between 0 and the video's duration.",
             )
         frame.replace(jpeg)
 
 
-def read_item(path: Path, profile: Profile, options: Options, *, is_written_next: bool = False) -> Item:
+def read_item(
+    path: Path, profile: Profile, options: Options, *, is_written_next: bool = False
+) -> Item:
     """Read a video or a picture, as :meth:`PictureItem.read` does."""
     if kind_of(path) is ItemKind.PICTURE:
         return PictureItem.read(path, profile.picture, options, is_written_next=is_written_next)

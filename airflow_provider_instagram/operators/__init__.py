@@ -36,7 +36,18 @@ __all__ = [
 ]
 
 _IN_ORDER = (
-    *("comment", "container", "delete", "comment", "insights", "comment", "publish", "token", "comment", "transcode"),
+    *(
+        "comment",
+        "container",
+        "delete",
+        "comment",
+        "insights",
+        "comment",
+        "publish",
+        "token",
+        "comment",
+        "transcode",
+    ),
 )
 _MODULES = dict(zip(__all__, _IN_ORDER, strict=True))
 

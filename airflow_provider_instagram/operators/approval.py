@@ -36,7 +36,8 @@ class Question(BaseModel):
     :param run_after: When the run was to begin. It stays the same whatever is cleared.
     :param run_started: When the run began, or began again.
     :param clear_number: How often tasks of the run had been cleared.
-    :param max_tries: How many tries the task had in all. A Clear adds to them, and a retry does not.
+    :param max_tries: How many tries the task had in all. A Clear adds to them, and a retry does
+        not.
     :param ti_id: Airflow's id of the try.
     :param began: When the try began, or a moment later.
     """
@@ -74,7 +75,8 @@ class Question(BaseModel):
     def is_of_run(self, context: Context) -> bool:
         """Return whether it was asked in the run of a context, not in a deleted one with the same id.
 
-        Users choose the id, the date and the parameters of a run, and clear it, but not when its tasks begin.
+        Users choose the id, the date and the parameters of a run, and clear it, but not when its
+        tasks begin.
         """
         from airflow.sdk.execution_time.comms import GetPreviousTI
 
@@ -85,16 +87,22 @@ class Question(BaseModel):
             return True
         if date is None:
             return False
-        last = send(GetPreviousTI(dag_id=self.dag_id, task_id=self.task_id, logical_date=date + NEXT)).task_instance
+        last = send(
+            GetPreviousTI(dag_id=self.dag_id, task_id=self.task_id, logical_date=date + NEXT)
+        ).task_instance
         if last is None or last.start_date is None:
             return False
-        return (last.run_id, last.try_number) == (self.run_id, self.try_number) and last.start_date <= self.began
+        return (last.run_id, last.try_number) == (
+            self.run_id,
+            self.try_number,
+        ) and last.start_date <= self.began
 
     def is_of_earlier_try(self, context: Context) -> bool:
         """Return whether an earlier try of the task has asked it, and no task of the run was cleared or deleted since.
 
-        Airflow then has the question still, and its answer if there is one. A Clear of a task that runs gives it no
-        more tries, and one that leaves the state of the run does not count as one of the run.
+        Airflow then has the question still, and its answer if there is one. A Clear of a task that
+        runs gives it no more tries, and one that leaves the state of the run does not count as one
+        of the run.
         """
         now = Question.of(context)
         same = {"ti_id": now.ti_id, "try_number": now.try_number, "began": now.began}
@@ -127,10 +135,13 @@ class Verdict:
         return f"{'approved' if self.approved else 'rejected'} by {self.person}{reason}"
 
 
-def ask(context: Context, conn_id: str, subject: str, body: str, timeout: timedelta, **known: Any) -> NoReturn:
+def ask(
+    context: Context, conn_id: str, subject: str, body: str, timeout: timedelta, **known: Any
+) -> NoReturn:
     """Park the task until a person answers. Airflow then calls its method ``answered``. Silence is a rejection.
 
-    A retry asks nobody again: it waits with the question that Airflow has, and goes on at once if that has its answer.
+    A retry asks nobody again: it waits with the question that Airflow has, and goes on at once if
+    that has its answer.
 
     :param conn_id: The account, whose ledger remembers the question.
     :param body: What they need to know to decide, in Markdown.
@@ -151,14 +162,18 @@ def ask(context: Context, conn_id: str, subject: str, body: str, timeout: timede
         and Question.model_validate(before["question"]).is_of_earlier_try(context)
     )
     if not is_open:
-        reason = Param(None, type=["string", "null"], title="Reason", description="If you reject: the reason.")
+        reason = Param(
+            None, type=["string", "null"], title="Reason", description="If you reject: the reason."
+        )
         if open_question(context, subject, body, ParamsDict({"reason": reason})) != body:
             raise ValidationError(
                 "Another question would have to be asked than this task has asked before, which Airflow keeps.",
                 hint="Start another run, which asks it.",
             )
         store.set(name, {"question": Question.of(context).model_dump(mode="json"), "about": about})
-    raise TaskAwaitingInput(method_name="answered", kwargs=known, timeout=max(timeout, SHORTEST_QUESTION))
+    raise TaskAwaitingInput(
+        method_name="answered", kwargs=known, timeout=max(timeout, SHORTEST_QUESTION)
+    )
 
 
 def open_question(context: Context, subject: str, body: str, form: ParamsDict) -> str:
@@ -210,7 +225,9 @@ def review_copyright(
         return
     ledger = Ledger.of(context, task.instagram_conn_id)
     record = ledger.container(container_id)
-    if record is not None and (record.shows is not ItemKind.VIDEO or ledger.post(record.post_key) is not None):
+    if record is not None and (
+        record.shows is not ItemKind.VIDEO or ledger.post(record.post_key) is not None
+    ):
         return
     from airflow_provider_instagram.graph.readiness import copyright_finding
     from airflow_provider_instagram.hooks.instagram import InstagramHook

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class AuthoredTask(InstagramTask):
     """Base class of tasks for DAG authors, alone or mapped.
 
-    The constructor of each such task ends with :meth:`check`. Airflow calls the constructor of a mapped task in the
-    run, so what it is mapped over is checked then, and the arguments of ``partial`` when the DAG is parsed.
+    The constructor of each such task ends with :meth:`check`. Airflow calls the constructor of a
+    mapped task in the run, so what it is mapped over is checked then, and the arguments of
+    ``partial`` when the DAG is parsed.
     """
 
     #: Arguments whose template field has another name, because BaseOperator uses theirs.
@@ -63,10 +64,16 @@ class AuthoredTask(InstagramTask):
         """Map the task, with the defaults of its constructor: Airflow leaves some of them out of a mapped task."""
         partial = super().partial(**kwargs)
         fields = cls.argument_fields()
-        _check_known(cls, {name: kwargs[name] for name in fields if name in kwargs}, partial.kwargs["dag"])
+        _check_known(
+            cls, {name: kwargs[name] for name in fields if name in kwargs}, partial.kwargs["dag"]
+        )
         given = _given(partial, kwargs)
-        defaults = {name: default for name, default in _constructor_defaults(cls) if name in partial.kwargs}
-        partial.kwargs.update({name: default for name, default in defaults.items() if name not in given})
+        defaults = {
+            name: default for name, default in _constructor_defaults(cls) if name in partial.kwargs
+        }
+        partial.kwargs.update(
+            {name: default for name, default in defaults.items() if name not in given}
+        )
         return partial
 
     def render_template(
@@ -78,8 +85,8 @@ class AuthoredTask(InstagramTask):
     ) -> Any:
         """Render what the DAG's author wrote, and nothing that came as data.
 
-        Airflow renders the strings of a dict that ``expand_kwargs`` takes from an XCom. A caption in a spreadsheet
-        could then read a secret and publish it.
+        Airflow renders the strings of a dict that ``expand_kwargs`` takes from an XCom. A caption
+        in a spreadsheet could then read a secret and publish it.
         """
         if any(content is getattr(self, field, None) for field in self._fields_from_data(context)):
             return content
@@ -89,24 +96,32 @@ class AuthoredTask(InstagramTask):
         task: Any = self.dag.get_task(self.task_id)
         if not task.is_mapped or isinstance(source := task.expand_input.value, Mapping):
             return set()  # expand() itself renders no data
-        if isinstance(source, Sequence) and isinstance(source[context["ti"].map_index or 0], Mapping):
+        if isinstance(source, Sequence) and isinstance(
+            source[context["ti"].map_index or 0], Mapping
+        ):
             return set()  # a dict written in the DAG file
-        return set(self.template_fields) - {self.template_field_aliases.get(name, name) for name in task.partial_kwargs}
+        return set(self.template_fields) - {
+            self.template_field_aliases.get(name, name) for name in task.partial_kwargs
+        }
 
 
 class InstagramBaseOperator(AuthoredTask, AccountTask):
     """Base class of operators and sensors that work with one account.
 
-    The connection is a constant of the DAG, so that every kind of task can reach the account's ledger, also with
-    ``.partial().expand()``, which ignores what a constructor sets.
+    The connection is a constant of the DAG, so that every kind of task can reach the account's
+    ledger, also with ``.partial().expand()``, which ignores what a constructor sets.
     """
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
         """Map the task. All map indexes use the same account; a mapped ``instagram_conn_id`` is rejected."""
         partial = super().partial(**kwargs)
-        conn_id = constant_conn_id(_given(partial, kwargs).get("instagram_conn_id", DEFAULT_CONN_ID))
-        partial.kwargs.update(cls.with_assets(conn_id, partial.kwargs["inlets"], partial.kwargs["outlets"]))
+        conn_id = constant_conn_id(
+            _given(partial, kwargs).get("instagram_conn_id", DEFAULT_CONN_ID)
+        )
+        partial.kwargs.update(
+            cls.with_assets(conn_id, partial.kwargs["inlets"], partial.kwargs["outlets"])
+        )
         partial.kwargs["instagram_conn_id"] = conn_id
         partial.__class__ = _OneAccount
         return partial
@@ -139,14 +154,19 @@ def _check_known(task: type[AuthoredTask], values: Mapping[str, Any], dag: DAG |
     for name, value in values.items():
         _check_is_no_task(name, value)
     if dag is None or not dag.jinja_environment_kwargs:  # with them, templates may begin otherwise
-        task.check_arguments({name: value for name, value in values.items() if arguments.is_known(value)})
+        task.check_arguments(
+            {name: value for name, value in values.items() if arguments.is_known(value)}
+        )
 
 
 def _given(partial: OperatorPartial, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the author of a DAG gives to a mapped task: to itself, its task group or its DAG."""
     parents = (partial.kwargs["dag"], partial.kwargs["task_group"])
     given: dict[str, Any] = {}
-    for defaults in (*(parent.default_args for parent in parents if parent is not None), kwargs.get("default_args")):
+    for defaults in (
+        *(parent.default_args for parent in parents if parent is not None),
+        kwargs.get("default_args"),
+    ):
         given |= defaults or {}
     return {**given, **kwargs}
 
@@ -168,12 +188,16 @@ def _check_is_no_task(name: str, value: Any) -> None:
     elif isinstance(value, BaseOperator) or getattr(value, "is_mapped", None) is True:
         own = value.node_id.rpartition(".")[2]
         raise ValidationError(
-            f"{name} is the task {value.node_id!r}, not its result.", hint=f"Write its output: {name}={own}.output."
+            f"{name} is the task {value.node_id!r}, not its result.",
+            hint=f"Write its output: {name}={own}.output.",
         )
     elif isinstance(value, TaskGroup):
         raise ValidationError(
-            f"{name} is the task group {value.node_id!r}, not a result.", hint="Write the output of one of its tasks."
+            f"{name} is the task group {value.node_id!r}, not a result.",
+            hint="Write the output of one of its tasks.",
         )
     elif hasattr(value, "override"):  # what @task makes of a function
         own = value.function.__name__
-        raise ValidationError(f"{name} is the task {own!r}, which is not called.", hint=f"Call it: {name}={own}().")
+        raise ValidationError(
+            f"{name} is the task {own!r}, which is not called.", hint=f"Call it: {name}={own}()."
+        )

@@ -9,7 +9,14 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow.sdk import AssetAlias, BaseOperator, BaseOperatorLink, Context, RetryDecision, RetryPolicy
+from airflow.sdk import (
+    AssetAlias,
+    BaseOperator,
+    BaseOperatorLink,
+    Context,
+    RetryDecision,
+    RetryPolicy,
+)
 from airflow.sdk.bases.operator import TriggerFailureReason
 from airflow.sdk.exceptions import XComNotFound
 from airflow.sdk.log import mask_secret
@@ -30,8 +37,8 @@ FIRST_DELAY = timedelta(seconds=15)
 LONGEST_DELAY = timedelta(minutes=15)
 #: How long a try waits for rate limits before that uses up retries.
 LONGEST_WAIT = timedelta(days=1)
-#: Mistakes in a DAG. A variable that Airflow does not find is not one of them, nor a connection that may exist, because
-#: Airflow answers the same while a secrets backend is down.
+#: Mistakes in a DAG. A variable that Airflow does not find is not one of them, nor a connection
+#: that may exist, because Airflow answers the same while a secrets backend is down.
 MISTAKES = (XComNotFound, TemplateError, TypeError, NoConnectionError)
 
 
@@ -48,25 +55,31 @@ def send(request: Any) -> Any:
 class InstagramRetryPolicy(RetryPolicy):
     """Retry or fail a task, depending on the class of its error.
 
-    * An error that a retry cannot fix (a broken video, an invalid token, a policy block, an outcome that only a person
-      can settle) fails the task at once.
-    * So does a mistake in the DAG: an XCom or a connection that does not exist, a template that cannot be rendered,
-      a ``TypeError``.
-    * An error with a waiting time from Instagram is retried after that time. From Airflow 3.4 on, waiting for a rate
-      limit uses up no retry, for a day at most.
+    * An error that a retry cannot fix (a broken video, an invalid token, a policy block, an outcome
+      that only a person can settle) fails the task at once.
+    * So does a mistake in the DAG: an XCom or a connection that does not exist, a template that
+      cannot be rendered, a ``TypeError``.
+    * An error with a waiting time from Instagram is retried after that time. From Airflow 3.4 on,
+      waiting for a rate limit uses up no retry, for a day at most.
     * Other errors are retried with exponential backoff and jitter: 15 s, 30 s, 1 min … 15 min.
 
     The task's ``retries`` still limits the number of tries.
     """
 
     def evaluate(
-        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Context | None = None,
     ) -> RetryDecision:
         """Decide what follows a failed try.
 
-        :param exception: The exception of the try. Other exceptions keep Airflow's standard behaviour.
+        :param exception: The exception of the try. Other exceptions keep Airflow's standard
+            behaviour.
         :param try_number: The number of the failed try, from 1.
-        :param max_tries: The number of tries of the task. Not used, because a policy cannot extend it.
+        :param max_tries: The number of tries of the task. Not used, because a policy cannot extend
+            it.
         :param context: The task's context. Not used.
         """
         name = type(exception).__name__
@@ -74,7 +87,8 @@ class InstagramRetryPolicy(RetryPolicy):
             return RetryDecision.fail(f"{name}: a mistake in the DAG, which a retry repeats")
         if not isinstance(exception, InstagramError):
             return RetryDecision.default()
-        if not exception.retryable and type(exception) is not InstagramError:  # that class says nothing about a retry
+        # that class says nothing about a retry
+        if not exception.retryable and type(exception) is not InstagramError:
             return RetryDecision.fail(f"{name}: a retry cannot help")
         if exception.retry_after is not None:
             reschedule = getattr(RetryDecision, "reschedule", None)  # of Airflow 3.4
@@ -84,9 +98,12 @@ class InstagramRetryPolicy(RetryPolicy):
                     exception.retry_after, reschedule_timeout=LONGEST_WAIT, reason=reason
                 )
                 return decision
-            return RetryDecision.retry(exception.retry_after, f"{name}: retrying after {exception.retry_after}")
+            return RetryDecision.retry(
+                exception.retry_after, f"{name}: retrying after {exception.retry_after}"
+            )
         backoff = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(try_number - 1, 10))
-        return RetryDecision.retry(backoff * random.uniform(0.75, 1.25), f"{name}: may be temporary")  # noqa: S311
+        delay = backoff * random.uniform(0.75, 1.25)  # noqa: S311
+        return RetryDecision.retry(delay, f"{name}: may be temporary")
 
     def serialize(self) -> dict[str, Any]:
         """Serialize the policy, which has no settings."""
@@ -98,8 +115,8 @@ class InstagramRetryPolicy(RetryPolicy):
         return cls()
 
 
-#: The weight of each task: which one gets a free slot first, whatever its DAG. What publishes comes before what
-#: prepares. All other tasks have Airflow's weight, 1.
+#: The weight of each task: which one gets a free slot first, whatever its DAG. What publishes comes
+#: before what prepares. All other tasks have Airflow's weight, 1.
 PUBLISH: Final = 100
 PLAN: Final = 90
 COMMENT: Final = 80
@@ -111,13 +128,15 @@ TRANSCODE: Final = 20
 class InstagramTask(BaseOperator):
     """Base class of our tasks: their retries, and how they are killed.
 
-    A try that cannot even start, because Airflow's API server is down, uses up a retry, and no policy is asked. The
-    retries therefore span an outage of 55 minutes: their delays are 1, 2, 4, 8 and then 10 minutes.
+    A try that cannot even start, because Airflow's API server is down, uses up a retry, and no
+    policy is asked. The retries therefore span an outage of 55 minutes: their delays are 1, 2, 4, 8
+    and then 10 minutes.
 
     :param retry_delay: The delay before the first retry, if the policy sets none.
     :param retry_exponential_backoff: The factor by which each further delay is longer.
     :param retry_policy: Decides which failures of a running task are retried, and when.
-    :param weight_rule: The rule of ``priority_weight``. ``absolute`` ignores the other tasks of the DAG.
+    :param weight_rule: The rule of ``priority_weight``. ``absolute`` ignores the other tasks of the
+        DAG.
     """
 
     #: Ends what the task does in other processes.
@@ -160,16 +179,23 @@ class InstagramTask(BaseOperator):
 class AccountTask(InstagramTask):
     """Base class of tasks that work with one account, which is a constant of the DAG.
 
-    :param instagram_conn_id: The Airflow connection of the account, as plain text. It cannot be templated or mapped.
+    :param instagram_conn_id: The Airflow connection of the account, as plain text. It cannot be
+        templated or mapped.
     :param inlets: Further inlets. The account's ledger is added to them.
     :param outlets: Further outlets. The account's aliases are added to them.
     """
 
-    #: The aliases through which the task emits events: ``ledger_alias`` keeps the ledger after the DAG is deleted.
+    #: The aliases through which the task emits events: ``ledger_alias`` keeps the ledger after the
+    #: DAG is deleted.
     aliases: ClassVar[tuple[Callable[[str], AssetAlias], ...]] = ()
 
     def __init__(
-        self, *, instagram_conn_id: str = DEFAULT_CONN_ID, inlets: Any = None, outlets: Any = None, **kwargs: Any
+        self,
+        *,
+        instagram_conn_id: str = DEFAULT_CONN_ID,
+        inlets: Any = None,
+        outlets: Any = None,
+        **kwargs: Any,
     ) -> None:
         self.instagram_conn_id = constant_conn_id(instagram_conn_id)
         super().__init__(**self.with_assets(instagram_conn_id, inlets, outlets), **kwargs)
@@ -183,12 +209,18 @@ class AccountTask(InstagramTask):
     def with_assets(cls, conn_id: str, inlets: Any, outlets: Any) -> dict[str, Any]:
         """Return the inlets and the outlets that the author named, and ours."""
         aliases = [alias(conn_id) for alias in cls.aliases]
-        return {"inlets": _joined(inlets, cls.account_inlets(conn_id)), "outlets": _joined(outlets, aliases)}
+        return {
+            "inlets": _joined(inlets, cls.account_inlets(conn_id)),
+            "outlets": _joined(outlets, aliases),
+        }
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
         """Continue after a wait. After its timeout, the task begins again, and looks itself.
 
-        The scheduler ends a wait by its timeout although no triggerer runs, or none has capacity left.
+        The scheduler ends a wait by its timeout although no triggerer runs, or none has capacity
+        left.
         """
         if (next_kwargs or {}).get("error") == TriggerFailureReason.TRIGGER_TIMEOUT:
             next_method, next_kwargs = "execute", None
@@ -214,8 +246,9 @@ def _joined(given: Any, ours: list[Any]) -> list[Any]:
 def _mask_addresses(value: Any) -> None:
     """Mask the query of each web address among a field's values.
 
-    Airflow stores rendered fields and shows them to every user who may see the run, so they are masked before that.
-    A text that only mentions an address, such as a caption, is not masked: it will be public.
+    Airflow stores rendered fields and shows them to every user who may see the run, so they are
+    masked before that. A text that only mentions an address, such as a caption, is not masked: it
+    will be public.
     """
     for text in _texts(value):
         if urls.is_web(text) and not any(letter.isspace() for letter in text.strip()):

@@ -30,22 +30,25 @@ class CommentOperator(InstagramBaseOperator):
     """Write a comment on a post of the account, or reply to one there: one ``comment_key``, one comment.
 
     * If the comment already exists, the task returns it and writes nothing.
-    * If the answer to a request was lost, the task reads the comments of the post to find out what happened. If several
-      comments may be the one, it fails with ``OutcomeUnknownError``. For a reply, it reads the replies.
+    * If the answer to a request was lost, the task reads the comments of the post to find out what
+      happened. If several comments may be the one, it fails with ``OutcomeUnknownError``. For a
+      reply, it reads the replies.
     * If the message is empty, or the post was only a dry run, the task is skipped.
-    * If the account is known to lack the scope for comments, the task fails before it sends anything.
+    * If the account is known to lack the scope for comments, the task fails before it sends
+      anything.
 
     The post stays published, whatever becomes of the comment. Returns the comment's id.
 
     :param media_id: The post: its media id, or what PublishOperator returns.
-    :param reply_to: Instead of a post, the comment to reply to: its id, or the payload of an event of
-        InstagramCommentTrigger. Instagram takes no reply to a hidden comment. A reply of the
+    :param reply_to: Instead of a post, the comment to reply to: its id, or the payload of an event
+        of InstagramCommentTrigger. Instagram takes no reply to a hidden comment. A reply of the
         account itself is refused, or replies would answer each other.
-    :param message: The text: up to 300 UTF-16 units, 4 hashtags and 1 link, and not all in capital letters.
+    :param message: The text: up to 300 UTF-16 units, 4 hashtags and 1 link, and not all in capital
+        letters.
     :param comment_key: The key under which the comment is written exactly once. Default:
-        ``dag_id/task_id/media_id``, followed by the pass in a loop, so that the task comments once on each post, in
-        whatever run. Set a key for each of several comments of one task on one post. Default for a reply:
-        ``dag_id/task_id/comment_id``.
+        ``dag_id/task_id/media_id``, followed by the pass in a loop, so that the task comments once
+        on each post, in whatever run. Set a key for each of several comments of one task on one
+        post. Default for a reply: ``dag_id/task_id/comment_id``.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
@@ -81,8 +84,13 @@ class CommentOperator(InstagramBaseOperator):
         """Check that either a post or a comment is named."""
         super().check_arguments(known)
         cls._check_not_both(known)
-        if all(name in known and arguments.given(known[name]) is None for name in ("media_id", "reply_to")):
-            raise ValidationError("media_id is empty, and so is reply_to.", hint="Write media_id=publish.output.")
+        if all(
+            name in known and arguments.given(known[name]) is None
+            for name in ("media_id", "reply_to")
+        ):
+            raise ValidationError(
+                "media_id is empty, and so is reply_to.", hint="Write media_id=publish.output."
+            )
 
     @classmethod
     def _check_not_both(cls, known: Mapping[str, Any]) -> None:
@@ -104,12 +112,13 @@ class CommentOperator(InstagramBaseOperator):
 class SwitchOffCommentsOperator(InstagramBaseOperator):
     """Switch off the comments of a post of the account: one ``comment_key``, once.
 
-    If a person switches them on again, the task does not switch them off again. If the answer to the request was lost,
-    the task reads the post to find out what happened. The post stays published, whatever becomes of its comments.
-    Returns the media id.
+    If a person switches them on again, the task does not switch them off again. If the answer to
+    the request was lost, the task reads the post to find out what happened. The post stays
+    published, whatever becomes of its comments. Returns the media id.
 
     :param media_id: The post: its media id, or what PublishOperator returns.
-    :param comment_key: The key under which they are switched off once. Default: ``dag_id/task_id/media_id``.
+    :param comment_key: The key under which they are switched off once. Default:
+        ``dag_id/task_id/media_id``.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
@@ -173,11 +182,13 @@ class _OfComment(InstagramBaseOperator):
 class HideCommentOperator(_OfComment):
     """Hide a comment of somebody else: one ``comment_key``, hidden once.
 
-    Its author still sees it. If a person shows it again, the task does not hide it again. If the answer to the
-    request was lost, the task reads the comment to find out what happened. Returns the comment's id.
+    Its author still sees it. If a person shows it again, the task does not hide it again. If the
+    answer to the request was lost, the task reads the comment to find out what happened. Returns
+    the comment's id.
 
     :param comment_id: The comment: its id, or the payload of an event of InstagramCommentTrigger.
-    :param comment_key: The key under which it is hidden once. Default: ``dag_id/task_id/comment_id``.
+    :param comment_key: The key under which it is hidden once. Default:
+        ``dag_id/task_id/comment_id``.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
@@ -196,9 +207,10 @@ class PrivateReplyOperator(_OfComment):
     """Send a private message to who wrote a comment: one ``comment_key``, one message.
 
     * Instagram takes one for each comment, within 7 days.
-    * If the answer to the request was lost, the task cannot know whether the message was sent. It fails with
-      ``OutcomeUnknownError``, says how a person finds out, and sends nothing again.
-    * If the message is empty, the task is skipped. With Unified Login, it fails before it sends anything.
+    * If the answer to the request was lost, the task cannot know whether the message was sent. It
+      fails with ``OutcomeUnknownError``, says how a person finds out, and sends nothing again.
+    * If the message is empty, the task is skipped. With Unified Login, it fails before it sends
+      anything.
 
     Returns the message's id.
 
@@ -239,7 +251,12 @@ class PrivateReplyOperator(_OfComment):
 
 
 def write_comment(
-    task: AccountTask, context: Context, target: Any, message: str | None, comment_key: str | None, act: Act
+    task: AccountTask,
+    context: Context,
+    target: Any,
+    message: str | None,
+    comment_key: str | None,
+    act: Act,
 ) -> str:
     """Run :class:`~airflow_provider_instagram.publishing.comments.Comment` in a task, or skip the task."""
     from airflow_provider_instagram.hooks.scopes import open_for_comments
@@ -247,7 +264,9 @@ def write_comment(
     from airflow_provider_instagram.publishing.use_case import Skipped
 
     ledger = replace(CommentLedger.of(context, task.instagram_conn_id), remedy=act.remedy)
-    comment = Comment(ledger, partial(open_for_comments, task.instagram_conn_id), Try.of(task, context), act)
+    comment = Comment(
+        ledger, partial(open_for_comments, task.instagram_conn_id), Try.of(task, context), act
+    )
     if isinstance(record := comment.run(target, message, comment_key), Skipped):
         raise AirflowSkipException(record.reason)
     pin_ledger_asset(context, ledger)

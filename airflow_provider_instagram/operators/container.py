@@ -31,60 +31,79 @@ if TYPE_CHECKING:
 class CreateContainerOperator(InstagramBaseOperator):
     """Create the container of a post, and send the media to it: one video, one picture, or 2 to 10 of them.
 
-    For a ``post_key`` that has a good container of this content already (after a retry, a Clear or in a new run), the
-    operator returns that one, and resumes an interrupted upload. The items of a carousel have containers of their own,
-    and each one that is good is used again. Returns the container's id.
+    For a ``post_key`` that has a good container of this content already (after a retry, a Clear or
+    in a new run), the operator returns that one, and resumes an interrupted upload. The items of a
+    carousel have containers of their own, and each one that is good is used again. Returns the
+    container's id.
 
-    Set exactly one of ``video``, ``image`` and ``carousel``. Instagram fetches pictures by link: an https address as it
-    is, an object in storage by a presigned link, and a local file by its copy below ``[instagram] public_prefix``.
+    Set exactly one of ``video``, ``image`` and ``carousel``. Instagram fetches pictures by link: an
+    https address as it is, an object in storage by a presigned link, and a local file by its copy
+    below ``[instagram] public_prefix``.
 
-    :param video: A local path or ``file://``, a URI that ObjectStoragePath opens, or an ``https://`` address.
+    :param video: A local path or ``file://``, a URI that ObjectStoragePath opens, or an
+        ``https://`` address.
     :param image: The same for a JPEG.
-    :param carousel: A list of 2 to 10 of these, such as the result of TranscodeOperator. An item may also be a mapping:
-        ``{"image": …, "alt_text": …, "user_tags": …}`` or ``{"video": …}``.
-    :param caption: The text of the post: up to 2,200 UTF-16 units, 30 hashtags and 20 @mentions. It is never read as
-        the name of a file. A story has none.
-    :param placement: ``reels``, ``feed`` or ``story``. Pictures and carousels are in the feed in either of the first
-        two cases.
-    :param alt_text: A description of the picture for people who do not see it. Used only with ``image``.
-    :param video_cover_timestamp_ms: The cover frame, in ms from the start of the video. Default: the first frame.
-    :param cover_url: Address of a JPEG up to 8 MB to use as the cover. Overrides ``video_cover_timestamp_ms``.
+    :param carousel: A list of 2 to 10 of these, such as the result of TranscodeOperator. An item
+        may also be a mapping: ``{"image": …, "alt_text": …, "user_tags": …}`` or ``{"video": …}``.
+    :param caption: The text of the post: up to 2,200 UTF-16 units, 30 hashtags and 20 @mentions. It
+        is never read as the name of a file. A story has none.
+    :param placement: ``reels``, ``feed`` or ``story``. Pictures and carousels are in the feed in
+        either of the first two cases.
+    :param alt_text: A description of the picture for people who do not see it. Used only with
+        ``image``.
+    :param video_cover_timestamp_ms: The cover frame, in ms from the start of the video. Default:
+        the first frame.
+    :param cover_url: Address of a JPEG up to 8 MB to use as the cover. Overrides
+        ``video_cover_timestamp_ms``.
     :param location_id: Id of a Facebook Page with a location.
     :param collaborators: Up to three user names to invite.
-    :param user_tags: User names to tag. In a picture, each with a place: ``{"username": …, "x": 0.5, "y": 0.4}``.
+    :param user_tags: User names to tag. In a picture, each with a place: ``{"username": …, "x":
+        0.5, "y": 0.4}``.
     :param share_to_feed: Whether a reel also appears in the feed. If not set, Instagram decides.
     :param audio_name: A name for the reel's original sound.
     :param trial_graduation: Publish a trial reel: ``MANUAL`` or ``SS_PERFORMANCE``.
-    :param audio_id: Music or another reel's sound for the reel, by its id. Not with Instagram Login, as the next seven.
+    :param audio_id: Music or another reel's sound for the reel, by its id. Not with Instagram
+        Login, as the next seven.
     :param audio_volume: How loud that audio is, 0 to 100.
     :param video_volume: How loud the video's own sound is beside it, 0 to 100.
     :param poll_attachment: A poll: 2 to 4 answers. The caption is its question.
-    :param is_poll_duration_extended: Whether the poll has no end. By default, it ends after three days.
+    :param is_poll_duration_extended: Whether the poll has no end. By default, it ends after three
+        days.
     :param is_comment_prompt_used: Whether the caption is a question that asks for comments.
     :param is_paid_partnership: Whether to label the post as a paid partnership.
-    :param branded_content_sponsor_ids: Its sponsors: up to two user names or ids of professional accounts.
+    :param branded_content_sponsor_ids: Its sponsors: up to two user names or ids of professional
+        accounts.
     :param is_ai_generated: Whether to label the post as made with AI.
-    :param upload: How videos are sent: ``file`` sends the bytes, ``url`` sends Instagram a link, ``auto`` chooses by
-        the video's location.
-    :param on_copyright_match: What to do if Instagram's copyright check finds another's work in a reel or in the video
-        of a story: ``publish`` it all the same, as Instagram does, ``fail``, or ``hold`` it until a person approves it
-        in Airflow. The latter two wait for the processing.
-    :param publish_at: When the post will be published. The task fails if the container would expire before. The time
-        is not sent to Instagram.
+    :param upload: How videos are sent: ``file`` sends the bytes, ``url`` sends Instagram a link,
+        ``auto`` chooses by the video's location.
+    :param on_copyright_match: What to do if Instagram's copyright check finds another's work in a
+        reel or in the video of a story: ``publish`` it all the same, as Instagram does, ``fail``,
+        or ``hold`` it until a person approves it in Airflow. The latter two wait for the
+        processing.
+    :param publish_at: When the post will be published. The task fails if the container would expire
+        before. The time is not sent to Instagram.
     :param post_key: The key under which the post is published exactly once. Default:
-        ``dag_id/run_id/task_id/map_index``, followed by the pass in a loop. In a mapped task, the index is a
-        position, so set a key if the list may change. A key that is given must not be empty.
-    :param wait_for_completion: Whether to wait until Instagram has processed the container. If the container fails for
-        a reason that a new one can fix, the task creates a new one, up to three until it is cleared. By default, only
-        media that Instagram fetches are waited for: if a fetch fails, the task is retried, and no other task could do
-        that.
-    :param deferrable: Whether to wait in the triggerer: for the container if ``wait_for_completion`` is true, and for
-        the items of a carousel. Pictures are waited for in the task itself first, for about five seconds. None does
-        what ``[operators] default_deferrable`` says, if it is set in the environment, and else waits in the triggerer.
+        ``dag_id/run_id/task_id/map_index``, followed by the pass in a loop. In a mapped task, the
+        index is a position, so set a key if the list may change. A key that is given must not be
+        empty.
+    :param wait_for_completion: Whether to wait until Instagram has processed the container. If the
+        container fails for a reason that a new one can fix, the task creates a new one, up to three
+        until it is cleared. By default, only media that Instagram fetches are waited for: if a
+        fetch fails, the task is retried, and no other task could do that.
+    :param deferrable: Whether to wait in the triggerer: for the container if
+        ``wait_for_completion`` is true, and for the items of a carousel. Pictures are waited for in
+        the task itself first, for about five seconds. None does what ``[operators]
+        default_deferrable`` says, if it is set in the environment, and else waits in the triggerer.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = (*FIELDS, "publish_at", "post_key", "wait_for_completion", "deferrable")
+    template_fields: Sequence[str] = (
+        *FIELDS,
+        "publish_at",
+        "post_key",
+        "wait_for_completion",
+        "deferrable",
+    )
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "publish_at": arguments.moment,
         "post_key": arguments.key,
@@ -136,13 +155,27 @@ class CreateContainerOperator(InstagramBaseOperator):
         self.caption, self.placement, self.alt_text = caption, placement, alt_text
         self.video_cover_timestamp_ms, self.cover_url = video_cover_timestamp_ms, cover_url
         self.location_id, self.collaborators, self.user_tags = location_id, collaborators, user_tags
-        self.share_to_feed, self.audio_name, self.trial_graduation = share_to_feed, audio_name, trial_graduation
+        self.share_to_feed, self.audio_name, self.trial_graduation = (
+            share_to_feed,
+            audio_name,
+            trial_graduation,
+        )
         self.audio_id, self.audio_volume, self.video_volume = audio_id, audio_volume, video_volume
         self.poll_attachment, self.is_comment_prompt_used = poll_attachment, is_comment_prompt_used
-        self.is_poll_duration_extended, self.is_ai_generated = is_poll_duration_extended, is_ai_generated
-        self.is_paid_partnership, self.branded_content_sponsor_ids = is_paid_partnership, branded_content_sponsor_ids
+        self.is_poll_duration_extended, self.is_ai_generated = (
+            is_poll_duration_extended,
+            is_ai_generated,
+        )
+        self.is_paid_partnership, self.branded_content_sponsor_ids = (
+            is_paid_partnership,
+            branded_content_sponsor_ids,
+        )
         self.upload, self.on_copyright_match, self.post_key = upload, on_copyright_match, post_key
-        self.publish_at, self.wait_for_completion, self.deferrable = publish_at, wait_for_completion, deferrable
+        self.publish_at, self.wait_for_completion, self.deferrable = (
+            publish_at,
+            wait_for_completion,
+            deferrable,
+        )
         self.check()
 
     @classmethod
@@ -155,7 +188,9 @@ class CreateContainerOperator(InstagramBaseOperator):
         """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set."""
         post_key = arguments.key("post_key", self.post_key) or str(Owner.of(context))
         waits_here = not is_deferrable(self.deferrable)
-        self.container_id = create(self, context, event, post_key, self.order, waits_here=waits_here)
+        self.container_id = create(
+            self, context, event, post_key, self.order, waits_here=waits_here
+        )
         publish_at = arguments.moment("publish_at", self.publish_at)
         review_copyright(self, context, self.container_id, self.on_copyright_match, publish_at)
         return self.container_id
@@ -195,12 +230,16 @@ def create(
 ) -> str:
     """Run :class:`~airflow_provider_instagram.publishing.create.Create` in a task, which is deferred while it waits.
 
-    :param order: Returns what to create a container of, whenever one is created. ``is_resumed`` says that all media
-        are sent, and only the parent of a carousel is to be created.
+    :param order: Returns what to create a container of, whenever one is created. ``is_resumed``
+        says that all media are sent, and only the parent of a carousel is to be created.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.hooks.scopes import known_scopes
-    from airflow_provider_instagram.publishing.create import POLL_INTERVAL, PROCESSING_TIMEOUT, Create
+    from airflow_provider_instagram.publishing.create import (
+        POLL_INTERVAL,
+        PROCESSING_TIMEOUT,
+        Create,
+    )
     from airflow_provider_instagram.publishing.use_case import WaitForContainers
     from airflow_provider_instagram.triggers.container import ContainerStatusTrigger
 
@@ -217,7 +256,11 @@ def create(
     if isinstance(result, WaitForContainers):
         deadline, interval_s = CLOCK.now() + PROCESSING_TIMEOUT, POLL_INTERVAL.total_seconds()
         trigger = ContainerStatusTrigger(
-            task.instagram_conn_id, result.container_ids, interval_s, deadline.timestamp(), known=result.known
+            task.instagram_conn_id,
+            result.container_ids,
+            interval_s,
+            deadline.timestamp(),
+            known=result.known,
         )
         task.defer(trigger=trigger, method_name="execute", timeout=until_next_look(result.age))
     pin_ledger_asset(context, ledger)

@@ -33,18 +33,18 @@ RESULT: Final = ("media_id", "post_key", "permalink", "deleted_at")
 class DeleteOperator(InstagramBaseOperator):
     """Delete a post of the account, after a person has agreed to that in Airflow.
 
-    * The task waits for the answer among Airflow's *Required Actions*. After a rejection, or without an answer in
-      time, it is skipped.
-    * If the answer to the request was lost, the task reads the post to find out what happened. If that cannot be
-      determined, it fails with ``OutcomeUnknownError``.
+    * The task waits for the answer among Airflow's *Required Actions*. After a rejection, or
+      without an answer in time, it is skipped.
+    * If the answer to the request was lost, the task reads the post to find out what happened. If
+      that cannot be determined, it fails with ``OutcomeUnknownError``.
     * The key of the post stays used: nothing is published under it again.
     * Instagram Login cannot delete posts. The task then fails before it sends anything.
 
     Returns ``media_id``, ``post_key``, ``permalink``, ``deleted_at`` and ``already_deleted``.
 
     :param post_key: The key under which the post was published.
-    :param media_id: The post, if Airflow did not publish it: its media id, or what PublishOperator returns. Set at
-        least one of the two.
+    :param media_id: The post, if Airflow did not publish it: its media id, or what PublishOperator
+        returns. Set at least one of the two.
     :param response_timeout: How long to wait for the answer, in seconds or as a timedelta.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
@@ -76,7 +76,10 @@ class DeleteOperator(InstagramBaseOperator):
     def check_arguments(cls, known: Mapping[str, Any]) -> None:
         """Check that a post is named, by its key or by its id."""
         super().check_arguments(known)
-        if all(name in known and arguments.given(known[name]) is None for name in ("post_key", "media_id")):
+        if all(
+            name in known and arguments.given(known[name]) is None
+            for name in ("post_key", "media_id")
+        ):
             raise ValidationError("post_key is empty, and so is media_id.", hint="Set one of them.")
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -95,7 +98,13 @@ class DeleteOperator(InstagramBaseOperator):
         subject = f"Delete {post.post_key} from {self.instagram_conn_id}?"
         question = self._question(post, media)
         return ask(
-            context, self.instagram_conn_id, subject, question, timeout, media_id=post.media_id, post_key=post_key
+            context,
+            self.instagram_conn_id,
+            subject,
+            question,
+            timeout,
+            media_id=post.media_id,
+            post_key=post_key,
         )
 
     def _question(self, post: PublishedPost, media: Media) -> str:
@@ -107,14 +116,23 @@ class DeleteOperator(InstagramBaseOperator):
             "Published": post.published_at,
         }
         lines = [
-            *("| | |", "|---|---|", *(f"| {name} | {as_code(value)} |" for name, value in rows.items())),
+            *(
+                "| | |",
+                "|---|---|",
+                *(f"| {name} | {as_code(value)} |" for name, value in rows.items()),
+            ),
             *("", "**Caption**", "", *as_block(media.caption or "")),
             *(() if post.container_id else ("", NOT_IN_THE_LEDGER)),
-            *("", "If you approve, the post is deleted with its likes and comments. Nothing brings it back."),
+            *(
+                "",
+                "If you approve, the post is deleted with its likes and comments. Nothing brings it back.",
+            ),
         ]
         return "\n".join(lines)
 
-    def answered(self, context: Context, event: dict[str, Any], post_key: str | None, media_id: str) -> dict[str, Any]:
+    def answered(
+        self, context: Context, event: dict[str, Any], post_key: str | None, media_id: str
+    ) -> dict[str, Any]:
         """Delete the post, if a person has agreed to that."""
         verdict = Verdict.read(event)
         if not verdict.approved:
@@ -127,8 +145,15 @@ class DeleteOperator(InstagramBaseOperator):
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.publishing.delete import Delete
 
-        return Delete(InstagramHook(self.instagram_conn_id), Ledger.of(context, self.instagram_conn_id))
+        return Delete(
+            InstagramHook(self.instagram_conn_id), Ledger.of(context, self.instagram_conn_id)
+        )
 
-    def _result(self, context: Context, post: PublishedPost, *, already_deleted: bool) -> dict[str, Any]:
+    def _result(
+        self, context: Context, post: PublishedPost, *, already_deleted: bool
+    ) -> dict[str, Any]:
         pin_ledger_asset(context, Ledger.of(context, self.instagram_conn_id))
-        return {**{name: getattr(post, name) for name in RESULT}, "already_deleted": already_deleted}
+        return {
+            **{name: getattr(post, name) for name in RESULT},
+            "already_deleted": already_deleted,
+        }

@@ -34,20 +34,22 @@ NEWEST: Final = 25
 class InsightsOperator(InstagramBaseOperator):
     """Read the metrics of posts: views, reach, likes and so on.
 
-    * A value that does not exist yet is null, never 0, and ``reason`` says why: ``no_data``, ``too_few_viewers``,
-      ``refused`` or ``gone``. None of them is a failure.
-    * A metric that Instagram refuses to the account or the kind of medium has the reason ``refused``, and is asked for
-      again after a day.
-    * How people responded to a poll, a comment prompt or invitations is read, too, if the post has them, this provider
-      published it, and the login allows it. Their metrics are those of ``graph.responses``.
-    * Reading uses at most 15 % of the account's calls of an hour. If they are used up, the task is deferred until some
-      are free, and keeps what it has read.
+    * A value that does not exist yet is null, never 0, and ``reason`` says why: ``no_data``,
+      ``too_few_viewers``, ``refused`` or ``gone``. None of them is a failure.
+    * A metric that Instagram refuses to the account or the kind of medium has the reason
+      ``refused``, and is asked for again after a day.
+    * How people responded to a poll, a comment prompt or invitations is read, too, if the post has
+      them, this provider published it, and the login allows it. Their metrics are those of
+      ``graph.responses``.
+    * Reading uses at most 15 % of the account's calls of an hour. If they are used up, the task is
+      deferred until some are free, and keeps what it has read.
 
-    Returns a list of rows, one for each medium and metric: ``conn_id``, ``user_id``, ``media_id``, ``post_key``,
-    ``kind``, ``permalink``, ``published_at``, ``read_at``, ``metric``, ``value`` and ``reason``.
+    Returns a list of rows, one for each medium and metric: ``conn_id``, ``user_id``, ``media_id``,
+    ``post_key``, ``kind``, ``permalink``, ``published_at``, ``read_at``, ``metric``, ``value`` and
+    ``reason``.
 
-    :param media_ids: The posts: media ids, or what PublishOperator returns. None reads the newest 25 posts of the
-        account and its stories.
+    :param media_ids: The posts: media ids, or what PublishOperator returns. None reads the newest
+        25 posts of the account and its stories.
     :param metrics: The names of the metrics. None reads all that each medium has.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
@@ -109,14 +111,22 @@ class InsightsOperator(InstagramBaseOperator):
         self.log.info("Read %d values of %s", len(rows), self.instagram_conn_id)
         return rows
 
-    def _wait_for_calls(self, budget: InsightsBudget, reading: _Reading, rows: list[dict[str, Any]]) -> None:
+    def _wait_for_calls(
+        self, budget: InsightsBudget, reading: _Reading, rows: list[dict[str, Any]]
+    ) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         moment = max(budget.available_at(), CLOCK.now() + shortest_deferral())
         left = [vars(one) for one in reading.pending]
-        self.log.info("The calls for insights of this hour are used up. Reading %d media at %s", len(left), moment)
+        self.log.info(
+            "The calls for insights of this hour are used up. Reading %d media at %s",
+            len(left),
+            moment,
+        )
         self.defer(
-            trigger=DateTimeTrigger(moment=moment), method_name="execute", kwargs={"pending": left, "rows": rows}
+            trigger=DateTimeTrigger(moment=moment),
+            method_name="execute",
+            kwargs={"pending": left, "rows": rows},
         )
 
 
@@ -132,8 +142,12 @@ def read_metrics(given: Any) -> list[str] | None:
     for name in names:
         if name not in known:
             similar = get_close_matches(str(name), known, 1)
-            question = f"Did you mean {similar[0]!r}?" if similar else f"Use some of {', '.join(known)}."
-            raise ValidationError(f"Instagram has no metric {arguments.in_quotes(name)} of posts.", hint=question)
+            question = (
+                f"Did you mean {similar[0]!r}?" if similar else f"Use some of {', '.join(known)}."
+            )
+            raise ValidationError(
+                f"Instagram has no metric {arguments.in_quotes(name)} of posts.", hint=question
+            )
     return names
 
 
@@ -165,7 +179,12 @@ class _Reading:
     """One pass over the media of a task, as far as its calls suffice."""
 
     def __init__(
-        self, conn_id: str, hook: InstagramHook, client: GraphClient, ledger: Ledger, budget: InsightsBudget
+        self,
+        conn_id: str,
+        hook: InstagramHook,
+        client: GraphClient,
+        ledger: Ledger,
+        budget: InsightsBudget,
     ) -> None:
         self.conn_id, self.client, self.ledger, self.budget = conn_id, client, ledger, budget
         self.user_id, self.login = hook.ig_user_id(client), hook.settings.login
@@ -184,7 +203,9 @@ class _Reading:
         if len(media_ids) > 1:  # the list saves a call for each of them
             page = self.client.send(calls.media_list(self.user_id, limit=LONGEST_PAGE))
             newest = {media.id: media for media in page.items}
-        return [_Medium.of(newest.get(one) or self.client.send(calls.media(one))) for one in media_ids]
+        return [
+            _Medium.of(newest.get(one) or self.client.send(calls.media(one))) for one in media_ids
+        ]
 
     def rows(
         self, reader: InsightReader, media: Sequence[_Medium], metrics: Sequence[str] | None
@@ -225,6 +246,8 @@ class _Reading:
         for metric, value in reading.values.items():
             yield {**common, "metric": metric, "value": value, "reason": reading.reason_of(metric)}
         if asks_more and (metrics is None or not NUMBERS.keys().isdisjoint(metrics)):
-            more = read_responses(self.client, medium.media_id, self.ledger.response_edges(common["post_key"])).numbers
+            more = read_responses(
+                self.client, medium.media_id, self.ledger.response_edges(common["post_key"])
+            ).numbers
             for metric in more if metrics is None else more.keys() & set(metrics):
                 yield {**common, "metric": metric, "value": more[metric], "reason": None}

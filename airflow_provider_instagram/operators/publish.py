@@ -19,7 +19,11 @@ from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.operators.base import PUBLISH, AccountTask, InstagramPostLink
 from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.deferral import is_deferrable, shortest_deferral, timeouts_checked_every
+from airflow_provider_instagram.utils.deferral import (
+    is_deferrable,
+    shortest_deferral,
+    timeouts_checked_every,
+)
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
@@ -45,37 +49,45 @@ class PublishingTask(AccountTask):
     def check_live(self, context: Context, post: PublishedPost) -> None:
         """Check that a post that is live is the task's own, before anything of it is told."""
 
-    def check_quota_wait(self, context: Context, available_at: datetime, error: QuotaExhaustedError) -> None:
+    def check_quota_wait(
+        self, context: Context, available_at: datetime, error: QuotaExhaustedError
+    ) -> None:
         """Check that it is worth waiting for the moment at which the account has free quota."""
 
 
 class PublishOperator(InstagramBaseOperator, PublishingTask):
     """Publish a container: one ``post_key``, one post.
 
-    * If the account has no free quota, the task is deferred until it has, unless the container expires before.
+    * If the account has no free quota, the task is deferred until it has, unless the container
+      expires before.
     * If the post already exists, the task returns it and publishes nothing.
-    * If the answer to a request was lost, the task reads the account to find out what happened. It never sends the
-      request again without knowing. If the outcome cannot be determined, it fails with ``OutcomeUnknownError``.
+    * If the answer to a request was lost, the task reads the account to find out what happened. It
+      never sends the request again without knowing. If the outcome cannot be determined, it fails
+      with ``OutcomeUnknownError``.
 
-    Returns ``media_id``, ``permalink``, ``container_id``, ``post_key``, ``published_at``, ``planned_at``, ``late_s``
-    and ``already_published``. ``planned_at`` is ``publish_at`` in UTC, and ``late_s`` how many seconds later the post
-    was published: both are null if it had no time. ``media_id`` and ``permalink`` are null if the post is certainly
-    live, but cannot be told apart from other posts, or if the account's media cannot be listed in the last try. A
-    publication emits an event of the asset ``instagram://<conn_id>/posts``.
+    Returns ``media_id``, ``permalink``, ``container_id``, ``post_key``, ``published_at``,
+    ``planned_at``, ``late_s`` and ``already_published``. ``planned_at`` is ``publish_at`` in UTC,
+    and ``late_s`` how many seconds later the post was published: both are null if it had no time.
+    ``media_id`` and ``permalink`` are null if the post is certainly live, but cannot be told apart
+    from other posts, or if the account's media cannot be listed in the last try. A publication
+    emits an event of the asset ``instagram://<conn_id>/posts``.
 
     :param container_id: The container's id, as returned by CreateContainerOperator.
-    :param post_key: The key under which the post is published exactly once. Default: the key that create recorded for
-        the container, or else ``dag_id/run_id/task_id/map_index``, followed by the pass in a loop.
-    :param publish_at: When to publish: a datetime or ISO 8601 text, with a time zone. The task is deferred until about
-        20 s before.
-    :param max_lateness: How late the post may be published: ``15 minutes``, seconds, or a timedelta. After that, the
-        task fails. Default: a day.
-    :param deferrable: Whether to wait for ``publish_at`` and for quota in the triggerer. With False, the task waits
-        itself, as a place without a triggerer needs it: it holds a worker slot for all that time, and a worker that
-        stops meanwhile costs a retry. None does what ``[operators] default_deferrable`` says, if it is set in the
-        environment, and else waits in the triggerer.
+    :param post_key: The key under which the post is published exactly once. Default: the key that
+        create recorded for the container, or else ``dag_id/run_id/task_id/map_index``, followed by
+        the pass in a loop.
+    :param publish_at: When to publish: a datetime or ISO 8601 text, with a time zone. The task is
+        deferred until about 20 s before.
+    :param max_lateness: How late the post may be published: ``15 minutes``, seconds, or a
+        timedelta. After that, the task fails. Default: a day.
+    :param deferrable: Whether to wait for ``publish_at`` and for quota in the triggerer. With
+        False, the task waits itself, as a place without a triggerer needs it: it holds a worker
+        slot for all that time, and a worker that stops meanwhile costs a retry. None does what
+        ``[operators] default_deferrable`` says, if it is set in the environment, and else waits in
+        the triggerer.
     :param dry_run: Read the container, log what would be published, and stop without waiting.
-    :param multiple_outputs: Whether each part of the result is an XCom too, as in ``publish.output["media_id"]``.
+    :param multiple_outputs: Whether each part of the result is an XCom too, as in
+        ``publish.output["media_id"]``.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
@@ -108,7 +120,9 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         multiple_outputs: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(priority_weight=priority_weight, multiple_outputs=multiple_outputs, **kwargs)
+        super().__init__(
+            priority_weight=priority_weight, multiple_outputs=multiple_outputs, **kwargs
+        )
         self.container_id = container_id
         self.post_key = post_key
         self.publish_at = publish_at
@@ -138,10 +152,20 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         if post_key is None:
             record = Ledger.of(context, self.instagram_conn_id).container(container_id)
             post_key = record.post_key if record else str(Owner.of(context))
-        is_dry_run, is_resumed = arguments.boolean("dry_run", self.is_dry_run) is True, event is not None
+        is_dry_run, is_resumed = (
+            arguments.boolean("dry_run", self.is_dry_run) is True,
+            event is not None,
+        )
         while True:
             try:
-                result = publish(self, context, post_key, container_id, is_dry_run=is_dry_run, is_resumed=is_resumed)
+                result = publish(
+                    self,
+                    context,
+                    post_key,
+                    container_id,
+                    is_dry_run=is_dry_run,
+                    is_resumed=is_resumed,
+                )
             except TaskDeferred as wait:  # noqa: PERF203 -- a wait of minutes
                 if is_deferrable(self.deferrable):
                     raise
@@ -155,8 +179,9 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
     def publication_time(self, context: Context) -> datetime | None:
         """Return when to publish the post, which must not be longer ago than ``max_lateness``, or None for at once.
 
-        :raises ValidationError: If that has passed, or the container, whose id may be in an XCom that users edit, was
-            created under another key. One that no operator has created, such as a hook's, counts.
+        :raises ValidationError: If that has passed, or the container, whose id may be in an XCom
+            that users edit, was created under another key. One that no operator has created, such
+            as a hook's, counts.
         """
         self._refuse_container_of_another_key(context)
         publish_at = arguments.moment("publish_at", self.publish_at)
@@ -234,7 +259,11 @@ def publish(
             at = task.publication_time(context)
             if wait := what.wait_for_time(found.container_id, at, is_resumed=False):
                 _defer(task, what, wait)
-        live = _sent(task, context, what, publisher, found, at, planned_at) if isinstance(found, Free) else found
+        live = (
+            _sent(task, context, what, publisher, found, at, planned_at)
+            if isinstance(found, Free)
+            else found
+        )
     task.check_live(context, live.post)
     if live.already_published:
         what.refuse_another_post(live.post)
@@ -248,8 +277,13 @@ def _publication(
     from airflow_provider_instagram.publishing.publish import Publish
 
     hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
-    waits: dict[str, Any] = {"shortest_wait": shortest_deferral(), "resumes_late_by": timeouts_checked_every()}
-    return Publish(hook, ledger, Try.of(task, context), post_key, container_id, **waits, calendar=calendar)
+    waits: dict[str, Any] = {
+        "shortest_wait": shortest_deferral(),
+        "resumes_late_by": timeouts_checked_every(),
+    }
+    return Publish(
+        hook, ledger, Try.of(task, context), post_key, container_id, **waits, calendar=calendar
+    )
 
 
 def _sent(
@@ -289,5 +323,9 @@ def _reported(context: Context, what: Publish, live: Live) -> dict[str, Any]:
     post, ledger = live.post, what.ledger
     emit_post_event(context, ledger, post, what.calendar)
     if not live.already_published and post.late_s is not None:
-        Stats.timing("instagram.published_late", 1000 * max(0.0, post.late_s), tags={"conn_id": ledger.conn_id})
+        Stats.timing(
+            "instagram.published_late",
+            1000 * max(0.0, post.late_s),
+            tags={"conn_id": ledger.conn_id},
+        )
     return what.result(live)

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, Context, Param, task
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 
-from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    AuthenticationError,
+    InstagramError,
+    ValidationError,
+)
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.operators.base import InstagramRetryPolicy
@@ -21,15 +25,16 @@ if TYPE_CHECKING:
 class RefreshTokenOperator(InstagramBaseOperator):
     """Refresh the access token of an account, and store the new one encrypted in an Airflow Variable.
 
-    A long-lived token that is at least 24 hours old and has not expired can be extended to 60 days. Run this operator
-    daily. Returns ``{"refreshed": …, "expires_at": …}``.
+    A long-lived token that is at least 24 hours old and has not expired can be extended to 60 days.
+    Run this operator daily. Returns ``{"refreshed": …, "expires_at": …}``.
 
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
-    :param on_token_ending: Notifiers or functions that are called with the context if the token is no longer valid, or
-        if it could not be refreshed and expires within 14 days. The context has ``instagram_token``, with ``conn_id``,
-        ``days_left`` (None if the token is not valid or its expiry is unknown), ``expires_at``, ``problem`` and
-        ``connect_page``.
-    :param multiple_outputs: Whether each part of the result is an XCom too, as in ``refresh.output["expires_at"]``.
+    :param on_token_ending: Notifiers or functions that are called with the context if the token is
+        no longer valid, or if it could not be refreshed and expires within 14 days. The context has
+        ``instagram_token``, with ``conn_id``, ``days_left`` (None if the token is not valid or its
+        expiry is unknown), ``expires_at``, ``problem`` and ``connect_page``.
+    :param multiple_outputs: Whether each part of the result is an XCom too, as in
+        ``refresh.output["expires_at"]``.
     """
 
     ui_color = "#fdf1f6"
@@ -54,7 +59,9 @@ class RefreshTokenOperator(InstagramBaseOperator):
         return refresh_token(self.instagram_conn_id, context, self.on_token_ending)
 
 
-def _notifiers(on_token_ending: Sequence[Callable[[Context], Any]]) -> Sequence[Callable[[Context], Any]]:
+def _notifiers(
+    on_token_ending: Sequence[Callable[[Context], Any]],
+) -> Sequence[Callable[[Context], Any]]:
     if isinstance(on_token_ending, (list, tuple)) and all(map(callable, on_token_ending)):
         return on_token_ending
     raise ValidationError(
@@ -70,7 +77,8 @@ def refresh_token(
 
     A token of Facebook or Unified Login cannot be refreshed. Meta tells when it expires.
 
-    :param on_token_ending: Notifiers. If None, a token that cannot be refreshed and expires soon is an error.
+    :param on_token_ending: Notifiers. If None, a token that cannot be refreshed and expires soon is
+        an error.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.utils.pages import reconnect_hint
@@ -97,13 +105,18 @@ def refresh_token(
 
 
 def _alert(
-    hook: InstagramHook, context: Context, problem: InstagramError, on_token_ending: Sequence[Callable[[Context], Any]]
+    hook: InstagramHook,
+    context: Context,
+    problem: InstagramError,
+    on_token_ending: Sequence[Callable[[Context], Any]],
 ) -> bool:
     """Call the notifiers if the token is no longer valid or expires soon, and return whether that is so."""
     from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
     from airflow_provider_instagram.utils.pages import connect_page
 
-    token = None if isinstance(problem, AuthenticationError) else hook.token_manager().current_token()
+    token = (
+        None if isinstance(problem, AuthenticationError) else hook.token_manager().current_token()
+    )
     left = token.time_left(CLOCK.now()) if token else None
     if left is not None and left > EXPIRY_WARNING:
         return False
@@ -123,14 +136,17 @@ def _alert(
 
 
 def refresh_tokens(
-    *, connections: str = "connections", on_token_ending: Sequence[Callable[[Context], Any]] | None = None
+    *,
+    connections: str = "connections",
+    on_token_ending: Sequence[Callable[[Context], Any]] | None = None,
 ) -> None:
     """Add tasks to a DAG that refresh the tokens of several accounts, each in its own mapped task.
 
-    :param connections: The run parameter that lists the connections. If it is empty, the tasks refresh every connection
-        that was connected, used or refreshed before, and those of the environment.
-    :param on_token_ending: As for :class:`RefreshTokenOperator`. By default, the task of a token that cannot be
-        refreshed fails during the last 14 days.
+    :param connections: The run parameter that lists the connections. If it is empty, the tasks
+        refresh every connection that was connected, used or refreshed before, and those of the
+        environment.
+    :param on_token_ending: As for :class:`RefreshTokenOperator`. By default, the task of a token
+        that cannot be refreshed fails during the last 14 days.
     """
     if on_token_ending is not None:
         _notifiers(on_token_ending)
@@ -154,7 +170,9 @@ def refresh_tokens(
             from airflow_provider_instagram.hooks.token_store import VARIABLE_PREFIX
 
             variable = f"{VARIABLE_PREFIX}{conn_id}"
-            raise AirflowSkipException(f"{error}. If it was deleted, delete the Variable {variable!r} too.") from None
+            raise AirflowSkipException(
+                f"{error}. If it was deleted, delete the Variable {variable!r} too."
+            ) from None
 
     refresh.expand(conn_id=list_connections())
 
@@ -167,8 +185,8 @@ def token_refresh_dag(
 ) -> DAG:
     """Return a DAG that refreshes the tokens of all accounts daily, each in a task of its own.
 
-    Its run parameter ``connections`` names the accounts. If it is empty, the DAG refreshes every connection that was
-    connected, used or refreshed before, and those of the environment.
+    Its run parameter ``connections`` names the accounts. If it is empty, the DAG refreshes every
+    connection that was connected, used or refreshed before, and those of the environment.
 
     :param on_token_ending: As for :func:`refresh_tokens`.
     :param dag_arguments: Arguments of the DAG.

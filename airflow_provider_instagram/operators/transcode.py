@@ -39,28 +39,34 @@ ONE_MACHINE = {"LocalExecutor", "SequentialExecutor"}
 class TranscodeOperator(AuthoredTask):
     """Make a video or a picture comply with Instagram's rules, at the lowest cost.
 
-    A file that complies is returned unchanged. If its link has a query, which may be a signature and must not be stored
-    in an XCom, a copy of the file is returned instead. Any other video, also an animated GIF, is converted to an MP4
-    with ffmpeg, and any other picture to a JPEG with Pillow. The result is checked by the same rules before it gets
-    its name. The name of the output contains a digest of the source's content, the profile and the version of the tool,
-    so that finished work is found and not repeated.
+    A file that complies is returned unchanged. If its link has a query, which may be a signature
+    and must not be stored in an XCom, a copy of the file is returned instead. Any other video, also
+    an animated GIF, is converted to an MP4 with ffmpeg, and any other picture to a JPEG with
+    Pillow. The result is checked by the same rules before it gets its name. The name of the output
+    contains a digest of the source's content, the profile and the version of the tool, so that
+    finished work is found and not repeated.
 
-    Returns the path or URI of the compliant file. For a list of sources, returns a list, in which all items have the
-    aspect ratio of the first, as a carousel shows them. The XCom ``report`` contains the tier, the reasons, the
-    warnings, and the measures before and after; for a list of sources, it is a list of these.
+    Returns the path or URI of the compliant file. For a list of sources, returns a list, in which
+    all items have the aspect ratio of the first, as a carousel shows them. The XCom ``report``
+    contains the tier, the reasons, the warnings, and the measures before and after; for a list of
+    sources, it is a list of these.
 
-    :param source: The video or picture: a local path, ``file://``, ``https://``, or a URI that ObjectStoragePath opens.
-        Or a list of these.
-    :param output: The path or URI of the result. If it ends in ``/``, it is a folder or prefix, as a list of sources
-        requires. A name with an ending must end like the result: ``.mp4`` for a video, ``.jpg`` for a picture.
-        Default: next to a local source, or else under ``[instagram] work_prefix``.
+    :param source: The video or picture: a local path, ``file://``, ``https://``, or a URI that
+        ObjectStoragePath opens. Or a list of these.
+    :param output: The path or URI of the result. If it ends in ``/``, it is a folder or prefix, as
+        a list of sources requires. A name with an ending must end like the result: ``.mp4`` for a
+        video, ``.jpg`` for a picture. Default: next to a local source, or else under ``[instagram]
+        work_prefix``.
     :param placement: The profile whose rules apply: ``reels``, ``feed``, ``story`` or ``carousel``.
-    :param fit: How to fit a source of another aspect ratio into the frame: ``pad``, ``blur`` or ``crop``.
-    :param background: The colour around a padded source and behind a transparent one: a name or ``#rrggbb``.
+    :param fit: How to fit a source of another aspect ratio into the frame: ``pad``, ``blur`` or
+        ``crop``.
+    :param background: The colour around a padded source and behind a transparent one: a name or
+        ``#rrggbb``.
     :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
     :param preview: Local path for a JPEG of the first frame. Used only for a single source.
     :param spec: A :class:`~airflow_provider_instagram.media.spec.VideoSpec` or
-        :class:`~airflow_provider_instagram.media.spec.PictureSpec` that replaces the one of the placement.
+        :class:`~airflow_provider_instagram.media.spec.PictureSpec` that replaces the one of the
+            placement.
     """
 
     template_fields: Sequence[str] = (
@@ -147,9 +153,16 @@ def transcode(
 
     task.cancel = Cancel()
     programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
-    options = replace(options or Options(), **programs, on_progress=partial(task.log.info, "%s"), cancel=task.cancel)
+    options = replace(
+        options or Options(),
+        **programs,
+        on_progress=partial(task.log.info, "%s"),
+        cancel=task.cancel,
+    )
     prefix, others = conf.get("instagram", "work_prefix"), executors_on_other_machines()
-    return Transcode(profile, options, work_prefix=prefix, other_machines=others, **more).run(sources)
+    return Transcode(profile, options, work_prefix=prefix, other_machines=others, **more).run(
+        sources
+    )
 
 
 def executors_on_other_machines() -> set[str]:
@@ -163,16 +176,23 @@ def _sources(given: Any, output: Any, preview: Any) -> list[str]:
         return []
     if not isinstance(given, (str, list, tuple)):
         return []
-    sources = [arguments.required_text("source", source) for source in arguments.sequence("source", given)]
+    sources = [
+        arguments.required_text("source", source) for source in arguments.sequence("source", given)
+    ]
     if not sources:
-        raise ValidationError("source is an empty list.", hint="Give at least one video or picture.")
+        raise ValidationError(
+            "source is an empty list.", hint="Give at least one video or picture."
+        )
     output = arguments.text("output", output)
     if output and not output.endswith("/"):
         raise ValidationError(
-            f"output={output!r} is one file, but source is a list.", hint="End output= with / for a folder."
+            f"output={output!r} is one file, but source is a list.",
+            hint="End output= with / for a folder.",
         )
     if arguments.text("preview", preview):
-        raise ValidationError("preview is for one source, but source is a list.", hint="Remove preview=.")
+        raise ValidationError(
+            "preview is for one source, but source is a list.", hint="Remove preview=."
+        )
     return sources
 
 
@@ -180,13 +200,16 @@ def _preview(given: Any) -> str | None:
     preview = arguments.text("preview", given)
     check_ending("preview", preview, ".jpg")
     if preview and preview.endswith("/"):
-        raise ValidationError(f"preview={preview!r} is a folder.", hint="Add the name of a file, and end it in .jpg.")
+        raise ValidationError(
+            f"preview={preview!r} is a folder.", hint="Add the name of a file, and end it in .jpg."
+        )
     return preview
 
 
 def _profile(placement: Any, spec: Any) -> Profile:
     profile = profile_for(
-        (arguments.text("placement", placement) or "reels").lower(), conf.get("instagram", "picture_shapes")
+        (arguments.text("placement", placement) or "reels").lower(),
+        conf.get("instagram", "picture_shapes"),
     )
     spec = arguments.given(spec)
     if spec is None:
@@ -208,5 +231,6 @@ def _check_link(source: str) -> None:
     """Check that a web address is https, so that it can be downloaded."""
     if is_web(source) and not source.lower().startswith("https:"):
         raise ValidationError(
-            f"source={shown(source)!r} is not https.", hint="Write its https:// address, a path, or a URI of storage."
+            f"source={shown(source)!r} is not https.",
+            hint="Write its https:// address, a path, or a URI of storage.",
         )

@@ -1,6 +1,7 @@
 """The Airflow plugin (entry point ``airflow.plugins``): the provider's pages and menu entry.
 
-Logic that a command also needs does not belong here. Every Airflow process loads this module, so it imports little.
+Logic that a command also needs does not belong here. Every Airflow process loads this module, so it
+imports little.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from airflow_provider_instagram.utils.pages import CALENDAR_TAG, PAGES, pages_pa
 
 
 async def answer(
-    scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+    scope: MutableMapping[str, Any],
+    receive: Callable[[], Awaitable[Any]],
+    send: Callable[[Any], Awaitable[None]],
 ) -> None:
     """Answer a request for our pages, and load them at the first request: every Airflow process loads this module."""
     from airflow_provider_instagram.plugin.app import app
 
-    await app({**scope, "airflow_app": scope.get("app")}, receive, send)  # our app replaces the entry "app"
+    # our app replaces the entry "app"
+    await app({**scope, "airflow_app": scope.get("app")}, receive, send)
 
 
 class InstagramPlugin(AirflowPlugin):
@@ -27,17 +31,19 @@ class InstagramPlugin(AirflowPlugin):
 
     name = "instagram"
     fastapi_apps = [{"app": answer, "url_prefix": PAGES, "name": "Instagram"}]  # noqa: RUF012 -- Airflow's own form
-    # A page inside Airflow's frame could not open Meta's login, so this link opens a tab of its own.
+    # A page inside Airflow's frame could not open Meta's login, so this link opens a tab of its
+    # own.
     external_views = [  # noqa: RUF012
         {
             "name": "Instagram",
             "href": f"{pages_path()}/",
             "destination": "nav",
-            # In the menu Admin, beside Connections: at the top level, Airflow 3.3.2 draws a button without a target.
+            # In the menu Admin, beside Connections: at the top level, Airflow 3.3.2 draws a button
+            # without a target.
             "category": "admin",
         },
-        # These pages are frames, not components in Airflow's own page: its styles and its version of React do not reach
-        # them, and their own Content-Security-Policy holds.
+        # These pages are frames, not components in Airflow's own page: its styles and its version
+        # of React do not reach them, and their own Content-Security-Policy holds.
         {
             "name": "Posts",
             "href": f"{pages_path()}/calendar/",
@@ -51,7 +57,8 @@ class InstagramPlugin(AirflowPlugin):
             "href": f"{pages_path()}/calendar/?dag={{DAG_ID}}",
             "url_route": "posts",
             "destination": "dag",
-            # Airflow 3.4 hides the tab on all other DAGs. Airflow 3.3 does not know this, and shows it.
+            # Airflow 3.4 hides the tab on all other DAGs. Airflow 3.3 does not know this, and shows
+            # it.
             "applies_to": {"tags.name": [CALENDAR_TAG]},
         },
     ]

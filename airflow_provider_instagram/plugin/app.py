@@ -20,7 +20,11 @@ from airflow_provider_instagram.accounts import login as meta_login
 from airflow_provider_instagram.accounts.overview import account_summaries, duplicate_warnings
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
-from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    InstagramError,
+    PermissionDeniedError,
+    ValidationError,
+)
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.hooks.logins import read_login, redirect_uri
 from airflow_provider_instagram.plugin import users
@@ -47,7 +51,9 @@ app.include_router(importing_routes.router)
 @app.get("/")
 def overview(user: users.Editor, refreshed: str = "") -> Response:
     """Show all accounts that the user may edit."""
-    lines = account_summaries(conn_id for conn_id in connections.connection_ids() if user.may("PUT", conn_id))
+    lines = account_summaries(
+        conn_id for conn_id in connections.connection_ids() if user.may("PUT", conn_id)
+    )
     return page(
         "overview.html",
         pictures=[line.account.picture_url for line in lines if line.account],
@@ -61,7 +67,9 @@ def overview(user: users.Editor, refreshed: str = "") -> Response:
 @app.get("/connect")
 def connect_form(user: users.Editor, conn_id: str = "") -> Response:
     """Show the form that begins a login."""
-    connection = connections.require_writable(conn_id) if conn_id else connections.StoredConnection("")
+    connection = (
+        connections.require_writable(conn_id) if conn_id else connections.StoredConnection("")
+    )
     user.require("PUT" if connection.exists else "POST", conn_id or None)
     return _form(user, connection)
 
@@ -120,19 +128,32 @@ def start_login(form: CheckedForm, user: users.Editor) -> Response:
     except ValidationError as error:
         return _form(user, connection, form, error)
     answer = RedirectResponse(login_url, 303, {"Cache-Control": "no-store"})
-    is_https, max_age_s = meta_app.redirect_uri.startswith("https:"), int(users.LOGIN_LIFE.total_seconds())
+    is_https, max_age_s = (
+        meta_app.redirect_uri.startswith("https:"),
+        int(users.LOGIN_LIFE.total_seconds()),
+    )
     answer.set_cookie(
-        COOKIE, login.cookie, max_age_s, path=pages_path(), secure=is_https, httponly=True, samesite="lax"
+        COOKIE,
+        login.cookie,
+        max_age_s,
+        path=pages_path(),
+        secure=is_https,
+        httponly=True,
+        samesite="lax",
     )
     return answer
 
 
-def _typed_app(form: Mapping[str, str], connection: connections.StoredConnection) -> meta_login.LoginApp:
+def _typed_app(
+    form: Mapping[str, str], connection: connections.StoredConnection
+) -> meta_login.LoginApp:
     """Return the app to log in to: what was typed, and what an existing connection says.
 
     :raises ValidationError: Something is missing, or not what the connection says.
     """
-    host, account_id, asked = (form.get(name, "").strip() for name in ("host", "account_id", "login"))
+    host, account_id, asked = (
+        form.get(name, "").strip() for name in ("host", "account_id", "login")
+    )
     connection.check_asked(asked, host, account_id)
     meta = read_login(asked or connection.login)
     app_id = form.get("app_id", "").strip() or connection.app_id
@@ -148,8 +169,15 @@ def _typed_app(form: Mapping[str, str], connection: connections.StoredConnection
             "or for the other logins under App settings, Basic.",
         )
     scopes = form.get("scopes", connection.scopes).strip()
-    chosen = (meta, config_id, connection.account_id or account_id, form.get("reauthenticates") == "yes")
-    return meta_login.LoginApp(app_id, app_secret, redirect_uri(), base_url, oauth_host, scopes, *chosen)
+    chosen = (
+        meta,
+        config_id,
+        connection.account_id or account_id,
+        form.get("reauthenticates") == "yes",
+    )
+    return meta_login.LoginApp(
+        app_id, app_secret, redirect_uri(), base_url, oauth_host, scopes, *chosen
+    )
 
 
 @app.get("/callback")
@@ -218,7 +246,9 @@ def refresh(form: CheckedForm, user: users.Editor) -> Response:
     if conn_id not in connections.connection_ids():
         raise HTTPException(404, f"The Instagram connection {conn_id!r} does not exist.")
     done = InstagramHook(conn_id).refresh_token(f"{user.name} on the Instagram page")
-    return RedirectResponse(f"{pages_path()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
+    return RedirectResponse(
+        f"{pages_path()}/?refreshed={'yes' if done.refreshed else 'young'}", 303
+    )
 
 
 @app.get("/covers/{name}.jpg", dependencies=[Depends(get_user)])
@@ -227,9 +257,13 @@ def cover(name: Annotated[str, InPath(pattern=COVER_NAME)]) -> Response:
     try:
         content = read_cover(name)
     except Exception as error:  # each storage has errors of its own
-        raise HTTPException(503, f"[instagram] calendar_snapshots cannot be read: {shown(str(error))}") from error
+        raise HTTPException(
+            503, f"[instagram] calendar_snapshots cannot be read: {shown(str(error))}"
+        ) from error
     if content is None:
-        raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
+        raise HTTPException(
+            404, "[instagram] calendar_snapshots does not contain this cover on this machine."
+        )
     headers = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
     return Response(content, media_type="image/jpeg", headers=headers)
 
@@ -244,7 +278,9 @@ async def refused(request: Request, error: AnyHTTPException) -> Response:
     if error.status_code == 401:
         target = get_auth_manager().get_url_login(next=f"{pages_path()}/")
         return problem(LOG_IN, "Only users of Airflow can see this page.", status=401, login=target)
-    title = {403: "You are not allowed to do this", 404: "Not found"}.get(error.status_code, "Something went wrong")
+    title = {403: "You are not allowed to do this", 404: "Not found"}.get(
+        error.status_code, "Something went wrong"
+    )
     has_pages = not isinstance(error, users.NoPagesError)
     return problem(title, str(error.detail), status=error.status_code, has_pages=has_pages)
 

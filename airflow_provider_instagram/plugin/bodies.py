@@ -20,13 +20,19 @@ MAX_JSON_BYTES: Final = 2_000_000
 NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
 
 
-async def received(request: Request, most_bytes: int, what: str = "request") -> AsyncIterator[bytes]:
+async def received(
+    request: Request, most_bytes: int, what: str = "request"
+) -> AsyncIterator[bytes]:
     """Yield the body of a request in parts.
 
     :raises HTTPException: If it is too large.
     """
-    too_large = HTTPException(413, f"The {what} has more than {most_bytes:,} bytes. Nothing was changed.")
-    if (declared := request.headers.get("content-length", "0")).isdecimal() and not _fits(declared, most_bytes):
+    too_large = HTTPException(
+        413, f"The {what} has more than {most_bytes:,} bytes. Nothing was changed."
+    )
+    if (declared := request.headers.get("content-length", "0")).isdecimal() and not _fits(
+        declared, most_bytes
+    ):
         raise too_large
     size = 0
     try:
@@ -53,10 +59,14 @@ def json_body(kind: Any) -> Any:
                 raise ValueError("a text has NUL, or half of a pair of surrogates")
             return adapter.validate_python(data)
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5])
+            wrong = "; ".join(
+                f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5]
+            )
             raise HTTPException(422, f"{wrong}. Nothing was changed.") from None
         except (ValueError, RecursionError) as error:
-            raise HTTPException(422, f"The request is not valid JSON ({error}). Nothing was changed.") from None
+            raise HTTPException(
+                422, f"The request is not valid JSON ({error}). Nothing was changed."
+            ) from None
 
     return Depends(read)
 

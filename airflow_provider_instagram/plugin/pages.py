@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _FOLDER: Final = Path(__file__).with_name("templates")
-#: StrictUndefined, because a name that a template misspells must fail a test, not vanish from the page.
+#: StrictUndefined, because a name that a template misspells must fail a test, not vanish from the
+#: page.
 templates: Final = Environment(
-    loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(), trim_blocks=True, undefined=StrictUndefined
+    loader=FileSystemLoader(_FOLDER),
+    autoescape=select_autoescape(),
+    trim_blocks=True,
+    undefined=StrictUndefined,
 )
 templates.filters["safe_link"] = safe_link
 _STYLE: Final = (_FOLDER / "style.css").read_text()
@@ -35,7 +39,9 @@ MOST_SOURCES: Final = 100
 #: Where Instagram's pictures of accounts come from.
 _PICTURES: Final = "https://*.cdninstagram.com https://*.fbcdn.net"
 #: Where our form may redirect to: Meta's login, or a sandbox on this machine.
-_LOGINS: Final = "https://www.instagram.com https://www.facebook.com http://127.0.0.1:* http://localhost:*"
+_LOGINS: Final = (
+    "https://www.instagram.com https://www.facebook.com http://127.0.0.1:* http://localhost:*"
+)
 
 
 def page(
@@ -49,17 +55,23 @@ def page(
     """Render a page.
 
     :param pictures: URLs of its pictures, whose origins are allowed in addition to Instagram's.
-    :param logins: Sources that its form may redirect to, in addition to Meta's. They must be parsed, never raw input.
+    :param logins: Sources that its form may redirect to, in addition to Meta's. They must be
+        parsed, never raw input.
     """
     nonce = secrets.token_urlsafe(16)
-    html = templates.get_template(name).render(style=_STYLE, nonce=nonce, root=pages_path(), **context)
-    # The first of two directives with the same name counts, so nothing that follows can allow a script.
+    html = templates.get_template(name).render(
+        style=_STYLE, nonce=nonce, root=pages_path(), **context
+    )
+    # The first of two directives with the same name counts, so nothing that follows can allow a
+    # script.
     policy = (
         f"script-src 'none'; default-src 'none'; style-src 'nonce-{nonce}'; "
         f"img-src data: {_PICTURES}{_sources(str(Origin.of(address) or '') for address in pictures)}; "
         f"form-action 'self' {_LOGINS}{_sources(logins)}; base-uri 'none'; frame-ancestors 'none'"
     )
-    return HTMLResponse(html, status, {**HEADERS, "Content-Security-Policy": policy, "X-Frame-Options": "DENY"})
+    return HTMLResponse(
+        html, status, {**HEADERS, "Content-Security-Policy": policy, "X-Frame-Options": "DENY"}
+    )
 
 
 def _sources(sources: Iterable[str | None]) -> str:

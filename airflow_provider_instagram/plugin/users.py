@@ -1,7 +1,8 @@
 """Check who requests a page and what they may see and do, and seal what travels through their browser.
 
-Airflow serves a plugin's pages to everybody, so each page checks its user: each act needs the right that Airflow asks
-for the same act. What a browser keeps is encrypted with a key that all API workers share.
+Airflow serves a plugin's pages to everybody, so each page checks its user: each act needs the right
+that Airflow asks for the same act. What a browser keeps is encrypted with a key that all API
+workers share.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ from airflow_provider_instagram.utils.urls import Origin
 
 LOGIN_LIFE: Final = timedelta(minutes=10)
 _FORM_LIFE: Final = timedelta(hours=12)
-#: What is sealed, and for how long: a login in its cookie, its way to Instagram and back, the secret that only our own
-#: forms contain, a post that was removed from a calendar, whose links may have signatures, proposed times, and a
-#: file that a form has uploaded, which a browser keeps with what was typed.
+#: What is sealed, and for how long: a login in its cookie, its way to Instagram and back, the
+#: secret that only our own forms contain, a post that was removed from a calendar, whose links may
+#: have signatures, proposed times, and a file that a form has uploaded, which a browser keeps with
+#: what was typed.
 _LIVES: Final = {
     "cookie": LOGIN_LIFE,
     "state": LOGIN_LIFE,
@@ -87,7 +89,9 @@ def opened(purpose: Purpose, seal: str) -> dict[str, Any] | None:
 
 
 def _fernet(purpose: Purpose) -> Fernet:
-    shared = conf.get("core", "fernet_key", fallback="") or conf.get("api_auth", "jwt_secret", fallback="")
+    shared = conf.get("core", "fernet_key", fallback="") or conf.get(
+        "api_auth", "jwt_secret", fallback=""
+    )
     if not shared:
         raise ValidationError(
             "[core] fernet_key is not set, so Airflow would store the passwords of connections as plain text.",
@@ -150,9 +154,17 @@ class PageUser:
 
     def may(self, method: Literal["PUT", "POST"], conn_id: str | None) -> bool:
         """Return whether the user may edit (PUT) or create (POST) a connection."""
-        team = Connection.get_team_name(conn_id) if conn_id and conf.getboolean("core", "multi_team") else None
+        team = (
+            Connection.get_team_name(conn_id)
+            if conn_id and conf.getboolean("core", "multi_team")
+            else None
+        )
         details = ConnectionDetails(conn_id=conn_id, team_name=team)
-        return bool(get_auth_manager().is_authorized_connection(method=method, details=details, user=self.user))
+        return bool(
+            get_auth_manager().is_authorized_connection(
+                method=method, details=details, user=self.user
+            )
+        )
 
     def require(self, method: Literal["PUT", "POST"], conn_id: str | None) -> None:
         """Refuse a user who may not edit or create a connection."""
@@ -186,22 +198,30 @@ Editor = Annotated[PageUser, Depends(_editor)]
 
 def check_form(request: Request, token: str, user: PageUser) -> None:
     """Refuse a form that is not ours, because browsers send Airflow's cookie with the forms of other sites, too."""
-    # The browser chooses the URL of a request, so it counts only if Airflow does not know its own URL.
+    # The browser chooses the URL of a request, so it counts only if Airflow does not know its own
+    # URL.
     ours = Origin.of(conf.get("api", "base_url", fallback="") or str(request.base_url))
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     same_site = site in (None, "same-origin") and origin in (None, str(ours)) and (site or origin)
     if not same_site or opened("form", token) != {"user": user.id}:
         raise HTTPException(
-            403, "This form was not sent from this page, or it is too old. Nothing was changed. Reload the page."
+            403,
+            "This form was not sent from this page, or it is too old. Nothing was changed. Reload the page.",
         )
 
 
 def may(user: PageUser, dag_id: str, rights: Iterable[Right]) -> bool:
     """Return whether a user has all of these rights to a DAG."""
-    team = DagModel.get_team_name(dag_id) if conf.getboolean("core", "multi_team", fallback=False) else None
+    team = (
+        DagModel.get_team_name(dag_id)
+        if conf.getboolean("core", "multi_team", fallback=False)
+        else None
+    )
     details = DagDetails(id=dag_id, team_name=team)
     return all(
-        get_auth_manager().is_authorized_dag(method=method, access_entity=entity, details=details, user=user.user)
+        get_auth_manager().is_authorized_dag(
+            method=method, access_entity=entity, details=details, user=user.user
+        )
         for method, entity in rights
     )
 
@@ -232,8 +252,14 @@ def dag_that_deletes(user: PageUser, account: str) -> str | None:
     """Return the DAG that deletes posts of an account, if there is one and the user may start its runs."""
     dag_id = f"{DELETES}{account}"
     with create_session(scoped=False) as session:
-        found = session.scalar(select(DagModel.dag_id).where(DagModel.dag_id == dag_id, ~DagModel.is_stale))
-    return found if found and may(user, found, (("GET", None), ("POST", DagAccessEntity.RUN))) else None
+        found = session.scalar(
+            select(DagModel.dag_id).where(DagModel.dag_id == dag_id, ~DagModel.is_stale)
+        )
+    return (
+        found
+        if found and may(user, found, (("GET", None), ("POST", DagAccessEntity.RUN)))
+        else None
+    )
 
 
 def may_edit(user: PageUser, dag_id: str) -> bool:
@@ -242,10 +268,14 @@ def may_edit(user: PageUser, dag_id: str) -> bool:
     An approver needs the right to edit the DAG of the posts, so that right does not count.
     """
     is_allowed = conf.getboolean("instagram", "calendar_editing", fallback=False)
-    return is_allowed and may(user, dag_id, READ) and may(user, planner_id(dag_id), (("PUT", None),))
+    return (
+        is_allowed and may(user, dag_id, READ) and may(user, planner_id(dag_id), (("PUT", None),))
+    )
 
 
 def require_read(user: PageUser, dag_id: str) -> None:
     """Refuse a user who may not read a calendar's DAG and its tasks."""
     if not may(user, dag_id, READ):
-        raise HTTPException(403, f"You do not have permission to read the DAG {dag_id!r} and its task instances.")
+        raise HTTPException(
+            403, f"You do not have permission to read the DAG {dag_id!r} and its task instances."
+        )

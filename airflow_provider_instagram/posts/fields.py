@@ -62,7 +62,12 @@ class About:
 @cache
 def declared(model: type[BaseModel]) -> dict[str, About]:
     """Return what is known of the fields of a model, in their order."""
-    return {name: one for name, info in model.model_fields.items() for one in info.metadata if isinstance(one, About)}
+    return {
+        name: one
+        for name, info in model.model_fields.items()
+        for one in info.metadata
+        if isinstance(one, About)
+    }
 
 
 class PlacedTag(TypedDict):
@@ -110,7 +115,9 @@ def _user_name(name: str, value: Any) -> str:
         value = value.get("username")
     user_name = (arguments.text(name, value) or "").lstrip("@")
     if not re.fullmatch(r"[A-Za-z0-9_.]{1,30}", user_name):
-        raise ValidationError(f"{arguments.in_quotes(value)} in {name} is not a valid Instagram user name.")
+        raise ValidationError(
+            f"{arguments.in_quotes(value)} in {name} is not a valid Instagram user name."
+        )
     return user_name
 
 
@@ -121,7 +128,9 @@ def read_alt_text(name: str, value: Any) -> str | None:
     """
     found = arguments.text(name, value)
     if found is not None and len(found) > LONGEST_ALT_TEXT:
-        raise ValidationError(f"{name} has {len(found)} characters.", hint=f"Shorten it to {LONGEST_ALT_TEXT}.")
+        raise ValidationError(
+            f"{name} has {len(found)} characters.", hint=f"Shorten it to {LONGEST_ALT_TEXT}."
+        )
     return found
 
 

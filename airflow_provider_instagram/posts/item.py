@@ -8,7 +8,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.posts.fields import About, UserTag, as_objects, declared, read_alt_text, read_user_tags
+from airflow_provider_instagram.posts.fields import (
+    About,
+    UserTag,
+    as_objects,
+    declared,
+    read_alt_text,
+    read_user_tags,
+)
 from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.utils import arguments
 
@@ -27,7 +34,8 @@ class Item(BaseModel):
     location: str
     kind: ItemKind | None = None
     alt_text: Annotated[
-        str | None, About("A description of the picture.", read_alt_text, "Write a text.", sent_as="alt_text")
+        str | None,
+        About("A description of the picture.", read_alt_text, "Write a text.", sent_as="alt_text"),
     ] = None
     user_tags: Annotated[
         Tags,
@@ -46,10 +54,16 @@ class Item(BaseModel):
         if not isinstance(value, Mapping):
             return cls(location=arguments.required_text("an item of carousel", value))
         own = declared(cls)
-        named = {name: value[name] for name in ItemKind if arguments.given(value.get(name)) is not None}
+        named = {
+            name: value[name] for name in ItemKind if arguments.given(value.get(name)) is not None
+        }
         unknown = sorted(str(name) for name in value if name not in (*ItemKind, *own))
         if len(named) != 1 or unknown:
-            wrong = f"has an unknown key {unknown[0]!r}" if unknown else f"has {' and '.join(named) or 'no media'}"
+            wrong = (
+                f"has an unknown key {unknown[0]!r}"
+                if unknown
+                else f"has {' and '.join(named) or 'no media'}"
+            )
             raise ValidationError(
                 f"An item of carousel {wrong}.",
                 hint="Write a location, or exactly one of video and image, with alt_text and user_tags if you like: "

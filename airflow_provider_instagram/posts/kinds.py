@@ -16,15 +16,31 @@ class PostKind(str, Enum):
     media_type: str | None
     other_words: tuple[str, ...]
 
-    def __new__(cls, value: str, placement: str = "", media_type: str | None = None, *other_words: str) -> PostKind:
+    def __new__(
+        cls, value: str, placement: str = "", media_type: str | None = None, *other_words: str
+    ) -> PostKind:
         """Return the kind whose value is its word in calendars."""
         kind = str.__new__(cls, value)
-        kind._value_, kind.placement, kind.media_type, kind.other_words = value, placement, media_type, other_words
+        kind._value_, kind.placement, kind.media_type, kind.other_words = (
+            value,
+            placement,
+            media_type,
+            other_words,
+        )
         return kind
 
     REEL = "reel", "reels", "REELS", "reels"
     PICTURE = "picture", "feed", None, "image", "photo", "static", "bild", "foto", "grafik"
-    CAROUSEL = "carousel", "feed", "CAROUSEL", "album", "gallery", "slideshow", "karussell", "galerie"
+    CAROUSEL = (
+        "carousel",
+        "feed",
+        "CAROUSEL",
+        "album",
+        "gallery",
+        "slideshow",
+        "karussell",
+        "galerie",
+    )
     STORY = "story", "story", "STORIES", "stories", "storys"
 
     __str__ = str.__str__
@@ -44,19 +60,53 @@ class ItemKind(str, Enum):
         return "a video" if self is ItemKind.VIDEO else "a picture"
 
 
-#: What an author may write. For Meta, a video in the feed is a reel that is shared to the feed. Pictures and carousels
-#: are in the feed in either case, unless they are stories.
+#: What an author may write. For Meta, a video in the feed is a reel that is shared to the feed.
+#: Pictures and carousels are in the feed in either case, unless they are stories.
 Placement = Literal["reels", "feed", "story"]
 PLACEMENTS: Final = get_args(Placement)
 
 #: What to do if Instagram's copyright check finds another's work in a video.
 OnCopyrightMatch = Literal["publish", "hold", "fail"]
 
-VIDEO_ENDINGS: Final = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".wmv")
-PICTURE_ENDINGS: Final = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff")
+VIDEO_ENDINGS: Final = (
+    ".mp4",
+    ".mov",
+    ".m4v",
+    ".avi",
+    ".mkv",
+    ".webm",
+    ".mpg",
+    ".mpeg",
+    ".mts",
+    ".wmv",
+)
+PICTURE_ENDINGS: Final = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".heic",
+    ".heif",
+    ".avif",
+    ".tif",
+    ".tiff",
+)
 #: The names of texts, documents, sounds and archives, which lie beside videos and pictures.
 OTHER_ENDINGS: Final = (
-    *(".txt", ".md", ".rtf", ".srt", ".vtt", ".html", ".json", ".yaml", ".yml", ".xml", ".csv", ".tsv"),
+    *(
+        ".txt",
+        ".md",
+        ".rtf",
+        ".srt",
+        ".vtt",
+        ".html",
+        ".json",
+        ".yaml",
+        ".yml",
+        ".xml",
+        ".csv",
+        ".tsv",
+    ),
     *(".pdf", ".doc", ".docx", ".odt", ".pages", ".xls", ".xlsx", ".ppt", ".pptx", ".key"),
     *(".mp3", ".wav", ".aac", ".m4a", ".flac", ".zip", ".rar", ".7z", ".prproj", ".aep"),
 )
@@ -65,4 +115,10 @@ OTHER_ENDINGS: Final = (
 def kind_by_name(location: str) -> ItemKind | None:
     """Return the kind of a file by the end of its name, or None if the name does not show it. A GIF may be either."""
     suffix = ending(location)
-    return ItemKind.VIDEO if suffix in VIDEO_ENDINGS else ItemKind.PICTURE if suffix in PICTURE_ENDINGS else None
+    return (
+        ItemKind.VIDEO
+        if suffix in VIDEO_ENDINGS
+        else ItemKind.PICTURE
+        if suffix in PICTURE_ENDINGS
+        else None
+    )

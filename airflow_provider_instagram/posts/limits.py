@@ -1,6 +1,7 @@
 """Meta's documented limits of a post and of a comment, and the ones that values break.
 
-The limits of a single value are in the type of its field in :mod:`~airflow_provider_instagram.posts.post`.
+The limits of a single value are in the type of its field in
+:mod:`~airflow_provider_instagram.posts.post`.
 """
 
 from __future__ import annotations
@@ -20,16 +21,18 @@ from airflow_provider_instagram.posts.post import FIELDS, MEDIA, Post, kind_in
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.urls import is_public_url, is_web, shown
 
-# Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is the strictest.
+# Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is
+# the strictest.
 LONGEST_CAPTION: Final = 2200
 MOST_HASHTAGS: Final = 30
-#: Since December 2025, Instagram announces this limit, in a slow roll-out. Meta's API page still says 30.
+#: Since December 2025, Instagram announces this limit, in a slow roll-out. Meta's API page still
+#: says 30.
 ANNOUNCED_HASHTAGS: Final = 5
 MOST_MENTIONS: Final = 20
 FEWEST_ITEMS: Final = 2
 MOST_ITEMS: Final = 10
-# Source: Meta, guidelines for comments that are posted through the API. The unit of the length is undocumented: UTF-16
-# is the strictest.
+# Source: Meta, guidelines for comments that are posted through the API. The unit of the length is
+# undocumented: UTF-16 is the strictest.
 LONGEST_COMMENT: Final = 300
 MOST_HASHTAGS_OF_COMMENT: Final = 4
 MOST_LINKS_OF_COMMENT: Final = 1
@@ -81,7 +84,9 @@ def checked_post(values: Mapping[str, Any]) -> Post:
     return Post(**values)
 
 
-def broken_limits(values: Mapping[str, Any], kind: PostKind, model: type[Post] = Post) -> list[BrokenLimit]:
+def broken_limits(
+    values: Mapping[str, Any], kind: PostKind, model: type[Post] = Post
+) -> list[BrokenLimit]:
     """Return each documented limit that the values of a post of a kind break. A field that it does not take is one."""
     by_kind = list(broken_by_kind(values, kind, model))
     taken = {name: value for name, value in values.items() if kind in declared(model)[name].kinds}
@@ -94,20 +99,31 @@ def broken_by_values(values: Mapping[str, Any], model: type[Post] = Post) -> lis
     if values.get("placement") == "feed" and values.get("share_to_feed") is False:
         message = "placement='feed' and share_to_feed=false contradict each other."
         limits.append(BrokenLimit("placement", message, "Remove one of them."))
-    return [*limits, *_broken_by_add_ons(values), *_broken_by_audio(values), *_broken_by_sponsors(values)]
+    return [
+        *limits,
+        *_broken_by_add_ons(values),
+        *_broken_by_audio(values),
+        *_broken_by_sponsors(values),
+    ]
 
 
 def _broken_by_add_ons(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
     """Yield the limits of polls and comment prompts. Source: Meta, Caption Add-ons, 2026-09-28."""
     poll, prompt = values.get("poll_attachment"), values.get("is_comment_prompt_used")
     if poll and prompt:
-        yield BrokenLimit("poll_attachment", "The post has a poll and a comment prompt.", "Keep one of them.")
+        yield BrokenLimit(
+            "poll_attachment", "The post has a poll and a comment prompt.", "Keep one of them."
+        )
     if (poll or prompt) and not values.get("caption", "?").strip():
         name = "poll_attachment" if poll else "is_comment_prompt_used"
-        yield BrokenLimit(name, f"{name} needs a caption, which is its question.", "Write a caption.")
+        yield BrokenLimit(
+            name, f"{name} needs a caption, which is its question.", "Write a caption."
+        )
     if values.get("is_poll_duration_extended") and "poll_attachment" in values and not poll:
         message = "is_poll_duration_extended is set, but the post has no poll."
-        yield BrokenLimit("is_poll_duration_extended", message, "Add poll_attachment, or remove it.")
+        yield BrokenLimit(
+            "is_poll_duration_extended", message, "Add poll_attachment, or remove it."
+        )
 
 
 def _broken_by_audio(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
@@ -115,7 +131,11 @@ def _broken_by_audio(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
         return
     for name in ("audio_volume", "video_volume"):
         if values.get(name) is not None:
-            yield BrokenLimit(name, f"{name} is set, but the reel has no audio_id.", f"Add audio_id, or remove {name}.")
+            yield BrokenLimit(
+                name,
+                f"{name} is set, but the reel has no audio_id.",
+                f"Add audio_id, or remove {name}.",
+            )
 
 
 def _broken_by_sponsors(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
@@ -132,10 +152,13 @@ def _broken_by_types(values: Mapping[str, Any], model: type[Post]) -> Iterator[B
         for one in error.errors(include_url=False):
             name, ctx = str(one["loc"][0]), one.get("ctx", {})
             if one["type"] == "too_long":
-                yield BrokenLimit(name, f"There are {ctx['actual_length']} {name}.", _at_most(ctx["max_length"]))
+                yield BrokenLimit(
+                    name, f"There are {ctx['actual_length']} {name}.", _at_most(ctx["max_length"])
+                )
             else:
                 value, about = values[name], declared(model)[name]
-                written = shown(value) if about.is_location else value  # its query may contain a signature
+                # its query may contain a signature
+                written = shown(value) if about.is_location else value
                 yield BrokenLimit(name, f"{name} is {arguments.in_quotes(written)}.", about.remedy)
 
 
@@ -146,9 +169,13 @@ def _broken_by_caption(caption: str) -> Iterator[BrokenLimit]:
         message = f"The caption has {length} characters (emoji count as two)."
         yield BrokenLimit("caption", message, f"Shorten it to {LONGEST_CAPTION}.")
     if (hashtags := len(HASHTAG.findall(counted))) > MOST_HASHTAGS:
-        yield BrokenLimit("caption", f"The caption has {hashtags} hashtags.", _at_most(MOST_HASHTAGS))
+        yield BrokenLimit(
+            "caption", f"The caption has {hashtags} hashtags.", _at_most(MOST_HASHTAGS)
+        )
     if (mentions := len(MENTION.findall(counted))) > MOST_MENTIONS:
-        yield BrokenLimit("caption", f"The caption has {mentions} @mentions.", _at_most(MOST_MENTIONS))
+        yield BrokenLimit(
+            "caption", f"The caption has {mentions} @mentions.", _at_most(MOST_MENTIONS)
+        )
 
 
 def broken_by_carousel(items: tuple[Item, ...]) -> Iterator[BrokenLimit]:
@@ -164,13 +191,19 @@ def broken_by_carousel(items: tuple[Item, ...]) -> Iterator[BrokenLimit]:
                     yield BrokenLimit("carousel", message, f"Remove {name} from it.", index)
         else:
             for limit in _broken_by_tags(item.user_tags, PostKind.PICTURE):
-                yield BrokenLimit("carousel", f"Item {index + 1}: {limit.message}", limit.remedy, index)
+                yield BrokenLimit(
+                    "carousel", f"Item {index + 1}: {limit.message}", limit.remedy, index
+                )
 
 
-def broken_by_kind(values: Mapping[str, Any], kind: PostKind, model: type[Post] = Post) -> Iterator[BrokenLimit]:
+def broken_by_kind(
+    values: Mapping[str, Any], kind: PostKind, model: type[Post] = Post
+) -> Iterator[BrokenLimit]:
     """Yield each documented limit that the values of a post of a kind break."""
     if kind is PostKind.STORY and values.get("carousel"):
-        yield BrokenLimit("placement", "A carousel cannot be a story.", "Publish each item as a story of its own.")
+        yield BrokenLimit(
+            "placement", "A carousel cannot be a story.", "Publish each item as a story of its own."
+        )
         return
     for name, value in values.items():
         about = declared(model)[name]
@@ -187,21 +220,29 @@ def broken_by_kind(values: Mapping[str, Any], kind: PostKind, model: type[Post] 
 
 def not_taken(name: str, about: About, kind: PostKind) -> BrokenLimit:
     """Return the limit that a post of a kind breaks with a field that it does not take."""
-    return BrokenLimit(name, f"A {kind} does not take {name}.", about.instead.get(kind, f"Remove {name}."))
+    return BrokenLimit(
+        name, f"A {kind} does not take {name}.", about.instead.get(kind, f"Remove {name}.")
+    )
 
 
 def may_have_video(values: Mapping[str, Any]) -> bool:
     """Return whether an item of a post is a video, or may be one by its name."""
     items: tuple[Item, ...] = values.get("carousel", ())
     kinds = [item.kind or kind_by_name(item.location) for item in items]
-    return values.get("image") is None and (not kinds or any(kind is not ItemKind.PICTURE for kind in kinds))
+    return values.get("image") is None and (
+        not kinds or any(kind is not ItemKind.PICTURE for kind in kinds)
+    )
 
 
 def _broken_by_tags(tags: tuple[UserTag, ...], kind: PostKind) -> Iterator[BrokenLimit]:
     for tag in tags:
         if isinstance(tag, str) and kind is PostKind.PICTURE:
             place = f"{{username: {tag}, x: 0.5, y: 0.4}}"
-            yield BrokenLimit("user_tags", f"The tag of {tag} in a picture has no place.", f"Write where: {place}.")
+            yield BrokenLimit(
+                "user_tags",
+                f"The tag of {tag} in a picture has no place.",
+                f"Write where: {place}.",
+            )
         elif not isinstance(tag, str) and kind is PostKind.REEL:
             name = tag["username"]
             message = f"The tag of {name} in a reel has a place."
@@ -229,7 +270,8 @@ def read_private_message(value: Any) -> str | None:
     message = arguments.text("message", value)
     if message is not None and (size := len(message.encode())) > MOST_BYTES_OF_MESSAGE:
         raise ValidationError(
-            f"The private reply has {size:,} bytes.", hint=f"Shorten it to {MOST_BYTES_OF_MESSAGE:,} bytes in UTF-8."
+            f"The private reply has {size:,} bytes.",
+            hint=f"Shorten it to {MOST_BYTES_OF_MESSAGE:,} bytes in UTF-8.",
         )
     return message
 
@@ -242,11 +284,19 @@ def broken_comment_limits(message: str, option: str = "message") -> Iterator[Bro
         text = f"The comment has {length} characters (emoji count as two)."
         yield BrokenLimit(option, text, f"Shorten it to {LONGEST_COMMENT}.")
     if (hashtags := len(_HASHTAG_OF_COMMENT.findall(counted))) > MOST_HASHTAGS_OF_COMMENT:
-        yield BrokenLimit(option, f"The comment has {hashtags} hashtags.", _at_most(MOST_HASHTAGS_OF_COMMENT))
+        yield BrokenLimit(
+            option, f"The comment has {hashtags} hashtags.", _at_most(MOST_HASHTAGS_OF_COMMENT)
+        )
     if (links := len(_LINK.findall(counted))) > MOST_LINKS_OF_COMMENT:
-        yield BrokenLimit(option, f"The comment has {links} links.", f"At most {MOST_LINKS_OF_COMMENT} is allowed.")
+        yield BrokenLimit(
+            option,
+            f"The comment has {links} links.",
+            f"At most {MOST_LINKS_OF_COMMENT} is allowed.",
+        )
     if message.isupper():
-        yield BrokenLimit(option, "The comment is all in capital letters.", "Write some letters in lower case.")
+        yield BrokenLimit(
+            option, "The comment is all in capital letters.", "Write some letters in lower case."
+        )
 
 
 def caption_warning(caption: str) -> str | None:
@@ -274,7 +324,11 @@ def check_known(known: Mapping[str, Any]) -> None:
     has_items = arguments.given(known.get("carousel")) is not None
     items = broken_by_carousel(values["carousel"]) if has_items else ()
     if "placement" in known and (is_named or len(unknown) == 1):
-        values |= {} if is_named else {unknown[0]: (Item(location="?"),) if unknown[0] == PostKind.CAROUSEL else "?"}
+        values |= (
+            {}
+            if is_named
+            else {unknown[0]: (Item(location="?"),) if unknown[0] == PostKind.CAROUSEL else "?"}
+        )
         limits = broken_limits(values, kind_in(values))
     else:
         limits = broken_by_values(values)
@@ -284,12 +338,28 @@ def check_known(known: Mapping[str, Any]) -> None:
 def _broken_by_links(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
     """Yield each link that neither Instagram nor a worker fetches."""
     found = [(name, values.get(name)) for name in ("video", "image")]
-    found += [(f"item {place} of carousel", item.location) for place, item in enumerate(values.get("carousel", ()), 1)]
+    found += [
+        (f"item {place} of carousel", item.location)
+        for place, item in enumerate(values.get("carousel", ()), 1)
+    ]
     for name, location in found:
-        is_sent = values.get("upload") == "file" and location is not None and location.lower().startswith("https:")
-        if location is not None and is_web(location) and not is_public_url(location) and not is_sent:
-            message = f"{name} is {shown(location)}: a link must be https, in plain ASCII, and public."
-            yield BrokenLimit(name, message, "Write its https:// address, with other characters percent-encoded.")
+        is_sent = (
+            values.get("upload") == "file"
+            and location is not None
+            and location.lower().startswith("https:")
+        )
+        if (
+            location is not None
+            and is_web(location)
+            and not is_public_url(location)
+            and not is_sent
+        ):
+            message = (
+                f"{name} is {shown(location)}: a link must be https, in plain ASCII, and public."
+            )
+            yield BrokenLimit(
+                name, message, "Write its https:// address, with other characters percent-encoded."
+            )
 
 
 def _read(given: Mapping[str, Any]) -> dict[str, Any]:

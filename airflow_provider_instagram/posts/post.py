@@ -58,13 +58,22 @@ def _poll(answers: tuple[str, ...]) -> tuple[str, ...]:
     return answers
 
 
-def _yes_or_no(name: str, says: str, kinds: frozenset[PostKind] = EVERY_KIND, label: str = "") -> About:
+def _yes_or_no(
+    name: str, says: str, kinds: frozenset[PostKind] = EVERY_KIND, label: str = ""
+) -> About:
     return About(says, arguments.boolean, "Write true or false.", kinds, sent_as=name, label=label)
 
 
 def _volume(name: str, says: str) -> About:
     remedy, sent_as = "Write a number from 0 to 100.", "audio_configuration"
-    return About(says, arguments.whole_number, remedy, REEL, sent_as=sent_as, sent=lambda volume: {name: volume})
+    return About(
+        says,
+        arguments.whole_number,
+        remedy,
+        REEL,
+        sent_as=sent_as,
+        sent=lambda volume: {name: volume},
+    )
 
 
 class Post(BaseModel):
@@ -88,7 +97,17 @@ class Post(BaseModel):
             f"A picture: {A_FILE}.",
             arguments.text,
             kinds=PICTURE | STORY,
-            titles=("image", "image file", "photo", "picture", "image url", "photo url", "bild", "bilddatei", "foto"),
+            titles=(
+                "image",
+                "image file",
+                "photo",
+                "picture",
+                "image url",
+                "photo url",
+                "bild",
+                "bilddatei",
+                "foto",
+            ),
             is_location=True,
         ),
     ] = None
@@ -125,7 +144,9 @@ class Post(BaseModel):
         ),
     ] = ""
     placement: Annotated[
-        Annotated[str, AfterValidator(_placement), Field(json_schema_extra={"enum": [*PLACEMENTS]})],
+        Annotated[
+            str, AfterValidator(_placement), Field(json_schema_extra={"enum": [*PLACEMENTS]})
+        ],
         About(
             "reels or feed for a video, story for a video or a picture. Other pictures and carousels are in the feed.",
             read_word("reels"),
@@ -193,12 +214,20 @@ class Post(BaseModel):
     ] = ()
     share_to_feed: Annotated[
         bool | None,
-        _yes_or_no("share_to_feed", "Whether a reel also appears in the feed. If not set, Instagram decides.", REEL),
+        _yes_or_no(
+            "share_to_feed",
+            "Whether a reel also appears in the feed. If not set, Instagram decides.",
+            REEL,
+        ),
     ] = None
     audio_name: Annotated[
         str | None,
         About(
-            "A name for the reel's original sound.", arguments.text, "Write a short text.", REEL, sent_as="audio_name"
+            "A name for the reel's original sound.",
+            arguments.text,
+            "Write a short text.",
+            REEL,
+            sent_as="audio_name",
         ),
     ] = None
     trial_graduation: Annotated[
@@ -249,7 +278,9 @@ class Post(BaseModel):
     is_poll_duration_extended: Annotated[
         bool | None,
         _yes_or_no(
-            "is_poll_duration_extended", "Whether the poll has no end. If not, it ends after three days.", NO_STORY
+            "is_poll_duration_extended",
+            "Whether the poll has no end. If not, it ends after three days.",
+            NO_STORY,
         ),
     ] = None
     is_comment_prompt_used: Annotated[
@@ -262,7 +293,10 @@ class Post(BaseModel):
     ] = None
     is_paid_partnership: Annotated[
         bool | None,
-        _yes_or_no("is_paid_partnership", "Whether to label the post as a paid partnership. Not with Instagram Login."),
+        _yes_or_no(
+            "is_paid_partnership",
+            "Whether to label the post as a paid partnership. Not with Instagram Login.",
+        ),
     ] = None
     branded_content_sponsor_ids: Annotated[
         Annotated[tuple[str, ...], Field(max_length=2)],
@@ -275,7 +309,10 @@ class Post(BaseModel):
         ),
     ] = ()
     is_ai_generated: Annotated[
-        bool | None, _yes_or_no("is_ai_generated", "Whether to label the post as made with AI.", label="Made with AI")
+        bool | None,
+        _yes_or_no(
+            "is_ai_generated", "Whether to label the post as made with AI.", label="Made with AI"
+        ),
     ] = None
     alt_text: Annotated[
         str | None,
@@ -284,7 +321,9 @@ class Post(BaseModel):
             read_alt_text,
             "Write a text.",
             kinds=PICTURE,
-            instead={PostKind.CAROUSEL: "Write it with the item: {image: a.jpg, alt_text: A tree}."},
+            instead={
+                PostKind.CAROUSEL: "Write it with the item: {image: a.jpg, alt_text: A tree}."
+            },
             sent_as="alt_text",
             titles=("alt text", "alt", "image description"),
             lines=2,
@@ -317,13 +356,17 @@ class Post(BaseModel):
     @property
     def appears_in(self) -> str:
         """Where the post appears. A picture or a carousel that is not a story is in the feed, whatever it says."""
-        return self.placement if self.kind in (PostKind.REEL, PostKind.STORY) else self.kind.placement
+        return (
+            self.placement if self.kind in (PostKind.REEL, PostKind.STORY) else self.kind.placement
+        )
 
     @property
     def items(self) -> tuple[Item, ...]:
         """The video, the picture, or the items of the carousel."""
         single = {kind: getattr(self, kind) for kind in ItemKind}
-        return self.carousel or tuple(Item(location=at, kind=kind) for kind, at in single.items() if at is not None)
+        return self.carousel or tuple(
+            Item(location=at, kind=kind) for kind, at in single.items() if at is not None
+        )
 
     @property
     def media(self) -> tuple[str, ...]:
@@ -344,13 +387,22 @@ class Post(BaseModel):
         """Return Meta's parameters of its container, without those of its media."""
         kind = self.kind
         media_type = {"media_type": kind.media_type} if kind.media_type else {}
-        shared = {"share_to_feed": True} if self.placement == "feed" and kind is PostKind.REEL else {}
+        shared = (
+            {"share_to_feed": True} if self.placement == "feed" and kind is PostKind.REEL else {}
+        )
         return {**media_type, **sent(self), **shared}
 
     def without_signatures(self) -> Self:
         """Return the post as it may be stored and shown. The query of a link may be a signature, which is a secret."""
-        links = {name: urls.shown(link) for name in LOCATIONS if (link := getattr(self, name)) is not None}
-        items = (item.model_copy(update={"location": urls.shown(item.location)}) for item in self.carousel)
+        links = {
+            name: urls.shown(link)
+            for name in LOCATIONS
+            if (link := getattr(self, name)) is not None
+        }
+        items = (
+            item.model_copy(update={"location": urls.shown(item.location)})
+            for item in self.carousel
+        )
         changes = {**links, "carousel": tuple(items)}
         same = all(getattr(self, name) == value for name, value in changes.items())
         return self if same else self.model_copy(update=changes)
@@ -361,7 +413,9 @@ FIELDS: Final = declared(Post)
 #: The fields that contain the media. A post has exactly one of them.
 MEDIA: Final = (*map(str, ItemKind), str(PostKind.CAROUSEL))
 #: The fields of a post's container, beside its media.
-OPTIONS: Final = tuple(name for name, about in FIELDS.items() if about.sent_as or name == "placement")
+OPTIONS: Final = tuple(
+    name for name, about in FIELDS.items() if about.sent_as or name == "placement"
+)
 LOCATIONS: Final = tuple(name for name, about in FIELDS.items() if about.is_location)
 
 

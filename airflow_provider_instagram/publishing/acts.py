@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.exceptions import NotReadyError, OutcomeUnknownError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    NotReadyError,
+    OutcomeUnknownError,
+    ValidationError,
+)
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.listing import comments_since, read_after_create, replies_since
+from airflow_provider_instagram.graph.listing import (
+    comments_since,
+    read_after_create,
+    replies_since,
+)
 from airflow_provider_instagram.ledger.ledger import CommentLedger, digest
 from airflow_provider_instagram.publishing.outcome import CLOCK_TOLERANCE
 from airflow_provider_instagram.utils import arguments
@@ -19,7 +27,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.models import Comment
     from airflow_provider_instagram.ledger.records import Intent, Owner
 
-#: Source: Meta, Private Replies, Limitations. A comment on a live video is answered while it is live.
+#: Source: Meta, Private Replies, Limitations. A comment on a live video is answered while it is
+#: live.
 PRIVATE_REPLY_WITHIN: Final = timedelta(days=7)
 
 
@@ -49,7 +58,10 @@ class Trace:
         return (
             digest(comment.text or "") == self.intent.text
             and (None in (comment.username, self.username) or comment.username == self.username)
-            and (comment.timestamp is None or comment.timestamp <= self.in_effect_by + CLOCK_TOLERANCE)
+            and (
+                comment.timestamp is None
+                or comment.timestamp <= self.in_effect_by + CLOCK_TOLERANCE
+            )
             and not self.ledger.knows_comment(comment.id)
         )
 
@@ -83,12 +95,18 @@ class Act:
         return f"{self.name}:{given or default}"
 
 
-def _written(listed: Callable[[GraphClient, str, datetime], Iterator[Comment]]) -> Callable[[Trace], str | None]:
+def _written(
+    listed: Callable[[GraphClient, str, datetime], Iterator[Comment]],
+) -> Callable[[Trace], str | None]:
     """Return what finds a comment among those that are listed since a time."""
 
     def find(trace: Trace) -> str | None:
         since = trace.intent.when - CLOCK_TOLERANCE
-        found = [comment for comment in listed(trace.client, trace.target, since) if trace.may_be(comment)]
+        found = [
+            comment
+            for comment in listed(trace.client, trace.target, since)
+            if trace.may_be(comment)
+        ]
         if len(found) == 1 and None not in (trace.username, found[0].username, found[0].timestamp):
             return found[0].id
         if found:
@@ -137,7 +155,8 @@ def _prepare_to_hide(client: GraphClient, comment_id: str, _: datetime) -> str |
     username = _username(client, comment.media_id)
     if username is not None and comment.username == username:
         raise ValidationError(
-            f"Comment {comment_id} is the account's own, which Instagram always shows.", hint="Delete it in the app."
+            f"Comment {comment_id} is the account's own, which Instagram always shows.",
+            hint="Delete it in the app.",
         )
     return username
 
@@ -181,8 +200,12 @@ SWITCH_OFF: Final = Act(
     "switch off the comments of media",
     lambda given: arguments.media_id("media_id", given),
     _username,
-    lambda client, media_id, _: media_id if client.send(calls.switch_off_comments(media_id)) else "",
-    lambda trace: None if trace.client.send(calls.is_comment_enabled(trace.target)) else trace.target,
+    lambda client, media_id, _: (
+        media_id if client.send(calls.switch_off_comments(media_id)) else ""
+    ),
+    lambda trace: (
+        None if trace.client.send(calls.is_comment_enabled(trace.target)) else trace.target
+    ),
 )
 REPLY: Final = Act(
     "reply",
@@ -212,7 +235,9 @@ def private_reply(sender: Callable[[GraphClient], str]) -> Act:
         "reply privately to comment",
         lambda given: arguments.comment_id("comment_id", given),
         _prepare_private_reply,
-        lambda client, comment_id, text: client.send(calls.private_reply(sender(client), comment_id, text)),
+        lambda client, comment_id, text: client.send(
+            calls.private_reply(sender(client), comment_id, text)
+        ),
         _cannot_tell,
         "Look at the messages of the account in the Instagram app. If the private reply is there, mark this task as "
         "successful. If it is not, and still not an hour later, run `{forget}` and clear this task.",

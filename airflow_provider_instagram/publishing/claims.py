@@ -11,12 +11,16 @@ from uuid import uuid4
 
 from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.ledger.records import Claim, Intent, Owner
-from airflow_provider_instagram.publishing.outcome import POST_VISIBLE_WITHIN, REQUEST_IN_EFFECT_WITHIN
+from airflow_provider_instagram.publishing.outcome import (
+    POST_VISIBLE_WITHIN,
+    REQUEST_IN_EFFECT_WITHIN,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.ledger import Ledger
 
-# Makes two owners collide early, where a collision costs nothing. The exclusion does not depend on this pause.
+# Makes two owners collide early, where a collision costs nothing. The exclusion does not depend on
+# this pause.
 SETTLING_S = 2.0
 # Another owner may need this long to settle a lost answer.
 WAIT_FOR_OTHER_OWNERS = REQUEST_IN_EFFECT_WITHIN + POST_VISIBLE_WITHIN + timedelta(seconds=10)
@@ -35,11 +39,12 @@ class PostClaims:
     5. writes its own intent (the fence: Airflow refuses the write if the try is no longer current),
     6. reads the claim again, and sends the request only if the claim is still its own.
 
-    When an owner passes step 6, its intent is written, and its claim is the latest. So every rival either claimed
-    earlier, and finds this claim in step 6, or claims later, and finds the intent in step 1 or step 4.
+    When an owner passes step 6, its intent is written, and its claim is the latest. So every rival
+    either claimed earlier, and finds this claim in step 6, or claims later, and finds the intent in
+    step 1 or step 4.
 
-    If the process dies before step 5, nothing was sent, and the next claim replaces this one. If it dies after step 5,
-    its intent stays open until the next owner settles it.
+    If the process dies before step 5, nothing was sent, and the next claim replaces this one. If it
+    dies after step 5, its intent stays open until the next owner settles it.
 
     :param is_alive: Returns whether another owner may still be at work.
     """
@@ -57,7 +62,9 @@ class PostClaims:
         give_up_at = self.ledger.clock() + WAIT_FOR_OTHER_OWNERS
         while True:
             if (other := self._other_at_work(post_key)) is None:
-                undecided = {intent.claim.owner for intent in self.ledger.open_intents(post_key)} - {self.owner}
+                undecided = {
+                    intent.claim.owner for intent in self.ledger.open_intents(post_key)
+                } - {self.owner}
                 claim = Claim(self.owner, uuid4().hex, sorted(undecided, key=str))
                 self.ledger.record_claim(post_key, claim)
                 self.sleep(SETTLING_S)
@@ -94,8 +101,13 @@ class PostClaims:
         intent = self.ledger.intent(post_key)
         if self.ledger.is_settled(post_key):
             return None
-        claims = (self.ledger.claim(post_key), None if intent is None or intent.withdrawn else intent.claim)
-        owners = {claim.owner for claim in claims if claim is not None and claim.owner != self.owner}
+        claims = (
+            self.ledger.claim(post_key),
+            None if intent is None or intent.withdrawn else intent.claim,
+        )
+        owners = {
+            claim.owner for claim in claims if claim is not None and claim.owner != self.owner
+        }
         return next((owner for owner in owners if self.is_alive(owner)), None)
 
     def _held_by(self, owner: Owner, post_key: str) -> TransientError:

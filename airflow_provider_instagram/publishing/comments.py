@@ -10,7 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.exceptions import InstagramError, OutcomeUnknownError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    InstagramError,
+    OutcomeUnknownError,
+    ValidationError,
+)
 from airflow_provider_instagram.ledger.ledger import CommentLedger, digest
 from airflow_provider_instagram.ledger.records import CommentRecord, Intent, Owner, Try
 from airflow_provider_instagram.publishing.acts import COMMENT, Act, Trace
@@ -43,7 +47,9 @@ class Comment:
     attempt: Try
     act: Act = COMMENT
 
-    def run(self, target: Any, message: str | None, comment_key: str | None) -> CommentRecord | Skipped:
+    def run(
+        self, target: Any, message: str | None, comment_key: str | None
+    ) -> CommentRecord | Skipped:
         """Return what a key led to, and do it if that is not recorded.
 
         :param target: The post or the comment, as the author of a DAG passes it.
@@ -58,18 +64,26 @@ class Comment:
         key = self.act.key(comment_key, self.attempt.owner, target_id)
         if (record := recorded_comment(self.ledger, key, target_id)) is None:
             with self.connect() as client:
-                writer = CommentWriter(client, self.ledger, self.attempt.owner, self.attempt.is_alive, act=self.act)
+                writer = CommentWriter(
+                    client, self.ledger, self.attempt.owner, self.attempt.is_alive, act=self.act
+                )
                 record = writer.get_or_write(key, target_id, message)
         if record.text not in (None, digest(message)):
-            log.warning("The key %s has a comment with another text, so this message is not written.", key)
-        log.info("The key %s is done: %s %s, as %s", key, self.act.verb, target_id, record.comment_id)
+            log.warning(
+                "The key %s has a comment with another text, so this message is not written.", key
+            )
+        log.info(
+            "The key %s is done: %s %s, as %s", key, self.act.verb, target_id, record.comment_id
+        )
         return record
 
 
 def _is_of_dry_run(published: Any) -> bool:
     """Return whether this is what PublishOperator returns after a dry run: no time of publication, and no media id."""
     return (
-        isinstance(published, dict) and published.get("media_id") is None and published.get("published_at", "") is None
+        isinstance(published, dict)
+        and published.get("media_id") is None
+        and published.get("published_at", "") is None
     )
 
 
@@ -107,14 +121,16 @@ class CommentWriter:
         """Return the comment of a key, and write it if it does not exist.
 
         1. The ledger has the comment: return it.
-        2. Read the post or the comment, which may be too new for Instagram to know it, and the account's user name.
+        2. Read the post or the comment, which may be too new for Instagram to know it, and the
+           account's user name.
         3. Claim the key.
-        4. For each open intent, read the comments there until the outcome is certain. If it led to a comment, record
-           the comment and return it. If not, withdraw the intent.
+        4. For each open intent, read the comments there until the outcome is certain. If it led to
+           a comment, record the comment and return it. If not, withdraw the intent.
         5. Write the intent. This write is the fence: from here on, a comment may exist.
         6. Send the request, and record the comment.
 
-        If the process dies before step 5, nothing was sent. If it dies after step 5, the next try settles the intent.
+        If the process dies before step 5, nothing was sent. If it dies after step 5, the next try
+        settles the intent.
 
         :raises OutcomeUnknownError: If the comment may be live, and no read can determine that.
         :raises TransientError: If another owner writes the comment.
@@ -123,13 +139,21 @@ class CommentWriter:
         if (record := recorded_comment(self.ledger, comment_key, target)) is not None:
             return record
         username = self.act.prepare(self.client, target, self.ledger.clock())
-        claims = PostClaims(replace(self.ledger, text=digest(message)), self.owner, self.is_alive, self.sleep)
+        claims = PostClaims(
+            replace(self.ledger, text=digest(message)), self.owner, self.is_alive, self.sleep
+        )
         claim = claims.acquire(comment_key)
         if (record := recorded_comment(self.ledger, comment_key, target)) is not None:
             return record
         for intent in self.ledger.open_intents(comment_key, self.owner):
             claims.check_abandoned(intent)
-            log.info("%s started to %s %s at %s", intent.claim.owner, self.act.verb, intent.container_id, intent.at)
+            log.info(
+                "%s started to %s %s at %s",
+                intent.claim.owner,
+                self.act.verb,
+                intent.container_id,
+                intent.at,
+            )
             if (found := self._settle(intent, username, sent_by=intent.when)) is not None:
                 return _checked(self.ledger, found, target)
             self.ledger.withdraw(intent)
@@ -150,14 +174,22 @@ class CommentWriter:
         """Find out what a request did that ended with an error."""
         if not error.outcome_unknown:
             return None
-        log.warning("Whether this took effect is unknown: %s %s: %s", self.act.verb, intent.container_id, error)
+        log.warning(
+            "Whether this took effect is unknown: %s %s: %s",
+            self.act.verb,
+            intent.container_id,
+            error,
+        )
         found = self._settle(intent, username, sent_by=self.ledger.clock())
-        if found is None and isinstance(error, OutcomeUnknownError):  # Instagram reports a duplicate
+        # Instagram reports a duplicate
+        if found is None and isinstance(error, OutcomeUnknownError):
             error.hint = self.ledger.how_to_settle(intent.post_key)
             raise error
         return found
 
-    def _settle(self, intent: Intent, username: str | None, sent_by: datetime) -> CommentRecord | None:
+    def _settle(
+        self, intent: Intent, username: str | None, sent_by: datetime
+    ) -> CommentRecord | None:
         """Read until it is certain whether a request took effect.
 
         :param sent_by: When its request was sent at the latest.
@@ -170,13 +202,17 @@ class CommentWriter:
         while True:
             is_last = self.ledger.clock() >= give_up_at
             if (comment_id := self.act.find(trace)) is not None:
-                log.info("It took effect: %s %s: %s", self.act.verb, intent.container_id, comment_id)
+                log.info(
+                    "It took effect: %s %s: %s", self.act.verb, intent.container_id, comment_id
+                )
                 return self._record(intent, comment_id)
             if is_last:
                 return None
             self.sleep(READ_AGAIN_AFTER.total_seconds())
 
     def _record(self, intent: Intent, comment_id: str) -> CommentRecord:
-        record = CommentRecord(intent.post_key, intent.container_id, comment_id, self.ledger.now(), intent.text)
+        record = CommentRecord(
+            intent.post_key, intent.container_id, comment_id, self.ledger.now(), intent.text
+        )
         self.ledger.record_comment(record)
         return record

@@ -40,11 +40,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How many containers are created in a round, if each one fails. A fetch that failed counts only if it may have been
-#: the file instead.
+#: How many containers are created in a round, if each one fails. A fetch that failed counts only if
+#: it may have been the file instead.
 MOST_CONTAINERS = 3
 #: What a lost answer to create means.
-UNUSED: Final = "If Instagram has created a container, nothing publishes it, and it expires by itself."
+UNUSED: Final = (
+    "If Instagram has created a container, nothing publishes it, and it expires by itself."
+)
 MOST_DOUBTFUL_FETCHES = 8
 SPONSORS: Final = "branded_content_sponsor_ids"
 #: An Instagram user id, beside which a user name may have digits only, too.
@@ -70,7 +72,9 @@ class PreparedCarousel:
     videos: list[str]
 
 
-def content_of(post: Post, sources: Sequence[MediaSource], contents: Sequence[str] | None = None) -> str:
+def content_of(
+    post: Post, sources: Sequence[MediaSource], contents: Sequence[str] | None = None
+) -> str:
     """Return the digest of the media and options of a post.
 
     :param contents: The digests of the items of a carousel, if they are known.
@@ -95,17 +99,18 @@ class ContainerCreator:
 
     A carousel:
 
-    1. For each item, find its container in the ledger, or create one and record it. One after the other, so that a
-       process that dies leaves at most one container that no record names.
+    1. For each item, find its container in the ledger, or create one and record it. One after the
+       other, so that a process that dies leaves at most one container that no record names.
     2. Upload what is missing of the videos, several at the same time.
     3. The caller waits until all items are processed.
     4. Create the parent, and record it.
 
-    If the process dies at any step, the next try finds the recorded containers, and continues their uploads. An error
-    says that Instagram refuses, or that no further container is worth creating.
+    If the process dies at any step, the next try finds the recorded containers, and continues their
+    uploads. An error says that Instagram refuses, or that no further container is worth creating.
 
     :param client: An open client of the account.
-    :param publish_at: When the post will be published. A container that expires earlier is not reused.
+    :param publish_at: When the post will be published. A container that expires earlier is not
+        reused.
     :param round: The round of the task. The containers that failed in it are counted.
     :param try_number: Which try of the task this is in its round, from 1.
     """
@@ -125,8 +130,13 @@ class ContainerCreator:
             return kept
         parameters = self.post.parameters()
         content = content_of(self.post, [source])
-        reused = self._reusable(self.ledger.containers(self.post_key), content, is_same=source.is_read)
-        record, status = reused or (self._create(self._draft(content, source.kind), source, parameters), None)
+        reused = self._reusable(
+            self.ledger.containers(self.post_key), content, is_same=source.is_read
+        )
+        record, status = reused or (
+            self._create(self._draft(content, source.kind), source, parameters),
+            None,
+        )
         if (rest := self._unfinished_upload(record, status, source)) is not None:
             self._upload(rest)
         return record.container_id
@@ -144,7 +154,9 @@ class ContainerCreator:
         unread: dict[ItemKind, list[str]] = {ItemKind.PICTURE: [], ItemKind.VIDEO: []}
         for place, (item, source) in enumerate(items):
             kind, own = PostKind.CAROUSEL, [record for record in known if record.item == place]
-            draft = ContainerRecord("", self.post_key, "", contents[place], kind=kind, shows=source.kind, item=place)
+            draft = ContainerRecord(
+                "", self.post_key, "", contents[place], kind=kind, shows=source.kind, item=place
+            )
             reused = self._reusable(own, contents[place], is_same=source.is_read)
             record, status = reused or (self._create(draft, source, item.parameters()), None)
             child_ids.append(record.container_id)
@@ -153,7 +165,9 @@ class ContainerCreator:
             if (rest := self._unfinished_upload(record, status, source)) is not None:
                 uploads.append(rest)
         self._upload_all(uploads)
-        return PreparedCarousel(content, child_ids, unread[ItemKind.PICTURE], unread[ItemKind.VIDEO])
+        return PreparedCarousel(
+            content, child_ids, unread[ItemKind.PICTURE], unread[ItemKind.VIDEO]
+        )
 
     def get_or_create_parent(self, content: str, child_ids: list[str]) -> str:
         """Return the parent of a carousel whose items are all processed: step 4."""
@@ -181,14 +195,17 @@ class ContainerCreator:
         """
         for intent in self.ledger.open_intents(self.post_key):
             if self._may_be_published(intent):
-                log.info("Keeping container %s, because it may be published already", intent.container_id)
+                log.info(
+                    "Keeping container %s, because it may be published already", intent.container_id
+                )
                 return intent.container_id
         return None
 
     def _may_be_published(self, intent: Intent) -> bool:
         """Read a container that has an open intent.
 
-        :return: Whether the container is usable or published. If False, it expired unpublished and may be replaced.
+        :return: Whether the container is usable or published. If False, it expired unpublished and
+            may be replaced.
         :raises OutcomeUnknownError: If the outcome cannot be determined.
         """
         try:
@@ -209,11 +226,15 @@ class ContainerCreator:
         :param is_same: Whether the media are known to be the same, not only their names.
         """
         at = self.publish_at
-        same = [one for one in records if one.content == content and (at is None or one.lives_until(at))]
+        same = [
+            one for one in records if one.content == content and (at is None or one.lives_until(at))
+        ]
         status = self._status_if_usable(same, is_same=is_same) if same else None
         return None if status is None else (same[-1], status)
 
-    def _status_if_usable(self, records: list[ContainerRecord], *, is_same: bool) -> ContainerStatus | None:
+    def _status_if_usable(
+        self, records: list[ContainerRecord], *, is_same: bool
+    ) -> ContainerStatus | None:
         """Return the status of the latest container, or None if a new one should replace it."""
         latest = records[-1]
         failure: InstagramError | None
@@ -222,7 +243,9 @@ class ContainerCreator:
         except NotReadyError as error:
             if self.ledger.clock() - datetime.fromisoformat(latest.created_at) < VISIBLE_WITHIN:
                 raise
-            failure = ContainerExpiredError(f"Container {latest.container_id} no longer exists: {error.message}")
+            failure = ContainerExpiredError(
+                f"Container {latest.container_id} no longer exists: {error.message}"
+            )
             new_containers = MOST_CONTAINERS
         else:
             failure, new_containers = status.failure(), status.new_containers
@@ -247,16 +270,20 @@ class ContainerCreator:
     def _draft(self, content: str, shows: ItemKind | None) -> ContainerRecord:
         caption = digest(self.post.caption)
         edges = edges_of(self.post.parameters())
-        return ContainerRecord("", self.post_key, "", content, caption, kind=self.post.kind, shows=shows, edges=edges)
+        return ContainerRecord(
+            "", self.post_key, "", content, caption, kind=self.post.kind, shows=shows, edges=edges
+        )
 
     def _create(
         self, draft: ContainerRecord, source: MediaSource | None, parameters: dict[str, Any]
     ) -> ContainerRecord:
         """Create a container, and record it.
 
-        If the process dies before the record is written, the container stays unknown, is never published, and expires.
+        If the process dies before the record is written, the container stays unknown, is never
+        published, and expires.
 
-        :param source: Its video or picture, which is not sent yet. None for the parent of a carousel.
+        :param source: Its video or picture, which is not sent yet. None for the parent of a
+            carousel.
         :raises MediaNotFetchedError: If Instagram could not fetch a link.
         """
         draft = replace(draft, round=self.round or None)
@@ -278,7 +305,9 @@ class ContainerCreator:
                 error.hint = " ".join(filter(None, (UNUSED, error.hint)))
             raise
         uri = container.upload_uri
-        record = replace(draft, container_id=container.id, created_at=self.ledger.now(), upload_uri=uri)
+        record = replace(
+            draft, container_id=container.id, created_at=self.ledger.now(), upload_uri=uri
+        )
         self.ledger.record_container(record)
         log.info("Created container %s", container.id)
         if source is not None and source.video_file is not None and uri is None:
@@ -296,7 +325,9 @@ class ContainerCreator:
         if (sponsors := parameters.get(SPONSORS)) is None:
             return parameters
         ids = [
-            one if _ID.fullmatch(one) else self.client.send(calls.account_of_name(self.ig_user_id, one)).user_id
+            one
+            if _ID.fullmatch(one)
+            else self.client.send(calls.account_of_name(self.ig_user_id, one)).user_id
             for one in sponsors
         ]
         return {**parameters, SPONSORS: ids}
@@ -307,7 +338,9 @@ class ContainerCreator:
             self._upload(uploads[0])
             return
         with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
-            sent = [pool.submit(contextvars.copy_context().run, self._upload, one) for one in uploads]
+            sent = [
+                pool.submit(contextvars.copy_context().run, self._upload, one) for one in uploads
+            ]
         for one in sent:
             one.result()
 
@@ -317,9 +350,19 @@ class ContainerCreator:
         def log_progress(sent: int, total: int) -> None:
             if throttle.is_due():
                 per_s = max(1.0, (sent - offset) / throttle.elapsed_s)
-                log.info("%.0f %%, %.1f MB/s, %.0f s left", 100 * sent / total, per_s / 1e6, (total - sent) / per_s)
+                log.info(
+                    "%.0f %%, %.1f MB/s, %.0f s left",
+                    100 * sent / total,
+                    per_s / 1e6,
+                    (total - sent) / per_s,
+                )
 
-        log.info("Uploading %s (%s bytes) from byte %s", name, f"{rest.video.stat().st_size:,}", f"{offset:,}")
+        log.info(
+            "Uploading %s (%s bytes) from byte %s",
+            name,
+            f"{rest.video.stat().st_size:,}",
+            f"{offset:,}",
+        )
         replace(rest, on_progress=log_progress).send()
         log.info("Uploaded %s", name)
 
@@ -333,7 +376,9 @@ class ContainerCreator:
         if status is None:
             return upload
         received = status.bytes_transferred or 0
-        waits_for_bytes = status.state is ContainerState.IN_PROGRESS and status.uploading.status != "complete"
+        waits_for_bytes = (
+            status.state is ContainerState.IN_PROGRESS and status.uploading.status != "complete"
+        )
         if waits_for_bytes and received < source.video_file.stat().st_size:
             return replace(upload, offset=received)
         return None

@@ -18,11 +18,26 @@ from airflow_provider_instagram.exceptions import (
     PermissionDeniedError,
     ValidationError,
 )
-from airflow_provider_instagram.graph.capabilities import STORIES, Capability, MetaLogin, missing, needed_by
+from airflow_provider_instagram.graph.capabilities import (
+    STORIES,
+    Capability,
+    MetaLogin,
+    missing,
+    needed_by,
+)
 from airflow_provider_instagram.graph.errors import Cause, cause_of
-from airflow_provider_instagram.graph.readiness import LOOK_PAUSES_S, still_processing, wait_until_ready
+from airflow_provider_instagram.graph.readiness import (
+    LOOK_PAUSES_S,
+    still_processing,
+    wait_until_ready,
+)
 from airflow_provider_instagram.ledger.insights import record_refusal
-from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, ContainerRecord, Try
+from airflow_provider_instagram.ledger.records import (
+    CONTAINER_LIFE,
+    EXPIRY_MARGIN,
+    ContainerRecord,
+    Try,
+)
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.posts.limits import caption_warning
@@ -57,8 +72,10 @@ class Order:
     """What to create a container of.
 
     :param post: The post, with the kind of each item.
-    :param waits: Whether to wait until Instagram has processed the container. None: only if it fetches the media.
-    :param checks: What must be true of the file of each item. Empty if the author of the DAG named them.
+    :param waits: Whether to wait until Instagram has processed the container. None: only if it
+        fetches the media.
+    :param checks: What must be true of the file of each item. Empty if the author of the DAG named
+        them.
     """
 
     post: Post
@@ -87,7 +104,8 @@ class Create:
         """Return the post's container. Create it unless the ledger has it, send the media, and wait for it.
 
         :return: None if the container has failed, and a new one may help.
-        :raises MediaNotFetchedError: If Instagram could not fetch the media. ``retry_after`` says when it may.
+        :raises MediaNotFetchedError: If Instagram could not fetch the media. ``retry_after`` says
+            when it may.
         :raises InstagramError: If Instagram refuses, or no further container is worth creating.
         """
         if (warning := caption_warning(order.post.caption)) is not None:
@@ -95,7 +113,12 @@ class Create:
         self._check_expiry(order.publish_at)
         if (post := self.ledger.post(self.post_key)) is not None:
             self._check_is_own(post, order)
-            log.info("%s is already published, from container %s: %s", self.post_key, post.container_id, post.origin)
+            log.info(
+                "%s is already published, from container %s: %s",
+                self.post_key,
+                post.container_id,
+                post.origin,
+            )
             return post.container_id
         needed = needed_by(order.post.parameters())
         if not self.ledger.containers(self.post_key):
@@ -153,14 +176,17 @@ class Create:
             yield
         except MediaNotFetchedError as error:
             error.retry_after = pause_before_retry(self.ledger, self.post_key, self.attempt.number)
-            log.warning("Instagram fetches it again in %s, if the task has a retry left.", error.retry_after)
+            log.warning(
+                "Instagram fetches it again in %s, if the task has a retry left.", error.retry_after
+            )
             raise
 
     @contextmanager
     def _refusals(self, publishing: Capability, *special: Capability) -> Iterator[None]:
         """Record what Instagram refuses for want of a permission, so that people see it for a day, or until it works.
 
-        Publishing is refused, unless the post needs something that not each account that may publish has.
+        Publishing is refused, unless the post needs something that not each account that may
+        publish has.
 
         :param special: What the post needs beside publishing.
         """
@@ -189,7 +215,10 @@ class Create:
         """Send the media, with links instead of bytes if the account is not allowed to upload and there are links."""
         items, upload = order.post.items, order.post.upload
         try:
-            with open_sources(items, upload, order.checks) as sources, self._creator(order) as creator:
+            with (
+                open_sources(items, upload, order.checks) as sources,
+                self._creator(order) as creator,
+            ):
                 return self._container(creator, sources)
         except PermissionDeniedError as error:
             videos = [item.location for item in items if item.kind is ItemKind.VIDEO]
@@ -205,9 +234,13 @@ class Create:
         with self.account.get_conn() as client:
             user_id, attempt = self.account.ig_user_id(client), self.attempt
             what = (self.post_key, order.post, order.publish_at)
-            yield ContainerCreator(client, self.ledger, user_id, *what, attempt.round, attempt.number)
+            yield ContainerCreator(
+                client, self.ledger, user_id, *what, attempt.round, attempt.number
+            )
 
-    def _container(self, creator: ContainerCreator, sources: list[MediaSource]) -> str | WaitForContainers:
+    def _container(
+        self, creator: ContainerCreator, sources: list[MediaSource]
+    ) -> str | WaitForContainers:
         """Return the container of the post. A carousel gets one as soon as its items are processed."""
         post = creator.post
         if post.kind is PostKind.STORY and not self.ledger.containers(self.post_key):
@@ -218,7 +251,9 @@ class Create:
             self._check_cover(path, post)
         return creator.get_or_create(sources[0])
 
-    def _carousel(self, creator: ContainerCreator, sources: list[MediaSource]) -> str | WaitForContainers:
+    def _carousel(
+        self, creator: ContainerCreator, sources: list[MediaSource]
+    ) -> str | WaitForContainers:
         while True:
             prepared = creator.prepare(sources)
             if isinstance(prepared, str):
@@ -230,10 +265,13 @@ class Create:
                     known = {"content": prepared.content, "child_ids": prepared.child_ids}
                     return WaitForContainers(waiting, self._age(waiting[0]), known)
                 for container_id in waiting:
-                    wait_until_ready(creator.client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)
+                    wait_until_ready(
+                        creator.client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL
+                    )
             except REPLACEABLE as failure:
                 raise_if_not_fetched(self.ledger, failure, [*prepared.pictures, *prepared.videos])
-                log.warning("%s", failure)  # the next pass replaces the container if a new one can help
+                # the next pass replaces the container if a new one can help
+                log.warning("%s", failure)
                 continue
             return creator.get_or_create_parent(prepared.content, prepared.child_ids)
 

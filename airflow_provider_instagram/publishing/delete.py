@@ -6,7 +6,12 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from airflow_provider_instagram.exceptions import InstagramError, NotReadyError, OutcomeUnknownError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    InstagramError,
+    NotReadyError,
+    OutcomeUnknownError,
+    ValidationError,
+)
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.capabilities import DELETION
 from airflow_provider_instagram.graph.errors import Cause, cause_of
@@ -35,15 +40,15 @@ class Found(NamedTuple):
 class Delete:
     """Deletes posts of an account.
 
-    1. :meth:`find` reads the post. If it is gone, and a request of this account to delete it may have been sent and was
-       not refused, that one was executed.
+    1. :meth:`find` reads the post. If it is gone, and a request of this account to delete it may
+       have been sent and was not refused, that one was executed.
     2. The caller asks a person.
     3. :meth:`run` writes the intent. This write is the fence: from here on, the post may be gone.
-    4. It sends the request once, and records that the post is deleted. The record of the publication stays. If the post
-       is certainly still there, it withdraws the intent.
+    4. It sends the request once, and records that the post is deleted. The record of the
+       publication stays. If the post is certainly still there, it withdraws the intent.
 
-    If the process dies before step 3, nothing was sent. If it dies after it, the next try begins with step 1. A second
-    request could not delete anything else, because ids are not used again.
+    If the process dies before step 3, nothing was sent. If it dies after it, the next try begins
+    with step 1. A second request could not delete anything else, because ids are not used again.
     """
 
     account: Account
@@ -79,7 +84,8 @@ class Delete:
             return post
         with self.account.get_conn() as client:
             user_id = self.account.ig_user_id(client)
-            was_open = self.ledger.may_be_deleted(media_id, user_id)  # a former request may still take effect
+            # a former request may still take effect
+            was_open = self.ledger.may_be_deleted(media_id, user_id)
             self.ledger.record_deletion_intent(media_id, user_id, by)
             try:
                 client.send(calls.delete_media(media_id))
@@ -89,7 +95,9 @@ class Delete:
                     self.ledger.record_deletion_intent(media_id, None)
                     error.outcome_unknown = False
                     if cause_of(error) is Cause.NO_PERMISSION:
-                        record_refusal(self.ledger.store, str(error), self.ledger.clock(), DELETION.name)
+                        record_refusal(
+                            self.ledger.store, str(error), self.ledger.clock(), DELETION.name
+                        )
                     raise
             record_refusal(self.ledger.store, None, self.ledger.clock(), DELETION.name)
         return self._record(post)
@@ -103,14 +111,17 @@ class Delete:
         if post is None:
             raise self._unrecorded(key)
         if post.media_id is None and self.ledger.key_of_media(str(media_id)) is None:
-            post = replace(post, media_id=media_id)  # the person who is asked sees which post that is
+            # the person who is asked sees which post that is
+            post = replace(post, media_id=media_id)
         if post.media_id is None:
             raise ValidationError(
                 f"The ledger of {self.ledger.conn_id!r} does not know the media id of {key!r}.",
                 hint="Set media_id as well, to one that no other post has.",
             )
         if media_id not in (None, post.media_id):
-            raise ValidationError(f"{key!r} is media {post.media_id}, not {media_id}.", hint="Set one of the two.")
+            raise ValidationError(
+                f"{key!r} is media {post.media_id}, not {media_id}.", hint="Set one of the two."
+            )
         if (user_id := self.account.another_user_id(post.ig_user_id)) is not None:
             raise ValidationError(
                 f"{key!r} was published on account {post.ig_user_id}, but connection {self.ledger.conn_id!r} now "
@@ -139,7 +150,9 @@ class Delete:
             client.send(calls.media_list(self.account.ig_user_id(client), limit=1))
             return None
 
-    def _is_gone_after_all(self, client: GraphClient, post: PublishedPost, error: InstagramError) -> bool:
+    def _is_gone_after_all(
+        self, client: GraphClient, post: PublishedPost, error: InstagramError
+    ) -> bool:
         """Read a post until it is gone, or the request would have taken effect.
 
         :raises OutcomeUnknownError: If it cannot be read.
@@ -162,7 +175,13 @@ class Delete:
 
     def _record(self, post: PublishedPost) -> PublishedPost:
         now = self.ledger.now()
-        changes = {"media_id": post.media_id, "published_at": post.published_at or now, "deleted_at": now}
-        deleted = self.ledger.change_post(post, **changes, deleted_by=self.ledger.deleted_by(str(post.media_id)))
+        changes = {
+            "media_id": post.media_id,
+            "published_at": post.published_at or now,
+            "deleted_at": now,
+        }
+        deleted = self.ledger.change_post(
+            post, **changes, deleted_by=self.ledger.deleted_by(str(post.media_id))
+        )
         log.info("Deleted %s: media %s", post.post_key, post.media_id)
         return deleted

@@ -32,15 +32,17 @@ log = logging.getLogger(__name__)
 #: What the account's media are. None stands for several. Source: Meta, IG Media reference.
 MEDIA_TYPES: Final = {ItemKind.VIDEO: "VIDEO", ItemKind.PICTURE: "IMAGE", None: "CAROUSEL_ALBUM"}
 
-# Meta may still execute a request whose answer was lost. A container that is FINISHED after this time is unpublished.
+# Meta may still execute a request whose answer was lost. A container that is FINISHED after this
+# time is unpublished.
 REQUEST_IN_EFFECT_WITHIN = timedelta(seconds=150)
-# Another owner may stall between its intent and its request, and its clock may be ahead, so wait at least this long
-# from the first read on.
+# Another owner may stall between its intent and its request, and its clock may be ahead, so wait at
+# least this long from the first read on.
 READ_FOR_AT_LEAST = timedelta(seconds=60)
 READ_AGAIN_AFTER = timedelta(seconds=10)
 # Instagram's clock and ours differ, and a post carries the time at which its publication began.
 CLOCK_TOLERANCE = timedelta(minutes=2)
-# Source: Meta's error table: a container that is not found may not be visible yet, for at most this long.
+# Source: Meta's error table: a container that is not found may not be visible yet, for at most this
+# long.
 GONE_AFTER = timedelta(minutes=2)
 # A live post appears in the account's media with a delay, at most this long.
 POST_VISIBLE_WITHIN = timedelta(seconds=90)
@@ -50,8 +52,8 @@ POST_VISIBLE_WITHIN = timedelta(seconds=90)
 class OutcomeReader:
     """Reads what a request to publish did. It sends no request to publish.
 
-    :param is_last_try: Whether no retry follows. Then a live post is a success even if the account's media cannot be
-        listed.
+    :param is_last_try: Whether no retry follows. Then a live post is a success even if the
+        account's media cannot be listed.
     """
 
     client: GraphClient
@@ -64,7 +66,8 @@ class OutcomeReader:
         """Read the container of an intent until it is certain whether the request made a post.
 
         :param sent_by: When its request was sent at the latest.
-        :return: The post, or None if it certainly does not exist. Then the same container may be published.
+        :return: The post, or None if it certainly does not exist. Then the same container may be
+            published.
         :raises ContainerExpiredError: If the container expired unpublished.
         :raises OutcomeUnknownError: If the outcome cannot be determined.
         """
@@ -73,22 +76,32 @@ class OutcomeReader:
         while True:
             try:
                 status = self.client.send(calls.container_status(intent.container_id))
-            except NotReadyError as error:  # 100/33: the container is not visible, which proves nothing
+            except NotReadyError as error:
+                # 100/33: the container is not visible, which proves nothing
                 if self.ledger.clock() >= give_up_at:
                     raise undecided(self.ledger, intent, "can no longer be found") from error
             else:
                 if status.state is ContainerState.PUBLISHED:
                     published_by = min(self.ledger.clock(), in_effect_by)
-                    post = self.find_post(intent.post_key, intent.container_id, intent.when, published_by)
+                    post = self.find_post(
+                        intent.post_key, intent.container_id, intent.when, published_by
+                    )
                     found = post.permalink or post.media_id or "it cannot be told apart from others"
-                    log.info("The post was found on the account: %s. Nothing was sent again.", found)
+                    log.info(
+                        "The post was found on the account: %s. Nothing was sent again.", found
+                    )
                     return replace(post, event_pending=True, planned_at=intent.planned_at)
                 if status.state is ContainerState.EXPIRED:
-                    raise _expired(f"Container {intent.container_id} expired without being published.")
+                    raise _expired(
+                        f"Container {intent.container_id} expired without being published."
+                    )
                 if status.state is ContainerState.ERROR:
                     raise undecided(self.ledger, intent, f"reports: {status.summary()}")
                 if self.ledger.clock() >= give_up_at:
-                    if status.state is ContainerState.FINISHED and not intent.needs_manual_resolution:
+                    if (
+                        status.state is ContainerState.FINISHED
+                        and not intent.needs_manual_resolution
+                    ):
                         return None
                     raise undecided(self.ledger, intent, f"reports: {status.summary()}")
             self.sleep(READ_AGAIN_AFTER.total_seconds())
@@ -100,25 +113,33 @@ class OutcomeReader:
         :raises OutcomeUnknownError: If the outcome cannot be determined.
         """
         sent_by = self.ledger.clock()
-        if isinstance(error, OutcomeUnknownError):  # Instagram reports a duplicate, but not of which post
+        # Instagram reports a duplicate, but not of which post
+        if isinstance(error, OutcomeUnknownError):
             self.ledger.leave_for_manual_resolution(intent)
             error.hint = self.ledger.how_to_settle(intent.post_key)
             raise error
         if error.outcome_unknown:
-            log.warning("The outcome of publishing container %s is unknown: %s", intent.container_id, error)
+            log.warning(
+                "The outcome of publishing container %s is unknown: %s", intent.container_id, error
+            )
             return self.settle(intent, sent_by)
         if isinstance(error, NotReadyError) and self._is_published_after_all(intent, error):
             return self.settle(intent, sent_by)
         if isinstance(error, QuotaExhaustedError):
-            error.retry_after = time_until_quota_frees(self.client, self.ig_user_id, self.ledger.clock())
+            error.retry_after = time_until_quota_frees(
+                self.client, self.ig_user_id, self.ledger.clock()
+            )
         return None
 
-    def find_post(self, post_key: str, container_id: str, since: datetime, until: datetime) -> PublishedPost:
+    def find_post(
+        self, post_key: str, container_id: str, since: datetime, until: datetime
+    ) -> PublishedPost:
         """Find the media that a published container became, by caption, kind and time, never by position.
 
         A story has no caption, and is found among the account's stories.
 
-        A single match counts only once every post of that time is listed. Before, the match may be another post.
+        A single match counts only once every post of that time is listed. Before, the match may be
+        another post.
 
         :param since: The earliest time of publication.
         :param until: The latest time of publication.
@@ -138,7 +159,9 @@ class OutcomeReader:
                 raise
             return _unidentified(post, str(error))
         if len(matches) != 1:
-            return _unidentified(post, f"{len(matches)} new posts may be it, by their caption and kind")
+            return _unidentified(
+                post, f"{len(matches)} new posts may be it, by their caption and kind"
+            )
         (media,) = matches
         if media.timestamp is None:
             return _unidentified(post, f"media {media.id} may be it, but has no timestamp")
@@ -170,7 +193,9 @@ class OutcomeReader:
                 if self.ledger.clock() < gone_at:
                     continue
                 self.ledger.withdraw(intent)
-                raise _expired(f"Container {intent.container_id} no longer exists: {unreadable.message}") from error
+                raise _expired(
+                    f"Container {intent.container_id} no longer exists: {unreadable.message}"
+                ) from error
             return status.state is ContainerState.PUBLISHED
 
 
@@ -209,18 +234,27 @@ def with_permalink(client: GraphClient, post: PublishedPost) -> PublishedPost:
     if post.media_id is None or not post.lacks_permalink:
         return post
     try:
-        return replace(post, permalink=read_after_create(client, calls.media(post.media_id)).permalink)
+        return replace(
+            post, permalink=read_after_create(client, calls.media(post.media_id)).permalink
+        )
     except InstagramError as error:
-        log.warning("Post %s is live, but its permalink could not be read: %s", post.media_id, error)
+        log.warning(
+            "Post %s is live, but its permalink could not be read: %s", post.media_id, error
+        )
         return post
 
 
 def _expired(message: str) -> ContainerExpiredError:
     return ContainerExpiredError(
-        message, hint="Clear the create task and the tasks downstream of it to create a new container."
+        message,
+        hint="Clear the create task and the tasks downstream of it to create a new container.",
     )
 
 
 def _unidentified(post: PublishedPost, why: str) -> PublishedPost:
-    log.warning("Container %s is published, but its post could not be identified: %s", post.container_id, why)
+    log.warning(
+        "Container %s is published, but its post could not be identified: %s",
+        post.container_id,
+        why,
+    )
     return post

@@ -1,6 +1,7 @@
 """What a publication needs around :class:`~airflow_provider_instagram.publishing.publisher.Publisher`.
 
-How long to wait for its time or for quota, whether a post that is live may be returned, and what a task returns.
+How long to wait for its time or for quota, whether a post that is live may be returned, and what a
+task returns.
 """
 
 from __future__ import annotations
@@ -26,16 +27,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How long before ``publish_at`` the task resumes, so that its worker starts in time. It waits the last seconds there.
+#: How long before ``publish_at`` the task resumes, so that its worker starts in time. It waits the
+#: last seconds there.
 WAKE_UP_AHEAD = timedelta(seconds=20)
 #: The same if no triggerer has resumed it.
 LATEST_WAKE_UP_AHEAD = timedelta(seconds=10)
-#: A task that resumes so long before it has to waits in its worker, because the triggerer's clock is ahead.
+#: A task that resumes so long before it has to waits in its worker, because the triggerer's clock
+#: is ahead.
 LONGEST_WAIT_HERE = timedelta(minutes=2)
 #: When to check for free quota again, if the time at which the account may post again is unknown.
 QUOTA_CHECKED_AGAIN_AFTER = timedelta(minutes=30)
 #: The fields of a post that a task returns.
-RESULT: Final = ("media_id", "permalink", "container_id", "post_key", "published_at", "planned_at", "late_s")
+RESULT: Final = (
+    "media_id",
+    "permalink",
+    "container_id",
+    "post_key",
+    "published_at",
+    "planned_at",
+    "late_s",
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,8 @@ class Publish:
     """The publication of a container by a task. The task decides when, and whether at all.
 
     1. If the ledger has the post, :meth:`checked` returns it.
-    2. If nothing is open, the task waits as :meth:`wait_for_time` says. An open outcome is settled first, however late.
+    2. If nothing is open, the task waits as :meth:`wait_for_time` says. An open outcome is settled
+       first, however late.
     3. The two halves of :meth:`publisher` settle what is open, and send the request.
 
     :param shortest_wait: The shortest wait that a task can be deferred for.
@@ -70,8 +82,17 @@ class Publish:
         """Open the connection, and yield what settles and sends."""
         attempt, quotas = self.attempt, post_quotas(*self.account.most_posts)
         with self.account.get_conn() as client:
-            who = (client, self.ledger, self.account.ig_user_id(client), attempt.owner, attempt.is_alive)
-            more: dict[str, Any] = {"calendar": self.calendar, "cleared_since": attempt.cleared_since}
+            who = (
+                client,
+                self.ledger,
+                self.account.ig_user_id(client),
+                attempt.owner,
+                attempt.is_alive,
+            )
+            more: dict[str, Any] = {
+                "calendar": self.calendar,
+                "cleared_since": attempt.cleared_since,
+            }
             yield Publisher(*who, quotas=quotas, is_last_try=attempt.is_last, **more)
 
     def checked(self, post: PublishedPost) -> PublishedPost:
@@ -97,7 +118,10 @@ class Publish:
         what = "is already published" if live.already_published else "is published"
         where = post.permalink or post.media_id or "live"
         log.info("%s %s: %s, %s%s", self.post_key, what, where, post.origin, planned)
-        return {**{name: getattr(post, name) for name in RESULT}, "already_published": live.already_published}
+        return {
+            **{name: getattr(post, name) for name in RESULT},
+            "already_published": live.already_published,
+        }
 
     def dry_run(self, publish_at: datetime | None) -> dict[str, Any]:
         """Read the container as a publication would, and send nothing."""
@@ -105,8 +129,18 @@ class Publish:
             status = client.send(calls.container_status(self.container_id))
         if (failure := status.failure()) is not None:
             raise failure
-        key, container_id, when = self.post_key, self.container_id, publish_at.isoformat() if publish_at else "now"
-        log.info("Dry run: would publish %s %s; container %s: %s", key, when, container_id, status.summary())
+        key, container_id, when = (
+            self.post_key,
+            self.container_id,
+            publish_at.isoformat() if publish_at else "now",
+        )
+        log.info(
+            "Dry run: would publish %s %s; container %s: %s",
+            key,
+            when,
+            container_id,
+            status.summary(),
+        )
         nothing: dict[str, Any] = dict.fromkeys(RESULT)
         return {
             **nothing,
@@ -122,9 +156,18 @@ class Publish:
         published = self.ledger.container(post.container_id)
         own = self.attempt.owner.dag_id
         is_of_another_dag = self.calendar is None and post.dag_id not in (None, own)
-        if is_of_another_dag and record is not None and published is not None and record.content != published.content:
+        if (
+            is_of_another_dag
+            and record is not None
+            and published is not None
+            and record.content != published.content
+        ):
             raise key_of_another(post, own)
-        if post.container_id != container_id and record is not None and record.post_key != post.post_key:
+        if (
+            post.container_id != container_id
+            and record is not None
+            and record.post_key != post.post_key
+        ):
             raise ValidationError(
                 f"The post with the post_key {post.post_key!r} was published from container {post.container_id}, but "
                 f"container {container_id} was created for {record.post_key!r}.",
@@ -153,7 +196,9 @@ class Publish:
             log.warning("Could not read the permalink of %s: %s", post.media_id, error)
             return post
 
-    def wait_for_time(self, container_id: str, publish_at: datetime | None, *, is_resumed: bool) -> WaitUntil | None:
+    def wait_for_time(
+        self, container_id: str, publish_at: datetime | None, *, is_resumed: bool
+    ) -> WaitUntil | None:
         """Return the wait until shortly before the time. The worker waits the last seconds, with everything prepared.
 
         The wait ends whether or not a triggerer runs or has capacity left: its timeout needs none.
@@ -171,8 +216,12 @@ class Publish:
                 hint="Create it at most 23.5 hours ahead: clear create and the tasks downstream of it later.",
             )
         now = self.ledger.clock()
-        wait = WaitUntil(publish_at - WAKE_UP_AHEAD, publish_at - LATEST_WAKE_UP_AHEAD - self.resumes_late_by)
-        if min(wait.moment, wait.timeout_at) - now > (LONGEST_WAIT_HERE if is_resumed else self.shortest_wait):
+        wait = WaitUntil(
+            publish_at - WAKE_UP_AHEAD, publish_at - LATEST_WAKE_UP_AHEAD - self.resumes_late_by
+        )
+        if min(wait.moment, wait.timeout_at) - now > (
+            LONGEST_WAIT_HERE if is_resumed else self.shortest_wait
+        ):
             log.info("Publishing at %s", publish_at.isoformat())
             return wait
         return None

@@ -31,7 +31,11 @@ from airflow_provider_instagram.publishing.outcome import (
     as_post,
     with_permalink,
 )
-from airflow_provider_instagram.quota.reservations import Quota, QuotaReservations, time_until_quota_frees
+from airflow_provider_instagram.quota.reservations import (
+    Quota,
+    QuotaReservations,
+    time_until_quota_frees,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
@@ -46,8 +50,8 @@ NOT_READY_TRIES = 5
 class Live:
     """A post that is live.
 
-    :param already_published: Whether it was published before, by another task or outside Airflow. False if this task
-        is the first to record a post that a task of this key published.
+    :param already_published: Whether it was published before, by another task or outside Airflow.
+        False if this task is the first to record a post that a task of this key published.
     """
 
     post: PublishedPost
@@ -58,8 +62,8 @@ class Live:
 class Free:
     """A post that certainly does not exist, and that this owner has claimed. Only this may be sent.
 
-    :param container_id: The container to publish. If an earlier request may still take effect, this is its container,
-        so that there is one post in either case.
+    :param container_id: The container to publish. If an earlier request may still take effect, this
+        is its container, so that there is one post in either case.
     """
 
     post_key: str
@@ -71,19 +75,21 @@ class Free:
 class Publisher:
     """Publishes the containers of one account, each at most once.
 
-    1. :meth:`settle` claims the post, and settles what earlier tries left open. It sends no request to publish.
-    2. The caller decides whether the post may be published now. It may wait, give up, or start again later: nothing is
-       open at this point.
+    1. :meth:`settle` claims the post, and settles what earlier tries left open. It sends no request
+       to publish.
+    2. The caller decides whether the post may be published now. It may wait, give up, or start
+       again later: nothing is open at this point.
     3. :meth:`send` publishes the post.
 
     :class:`PostClaims` describes how several owners of one ``post_key`` exclude each other.
 
     :param is_alive: Returns whether another owner may still be at work.
     :param quotas: The account's own limits of posts per period, the longest period last.
-    :param is_last_try: Whether no retry follows. Then a live post is a success even if the account's media cannot be
-        listed.
+    :param is_last_try: Whether no retry follows. Then a live post is a success even if the
+        account's media cannot be listed.
     :param calendar: The calendar that the post is from, if any.
-    :param cleared_since: From when on a former try of this run may have posted. None if the task was not cleared.
+    :param cleared_since: From when on a former try of this run may have posted. None if the task
+        was not cleared.
     """
 
     client: GraphClient
@@ -102,9 +108,10 @@ class Publisher:
 
         1. Wait until no other owner works on the post, and claim it.
         2. If the ledger has the post, return it.
-        3. For each open intent, read its container until the outcome is certain. If the intent led to a post, record
-           the post and return it. If not, withdraw the intent.
-        4. If the task was cleared, and the ledger has no row of its former tries, look for their post on the account.
+        3. For each open intent, read its container until the outcome is certain. If the intent led
+           to a post, record the post and return it. If not, withdraw the intent.
+        4. If the task was cleared, and the ledger has no row of its former tries, look for their
+           post on the account.
 
         If the process dies at any step, the next try finds the same open intents.
 
@@ -117,11 +124,17 @@ class Publisher:
             return Live(with_permalink(self.client, post), already_published=True)
         for intent in self.ledger.open_intents(post_key, self.owner):
             self._claims.check_abandoned(intent)
-            log.info("%s started to publish container %s at %s", intent.claim.owner, intent.container_id, intent.at)
+            log.info(
+                "%s started to publish container %s at %s",
+                intent.claim.owner,
+                intent.container_id,
+                intent.at,
+            )
             try:
                 if (post := self._outcomes.settle(intent, sent_by=intent.when)) is not None:
                     return Live(self._record(post, intent.claim.owner), already_published=False)
-                container_id = intent.container_id  # if Instagram still executes that request, it is the same container
+                # if Instagram still executes that request, it is the same container
+                container_id = intent.container_id
             except ContainerExpiredError as error:
                 log.info("%s", error.message)
             self.ledger.withdraw(intent)
@@ -132,14 +145,20 @@ class Publisher:
     def _lost_post(self, post_key: str, container_id: str, claim: Claim) -> PublishedPost | None:
         """Return the post that a former try has made if the ledger has lost its rows, or None if there is none.
 
-        That post is older than the container, of which create would else have used an older one again. What the
-        container itself became, its own state says.
+        That post is older than the container, of which create would else have used an older one
+        again. What the container itself became, its own state says.
 
         :raises OutcomeUnknownError: If posts of the account may be it, and no caption tells which.
         """
         made, intents = self.ledger.containers(post_key), (None, self.owner)
-        is_known = len({one.round for one in made}) != 1 or any(self.ledger.intent(post_key, one) for one in intents)
-        if self.cleared_since is None or is_known or (record := self.ledger.container(container_id)) is None:
+        is_known = len({one.round for one in made}) != 1 or any(
+            self.ledger.intent(post_key, one) for one in intents
+        )
+        if (
+            self.cleared_since is None
+            or is_known
+            or (record := self.ledger.container(container_id)) is None
+        ):
             return None
         created = datetime.fromisoformat(record.created_at)
         while not (found := self._outcomes.candidates(record, self.cleared_since, created)):
@@ -147,10 +166,18 @@ class Publisher:
                 return None
             self.sleep(READ_AGAIN_AFTER.total_seconds())
         if len(found) == 1 and record.has_caption:
-            log.warning("The ledger has no row of %s, and the account has it: %s", post_key, found[0].permalink)
-            post = PublishedPost(post_key, container_id, self.ledger.now(), ig_user_id=self.ig_user_id)
+            log.warning(
+                "The ledger has no row of %s, and the account has it: %s",
+                post_key,
+                found[0].permalink,
+            )
+            post = PublishedPost(
+                post_key, container_id, self.ledger.now(), ig_user_id=self.ig_user_id
+            )
             return as_post(post, found[0])
-        self.ledger.leave_for_manual_resolution(self._claims.record_intent(post_key, container_id, claim))
+        self.ledger.leave_for_manual_resolution(
+            self._claims.record_intent(post_key, container_id, claim)
+        )
         links = ", ".join(str(media.permalink or media.id) for media in found[:5])
         raise OutcomeUnknownError(
             "This task was cleared, the ledger has no row of what it did before, and it cannot be told whether one of "
@@ -158,7 +185,9 @@ class Publisher:
             hint=self.ledger.how_to_settle(post_key),
         )
 
-    def send(self, free: Free, not_before: datetime | None = None, planned_at: datetime | None = None) -> Live:
+    def send(
+        self, free: Free, not_before: datetime | None = None, planned_at: datetime | None = None
+    ) -> Live:
         """Publish a post that does not exist.
 
         1. Read the container. If it is already published, record its post and return it.
@@ -167,8 +196,8 @@ class Publisher:
         4. Write the intent. This write is the fence: from here on, a post may exist.
         5. Send the request, and record the post.
 
-        If the process dies before step 4, nothing was sent, and the reservation lapses by itself. If it dies after
-        step 4, the next try settles the intent.
+        If the process dies before step 4, nothing was sent, and the reservation lapses by itself.
+        If it dies after step 4, the next try settles the intent.
 
         :param free: The post, as :meth:`settle` returned it.
         :param not_before: When to send the request. Everything else is done before.
@@ -206,12 +235,18 @@ class Publisher:
         """Record the post of a container that was published outside this task, and that is no other key's post."""
         post_key, container_id = free.post_key, free.container_id
         record = self.ledger.container(container_id)
-        if record is not None and record.post_key != post_key and self.ledger.post(record.post_key) is not None:
+        if (
+            record is not None
+            and record.post_key != post_key
+            and self.ledger.post(record.post_key) is not None
+        ):
             raise ValidationError(
                 f"Container {container_id} is the published post of {record.post_key!r}, not of {post_key!r}.",
                 hint="Use one post_key in the create and publish tasks of a post, and a different one for each post.",
             )
-        log.warning("Container %s was already published outside this task: using that post", container_id)
+        log.warning(
+            "Container %s was already published outside this task: using that post", container_id
+        )
         now = self.ledger.clock()
         post = self._outcomes.find_post(post_key, container_id, now - timedelta(days=1), now)
         return Live(self._record(post), already_published=True)
@@ -230,12 +265,16 @@ class Publisher:
         except InstagramError as error:  # Instagram enforces the limit itself when it publishes
             log.warning("Could not read the publishing limit: %s", error)
             return
-        if left <= 0 or (left < self.quotas[0].posts and left <= reservations.pending_before(nonce)):
+        if left <= 0 or (
+            left < self.quotas[0].posts and left <= reservations.pending_before(nonce)
+        ):
             reservations.release(nonce)
             raise QuotaExhaustedError(
                 "The account has used up its posts for the last 24 hours, by Instagram's count.",
                 hint="Publish the same container again later. A container stays valid for 24 hours.",
-                retry_after=time_until_quota_frees(self.client, self.ig_user_id, self.ledger.clock()),
+                retry_after=time_until_quota_frees(
+                    self.client, self.ig_user_id, self.ledger.clock()
+                ),
             )
 
     def _send(self, free: Free, planned_at: datetime | None) -> Live:
@@ -260,10 +299,14 @@ class Publisher:
                     error.outcome_unknown = False
                     raise
             else:
-                made = PublishedPost(post_key, container_id, self.ledger.now(), media_id, self.ig_user_id)
+                made = PublishedPost(
+                    post_key, container_id, self.ledger.now(), media_id, self.ig_user_id
+                )
                 post = self._record(replace(made, event_pending=True, planned_at=planned))
                 permalink = with_permalink(self.client, post).permalink
-                return Live(self.ledger.change_post(post, permalink=permalink), already_published=False)
+                return Live(
+                    self.ledger.change_post(post, permalink=permalink), already_published=False
+                )
 
     @property
     def _claims(self) -> PostClaims:
@@ -271,7 +314,9 @@ class Publisher:
 
     @property
     def _outcomes(self) -> OutcomeReader:
-        return OutcomeReader(self.client, self.ledger, self.ig_user_id, self.sleep, self.is_last_try)
+        return OutcomeReader(
+            self.client, self.ledger, self.ig_user_id, self.sleep, self.is_last_try
+        )
 
     def _record(self, post: PublishedPost, owner: Owner | None = None) -> PublishedPost:
         """Record a post, and who published it: this owner, or the one whose request led to it."""

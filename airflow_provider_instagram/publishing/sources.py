@@ -10,7 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from airflow_provider_instagram.exceptions import InstagramError, MediaNotFetchedError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    InstagramError,
+    MediaNotFetchedError,
+    ValidationError,
+)
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.storage import check_public_prefix, public_link
 from airflow_provider_instagram.graph.errors import Cause, cause_of
@@ -30,8 +34,10 @@ if TYPE_CHECKING:
 class MediaSource:
     """A video or a picture to send to Instagram.
 
-    :param name: The location that the user gave. May be a signed link, so it is shown without its query.
-    :param path: The local file. The bytes of a video are sent; a picture is copied to where Instagram can fetch it.
+    :param name: The location that the user gave. May be a signed link, so it is shown without its
+        query.
+    :param path: The local file. The bytes of a video are sent; a picture is copied to where
+        Instagram can fetch it.
     :param link: The link that Instagram fetches instead. May be presigned, so it is never shown.
     :param sha256: The digest of its content, if that was approved. The content has it.
     """
@@ -59,7 +65,8 @@ class MediaSource:
     def fingerprint(self, options: str) -> str:
         """Return a digest of options and the media: of the bytes, or of the name if Instagram fetches the media.
 
-        Approved media have another one, so that containers that were made before the approval are not reused.
+        Approved media have another one, so that containers that were made before the approval are
+        not reused.
 
         :param options: What belongs to the media in the post, as text.
         """
@@ -78,7 +85,8 @@ def open_sources(
     """Yield each item as it reaches Instagram. Copies of videos are removed afterwards.
 
     :param upload: How videos are sent: ``file``, ``url`` or ``auto``. Pictures are always fetched.
-    :raises ValidationError: If Instagram cannot fetch a link, a file cannot be used, or its check fails.
+    :raises ValidationError: If Instagram cannot fetch a link, a file cannot be used, or its check
+        fails.
     """
     with ExitStack() as files:
         yield [
@@ -95,7 +103,9 @@ def _video(location: str, upload: str, check: FileCheck | None, files: ExitStack
         return _linked(location, ItemKind.VIDEO, check, hint)
     path = files.enter_context(storage.as_local_file(location, check=check))
     if kind_of(path) is not ItemKind.VIDEO:
-        raise ValidationError(f"{urls.shown(location)} is a picture, not a video.", hint="Use image= instead.")
+        raise ValidationError(
+            f"{urls.shown(location)} is a picture, not a video.", hint="Use image= instead."
+        )
     return MediaSource(location, path, sha256=check.sha256 if check else None)
 
 
@@ -112,7 +122,9 @@ def _picture(location: str, check: FileCheck | None, files: ExitStack) -> MediaS
             hint="Run it through TranscodeOperator first. A video belongs in video=.",
         )
     check_public_prefix(urls.local_path(location))
-    return MediaSource(location, path, kind=ItemKind.PICTURE, sha256=check.sha256 if check else None)
+    return MediaSource(
+        location, path, kind=ItemKind.PICTURE, sha256=check.sha256 if check else None
+    )
 
 
 def _linked(location: str, kind: ItemKind, check: FileCheck | None, hint: str) -> MediaSource:
@@ -132,7 +144,8 @@ def _linked(location: str, kind: ItemKind, check: FileCheck | None, hint: str) -
 def _link(location: str, hint: str) -> str:
     if urls.ending(location) in OTHER_ENDINGS:
         raise ValidationError(
-            f"{urls.shown(location)} is neither a picture nor a video.", hint="Name a picture or a video."
+            f"{urls.shown(location)} is neither a picture nor a video.",
+            hint="Name a picture or a video.",
         )
     is_object = not urls.is_web(location) and not urls.is_local(location)
     link = storage.presigned(location, CONTAINER_LIFE) if is_object else location
@@ -161,10 +174,12 @@ def with_kind(item: Item) -> Item:
     return item.model_copy(update={"kind": kind})
 
 
-#: How long to wait before Instagram fetches a link again. Meta counts the containers: at most 400 a day.
+#: How long to wait before Instagram fetches a link again. Meta counts the containers: at most 400 a
+#: day.
 FIRST_PAUSE: Final = timedelta(seconds=20)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
-#: In so many tries, about five minutes, a link may be missing: files are moved, and permissions come late.
+#: In so many tries, about five minutes, a link may be missing: files are moved, and permissions
+#: come late.
 PATIENT_TRIES: Final = 5
 _ANY_LINK: Final = "The link must be public, in ASCII, without redirects, and valid for 24 hours"
 #: What a link must be like, by what it leads to.
@@ -175,20 +190,27 @@ HOW_TO_SERVE: Final = {
 }
 
 
-def not_fetched(failure: InstagramError, shows: ItemKind | None, *, is_fetched: bool) -> InstagramError | None:
+def not_fetched(
+    failure: InstagramError, shows: ItemKind | None, *, is_fetched: bool
+) -> InstagramError | None:
     """Return the error of a fetch that failed, or None if a container failed for another reason.
 
     :param shows: What Instagram fetches, if it is the same for all containers.
-    :param is_fetched: Whether Instagram fetches the media. An error that may be that of the file counts only then.
+    :param is_fetched: Whether Instagram fetches the media. An error that may be that of the file
+        counts only then.
     """
     cause = cause_of(failure)
     if cause is not Cause.NOT_FETCHED and not (is_fetched and cause is Cause.NOT_FETCHED_OR_UNFIT):
         return None
     hint = failure.hint if shows is None or not is_fetched else HOW_TO_SERVE[shows]
-    return InstagramError.from_data({**failure.as_data(), "error": MediaNotFetchedError.__name__, "hint": hint})
+    return InstagramError.from_data(
+        {**failure.as_data(), "error": MediaNotFetchedError.__name__, "hint": hint}
+    )
 
 
-def raise_if_not_fetched(ledger: Ledger, failure: InstagramError, container_ids: Iterable[str]) -> None:
+def raise_if_not_fetched(
+    ledger: Ledger, failure: InstagramError, container_ids: Iterable[str]
+) -> None:
     """Raise the error of a fetch that failed, if one of these containers failed for that reason."""
     records = [record for one in container_ids if (record := ledger.container(one)) is not None]
     shows = records[0].shows if len({record.shows for record in records}) == 1 else None

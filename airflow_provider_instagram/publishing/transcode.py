@@ -68,7 +68,8 @@ class Made:
 class Transcode:
     """Makes videos and pictures comply, and finds finished work by its name.
 
-    :param profile: The rules. All files get the aspect ratio of the first, as a carousel shows them.
+    :param profile: The rules. All files get the aspect ratio of the first, as a carousel shows
+        them.
     :param other_machines: The names of Airflow's executors whose tasks may run on other machines.
     :param file_check: Returns what must be true of a file. None if the author of the DAG named it.
     """
@@ -84,8 +85,9 @@ class Transcode:
     def run(self, sources: Sequence[str]) -> list[Result]:
         """Return a compliant file for each source: the source itself, an earlier result, or a new file.
 
-        Pictures are converted at once, on as many processors as there are, beside the videos. If one cannot be
-        converted, the others are finished nevertheless, so that the next try finds them.
+        Pictures are converted at once, on as many processors as there are, beside the videos. If
+        one cannot be converted, the others are finished nevertheless, so that the next try finds
+        them.
         """
         threads = min(len(sources), processors())
         with (
@@ -107,8 +109,12 @@ class Transcode:
         profile = self.profile
         for source in sources:
             with _folded(f"Read {urls.shown(source)}"):
-                local = files.enter_context(storage.as_local_file(source, check=self.file_check(source)))
-                work = Work(source, local, read_item(local, profile, self.options, is_written_next=True))
+                local = files.enter_context(
+                    storage.as_local_file(source, check=self.file_check(source))
+                )
+                work = Work(
+                    source, local, read_item(local, profile, self.options, is_written_next=True)
+                )
                 check_ending("output", self.output, work.item.suffix)
             works.append(work)
             profile = self.profile.with_aspect_ratio(works[0].item.aspect_ratio)
@@ -120,10 +126,18 @@ class Transcode:
         if is_kept and work.item.complies:
             made[work.source] = self._writing(work, work.local, begin)
             return work.source
-        location = self.output if self.output and not self.output.endswith("/") else self._keyed_location(work)
+        location = (
+            self.output
+            if self.output and not self.output.endswith("/")
+            else self._keyed_location(work)
+        )
         if location in made:
             return location
-        if location != self.output and _is_own(location) and (report := self._earlier_result(work, location)):
+        if (
+            location != self.output
+            and _is_own(location)
+            and (report := self._earlier_result(work, location))
+        ):
             made[location] = Made(None, _done(report))
         elif urls.is_local(location):
             self._warn_if_other_workers_lack(location, work.source)
@@ -133,7 +147,9 @@ class Transcode:
         else:
             folder = files.enter_context(scratch.scratch_folder())
             item = work.item
-            scratch.require_space(folder, item.info.size_bytes if item.complies else item.spec.max_size_bytes)
+            scratch.require_space(
+                folder, item.info.size_bytes if item.complies else item.spec.max_size_bytes
+            )
             made[location] = self._writing(work, folder / f"result{work.item.suffix}", begin)
         return location
 
@@ -172,7 +188,10 @@ class Transcode:
             try:
                 report = work.item.done_before(made)
             except TranscodeError as error:
-                log.warning("Transcoding again, because the earlier result cannot be used: %s", error.message)
+                log.warning(
+                    "Transcoding again, because the earlier result cannot be used: %s",
+                    error.message,
+                )
                 return None
             log.info("Found the result of an earlier run: %s", location)
             self._write_preview(work, made)
@@ -185,13 +204,19 @@ class Transcode:
             folder = f"{urls.local_path(work.source).parent}/"
         folder = folder or self.work_prefix
         if not folder:
-            why = "; its link may be signed, so it cannot be used itself" if urls.secrets_in(work.source) else ""
+            why = (
+                "; its link may be signed, so it cannot be used itself"
+                if urls.secrets_in(work.source)
+                else ""
+            )
             raise ValidationError(
                 f"No location is set for the compliant copy of {urls.shown(work.source)}{why}.",
                 hint="Set output= on the task, or [instagram] work_prefix for all tasks.",
             )
         ending = f".{work.item.spec.name}.{work.item.key()}{work.item.suffix}"
-        stem = os.fsencode(work.local.stem)[: LONGEST_NAME_BYTES - len(ending)].decode(errors="ignore")
+        stem = os.fsencode(work.local.stem)[: LONGEST_NAME_BYTES - len(ending)].decode(
+            errors="ignore"
+        )
         return f"{folder.rstrip('/')}/{stem}{ending}"
 
     def _write_preview(self, work: Work, made: Path) -> None:

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.ledger.seal import StateStore
 
-# Of the calls of an hour, polling gets half at a steady rate, and at most 15 % more at once. The other 35 % are left to
-# create, publish and insights in other processes: of 200 calls, 7 for each of ten posts an hour, or of five if insights
-# use all of their share.
+# Of the calls of an hour, polling gets half at a steady rate, and at most 15 % more at once. The
+# other 35 % are left to create, publish and insights in other processes: of 200 calls, 7 for each
+# of ten posts an hour, or of five if insights use all of their share.
 STEADY_SHARE: Final = 0.50
 BURST_SHARE: Final = 0.10
 LAST_READ_SHARE: Final = 0.05
 POLLING_SHARE: Final = STEADY_SHARE + BURST_SHARE + LAST_READ_SHARE
-#: The calls that a new process may send at once, because it does not know what the previous process has spent.
+#: The calls that a new process may send at once, because it does not know what the previous process
+#: has spent.
 CALLS_AFTER_RESTART: Final = 3
 SLOWEST: Final = 0.1
 #: How long to wait when Instagram throttles the account without a time.
@@ -31,11 +32,15 @@ class CallBudget:
     """A token bucket: calls are added at a steady rate, and every read takes one.
 
     :param clock: Returns the time in seconds since the epoch.
-    :param since: The time since which this process has sent no calls, in seconds since the epoch. Default: now.
+    :param since: The time since which this process has sent no calls, in seconds since the epoch.
+        Default: now.
     """
 
     def __init__(
-        self, clock: Callable[[], float], calls_per_hour: float = CALLS_PER_HOUR, since: float | None = None
+        self,
+        clock: Callable[[], float],
+        calls_per_hour: float = CALLS_PER_HOUR,
+        since: float | None = None,
     ) -> None:
         self.clock = clock
         self.calls_per_hour = calls_per_hour
@@ -91,7 +96,9 @@ class CallBudget:
 
     def stopped_until_text(self) -> str:
         """Return until when calls are stopped, as ISO 8601 text."""
-        return datetime.fromtimestamp(self.stopped_until, timezone.utc).isoformat(timespec="seconds")
+        return datetime.fromtimestamp(self.stopped_until, timezone.utc).isoformat(
+            timespec="seconds"
+        )
 
     def _per_second(self) -> float:
         return self.calls_per_hour * STEADY_SHARE * self._pace / 3600
@@ -99,7 +106,8 @@ class CallBudget:
 
 #: The share of the account's calls of any hour that insights may use.
 INSIGHTS_SHARE: Final = 0.15
-#: Insights stop as soon as this share of Meta's own allowance is used, long before polling slows down.
+#: Insights stop as soon as this share of Meta's own allowance is used, long before polling slows
+#: down.
 STOP_FROM_PERCENT: Final = 50
 STOP_FOR: Final = timedelta(minutes=30)
 ROW: Final = "insights-calls"
@@ -112,7 +120,9 @@ class InsightsBudget:
     :param calls_per_hour: The account's calls per hour, for all purposes.
     """
 
-    def __init__(self, store: StateStore, clock: Callable[[], datetime], calls_per_hour: float) -> None:
+    def __init__(
+        self, store: StateStore, clock: Callable[[], datetime], calls_per_hour: float
+    ) -> None:
         self.store, self.clock = store, clock
         self.limit = max(2, int(calls_per_hour * INSIGHTS_SHARE))
         row = store.get(ROW) or {}
@@ -175,7 +185,9 @@ class InsightsBudget:
         row = self.store.get(ROW) or {}
         if not self._new and self._stopped_until <= row.get("stopped_until", 0.0):
             return
-        spent = [[at, calls] for at, calls in row.get("spent", ()) if at > now - _HOUR.total_seconds()]
+        spent = [
+            [at, calls] for at, calls in row.get("spent", ()) if at > now - _HOUR.total_seconds()
+        ]
         spent += [[now, self._new]] if self._new else []
         stopped_until = max(self._stopped_until, row.get("stopped_until", 0.0))
         self.store.set(ROW, {"spent": spent, "stopped_until": stopped_until})

@@ -11,20 +11,26 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Final, Literal
 
-from airflow_provider_instagram.exceptions import InstagramError, LedgerRowError, QuotaExhaustedError
+from airflow_provider_instagram.exceptions import (
+    InstagramError,
+    LedgerRowError,
+    QuotaExhaustedError,
+)
 from airflow_provider_instagram.graph.listing import media_since, stories_since
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
 
-# Source: Meta, IG User Content Publishing Limit reference: the quota is for a moving period of 24 hours.
+# Source: Meta, IG User Content Publishing Limit reference: the quota is for a moving period of 24
+# hours.
 QUOTA_PERIOD: Final = timedelta(hours=24)
 #: Instagram's clock and ours differ.
 MARGIN: Final = timedelta(seconds=10)
 #: How long a reservation lasts without a request. Longer than a task needs to send it.
 KEPT_FOR = timedelta(minutes=10)
-#: How long an attempt waits for others that want the last reservations, too, before it joins the list again.
+#: How long an attempt waits for others that want the last reservations, too, before it joins the
+#: list again.
 DECIDED_WITHIN = timedelta(seconds=30)
 #: The row of the number from which the end of the list is looked for.
 END: Final = "quota-end"
@@ -36,8 +42,11 @@ def time_until_quota_frees(client: GraphClient, ig_user_id: str, now: datetime) 
     """Return the time until the oldest post of the last 24 hours stops counting."""
     since, times = now - QUOTA_PERIOD, []
     try:
-        for listed in (media_since, stories_since):  # a story is not among the media, but counts as well
-            times += [media.timestamp for media in listed(client, ig_user_id, since) if media.timestamp]
+        # a story is not among the media, but counts as well
+        for listed in (media_since, stories_since):
+            times += [
+                media.timestamp for media in listed(client, ig_user_id, since) if media.timestamp
+            ]
     except InstagramError as error:
         log.warning("Could not determine when the account may post again: %s", error)
         return None
@@ -89,18 +98,21 @@ class QuotaReservations:
     3. writes the row ``taken``,
     4. reads its own nonce in ``door`` again.
 
-    Of several attempts, at most one passes step 4. So nobody else writes the entry of this number. To reserve, it
+    Of several attempts, at most one passes step 4. So nobody else writes the entry of this number.
+    To reserve, it
 
     5. writes its entry,
-    6. leaves if the quota is full of those that hold a reservation, and of those in the list before it,
-    7. writes that it tries, and reads the list. If the quota has room for it beside all others that try or hold, it
-       holds its reservation. If not, it waits a moment and goes back to step 6. If that lasts longer than
-       ``DECIDED_WITHIN``, it leaves and joins again, behind all that still try. A process that died there is then
-       before it in the list, and is the reason of step 6.
+    6. leaves if the quota is full of those that hold a reservation, and of those in the list before
+       it,
+    7. writes that it tries, and reads the list. If the quota has room for it beside all others that
+       try or hold, it holds its reservation. If not, it waits a moment and goes back to step 6. If
+       that lasts longer than ``DECIDED_WITHIN``, it leaves and joins again, behind all that still
+       try. A process that died there is then before it in the list, and is the reason of step 6.
 
-    Who writes last in step 7 reads all others, so no more than the quota hold one. The first in the list never leave,
-    so that no fewer hold one. If the process dies after step 3, its number stays empty. If it dies after step 5, its
-    entry counts for ``KEPT_FOR``, unless the ledger has the intent of this attempt: then it counts for the period.
+    Who writes last in step 7 reads all others, so no more than the quota hold one. The first in the
+    list never leave, so that no fewer hold one. If the process dies after step 3, its number stays
+    empty. If it dies after step 5, its entry counts for ``KEPT_FOR``, unless the ledger has the
+    intent of this attempt: then it counts for the period.
     """
 
     ledger: Ledger
@@ -113,13 +125,16 @@ class QuotaReservations:
     def reserve(self, post_key: str, nonce: str) -> None:
         """Reserve a post in each period.
 
-        :raises QuotaExhaustedError: If a period is full. The error carries the time until it is not.
+        :raises QuotaExhaustedError: If a period is full. The error carries the time until it is
+            not.
         """
         own = self._join(post_key, nonce)
         again_at = self.ledger.clock() + DECIDED_WITHIN
         while True:
             others = self._others(own)
-            ahead = self._full([one for one in others if one.stand == "holds" or one.number < own.number])
+            ahead = self._full(
+                [one for one in others if one.stand == "holds" or one.number < own.number]
+            )
             if ahead:
                 self.release(nonce)
                 raise self._exhausted(*ahead)
@@ -130,7 +145,10 @@ class QuotaReservations:
             self._write(own, "waits")
             self.sleep(random.uniform(0.1, 0.5))  # noqa: S311 -- no secret
             if self.ledger.clock() > again_at:
-                log.warning("Reserving a post took longer than %s. That is no limit of posts: again", DECIDED_WITHIN)
+                log.warning(
+                    "Reserving a post took longer than %s. That is no limit of posts: again",
+                    DECIDED_WITHIN,
+                )
                 self.release(nonce)
                 own = self._join(post_key, nonce)
                 again_at = self.ledger.clock() + DECIDED_WITHIN
@@ -170,7 +188,9 @@ class QuotaReservations:
         return own
 
     def _write(self, attempt: Attempt, stand: Literal["waits", "tries", "holds", "left"]) -> None:
-        self.ledger.store.set(_key("attempt", attempt.number), asdict(replace(attempt, stand=stand)))
+        self.ledger.store.set(
+            _key("attempt", attempt.number), asdict(replace(attempt, stand=stand))
+        )
 
     def _others(self, own: Attempt | None = None) -> list[Attempt]:
         """Read the list from its end, as far back as an entry may count: all but one attempt, and those that left."""
@@ -199,7 +219,9 @@ class QuotaReservations:
     def _held_until(self, quota: Quota, attempts: list[Attempt]) -> list[datetime]:
         """Return until when each of these attempts counts, without those that do not."""
         sent = ((attempt, self._sent_at(attempt)) for attempt in attempts)
-        until = (sent_at + quota.period if sent_at else attempt.lapses_at for attempt, sent_at in sent)
+        until = (
+            sent_at + quota.period if sent_at else attempt.lapses_at for attempt, sent_at in sent
+        )
         return sorted(moment for moment in until if moment > self.ledger.clock())
 
     def _sent_at(self, attempt: Attempt) -> datetime | None:
@@ -217,7 +239,11 @@ class QuotaReservations:
 
     def _is_pending(self, attempt: Attempt) -> bool:
         is_fresh = attempt.lapses_at > self.ledger.clock()
-        return is_fresh and self._sent_at(attempt) is None and self.ledger.post(attempt.post_key) is None
+        return (
+            is_fresh
+            and self._sent_at(attempt) is None
+            and self.ledger.post(attempt.post_key) is None
+        )
 
     def _exhausted(self, quota: Quota, until: datetime) -> QuotaExhaustedError:
         pause = max(timedelta(seconds=1), until - self.ledger.clock())

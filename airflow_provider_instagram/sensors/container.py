@@ -12,7 +12,11 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.approval import approved_container, on_match, review_copyright
+from airflow_provider_instagram.operators.approval import (
+    approved_container,
+    on_match,
+    review_copyright,
+)
 from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.operators.base import CREATE
 from airflow_provider_instagram.utils import arguments
@@ -22,7 +26,8 @@ from airflow_provider_instagram.utils.server_clock import CLOCK
 if TYPE_CHECKING:
     from airflow_provider_instagram.posts.kinds import OnCopyrightMatch
 
-#: Airflow 3.3 may fail a rescheduled sensor that starts again while its former process is still ending.
+#: Airflow 3.3 may fail a rescheduled sensor that starts again while its former process is still
+#: ending.
 SHORTEST_RESCHEDULE_S = 30.0
 #: Replaces what is not known yet, because Airflow's constructor accepts numbers only.
 UNRENDERED_S = 60.0
@@ -35,26 +40,35 @@ OTHER_VIDEO = "Waiting cannot fix it, nor can a new container with the same vide
 class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
     """Wait until Instagram has processed a container.
 
-    By default, the sensor is deferred and holds no worker slot. A picture or a carousel is ready within seconds, so
-    the sensor reads it for about five seconds before it is deferred. With ``deferrable=False``, it supports the modes
-    ``poke`` and ``reschedule``. Returns the container's id.
+    By default, the sensor is deferred and holds no worker slot. A picture or a carousel is ready
+    within seconds, so the sensor reads it for about five seconds before it is deferred. With
+    ``deferrable=False``, it supports the modes ``poke`` and ``reschedule``. Returns the container's
+    id.
 
-    If the container fails, waiting cannot fix it. To create a new container, clear *the create task and the tasks
-    downstream of it*.
+    If the container fails, waiting cannot fix it. To create a new container, clear *the create task
+    and the tasks downstream of it*.
 
     :param container_id: The container's id, as returned by CreateContainerOperator.
-    :param deferrable: Whether to wait in the triggerer. None does what ``[operators] default_deferrable`` says, if it
-        is set in the environment, and else waits in the triggerer.
-    :param poke_interval: Time between two reads, in seconds or as a timedelta. In ``reschedule`` mode, at least 30
-        seconds. A deferred sensor reads less often as the container ages, and never more often than the account's calls
-        per hour allow. It stays deferred for at least ten seconds (twice ``[workers] min_heartbeat_interval``).
+    :param deferrable: Whether to wait in the triggerer. None does what ``[operators]
+        default_deferrable`` says, if it is set in the environment, and else waits in the triggerer.
+    :param poke_interval: Time between two reads, in seconds or as a timedelta. In ``reschedule``
+        mode, at least 30 seconds. A deferred sensor reads less often as the container ages, and
+        never more often than the account's calls per hour allow. It stays deferred for at least ten
+        seconds (twice ``[workers] min_heartbeat_interval``).
     :param timeout: Time until the sensor fails, in seconds or as a timedelta.
-    :param on_copyright_match: What to do if Instagram's copyright check finds another's work in a video: ``publish`` it
-        all the same, as Instagram does, ``fail``, or ``hold`` it until a person approves it in Airflow.
+    :param on_copyright_match: What to do if Instagram's copyright check finds another's work in a
+        video: ``publish`` it all the same, as Instagram does, ``fail``, or ``hold`` it until a
+        person approves it in Airflow.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = ("container_id", "deferrable", "poke_interval", "timeout", "on_copyright_match")
+    template_fields: Sequence[str] = (
+        "container_id",
+        "deferrable",
+        "poke_interval",
+        "timeout",
+        "on_copyright_match",
+    )
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "container_id": arguments.container_id,
         "deferrable": arguments.boolean,
@@ -110,10 +124,14 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         deadline = began + timedelta(seconds=self.timeout)
         if now >= deadline:
             raise AirflowSensorTimeout(f"Container {self.container_id} is still not ready.")
-        self.log.info("Waiting in the triggerer until %s at most", deadline.isoformat(timespec="seconds"))
+        self.log.info(
+            "Waiting in the triggerer until %s at most", deadline.isoformat(timespec="seconds")
+        )
         wait = (self.container_id, self.poke_interval, deadline.timestamp(), now.timestamp())
         trigger = ContainerStatusTrigger(self.instagram_conn_id, *wait)
-        return self.defer(trigger=trigger, method_name="execute_complete", timeout=until_next_look(now - began))
+        return self.defer(
+            trigger=trigger, method_name="execute_complete", timeout=until_next_look(now - began)
+        )
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Continue after the wait in the triggerer."""

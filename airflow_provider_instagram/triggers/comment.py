@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
     Send = Callable[[Call[Any]], Awaitable[Any]]
 
-#: Where the time of the first look is kept, and the number of comments of each post at the last look.
+#: Where the time of the first look is kept, and the number of comments of each post at the last
+#: look.
 SEEN: Final = "comments_seen"
 #: Where the comments of a post that had an event are kept, newest first.
 TOLD: Final = "comments_told:{}"
 TOLD_KEPT: Final = 200
-#: Within this time, Airflow stores an event and starts the DAG. Before, the triggerer may die with the event, and a
-#: further event would start no run: it stays until the next one. Source: Airflow 3.3.2, AssetDagRunQueue.created_at.
+#: Within this time, Airflow stores an event and starts the DAG. Before, the triggerer may die with
+#: the event, and a further event would start no run: it stays until the next one. Source: Airflow
+#: 3.3.2, AssetDagRunQueue.created_at.
 HANDED_OVER_S: Final = 5.0
 
 
@@ -70,15 +72,19 @@ async def new_comments(
 ) -> AsyncIterator[NewComment]:
     """Yield the new comments of other people, those of each post in the order in which they were written.
 
-    The comments of a post are read only if their number has changed. The first look only stores how many comments each
-    post has. After a crash, an event may be sent twice but is never lost.
+    The comments of a post are read only if their number has changed. The first look only stores how
+    many comments each post has. After a crash, an event may be sent twice but is never lost.
 
-    :param handed_over: Waits until Airflow has stored the event of what was yielded, and started the DAG.
+    :param handed_over: Waits until Airflow has stored the event of what was yielded, and started
+        the DAG.
     """
     seen = await memory.aget(SEEN)
     if seen is None:
         began = now().replace(microsecond=0)  # Instagram's times have whole seconds
-        await memory.aset(SEEN, {"began": began.isoformat(), "counts": {post.media_id: post.count for post in posts}})
+        await memory.aset(
+            SEEN,
+            {"began": began.isoformat(), "counts": {post.media_id: post.count for post in posts}},
+        )
         return
     counts = {post.media_id: seen["counts"].get(post.media_id, 0) for post in posts}
     for post in posts:
@@ -86,7 +92,9 @@ async def new_comments(
             continue
         key = TOLD.format(post.media_id)
         told: list[str] = await memory.aget(key, [])
-        comments = await _newer(post.media_id, datetime.fromisoformat(seen["began"]), frozenset(told), send)
+        comments = await _newer(
+            post.media_id, datetime.fromisoformat(seen["began"]), frozenset(told), send
+        )
         for comment in reversed(comments):
             if comment.username is None or comment.username != post.username:
                 yield NewComment(post.media_id, comment)
@@ -108,24 +116,31 @@ async def _newer(media_id: str, began: datetime, told: frozenset[str], send: Sen
         recent = page.since(began)
         comments += [comment for comment in recent if comment.id not in told]
         after = page.after
-        if after is None or len(recent) < len(page.items) or any(comment.id in told for comment in recent):
+        if (
+            after is None
+            or len(recent) < len(page.items)
+            or any(comment.id in told for comment in recent)
+        ):
             return comments
 
 
 class InstagramCommentTrigger(BaseEventTrigger):
     """Event trigger for an ``AssetWatcher``: one event for each new comment of another person.
 
-    The payload of an event has ``comment_id``, ``media_id``, ``text``, ``username`` and ``timestamp``. There are no
-    events for comments that are older than the first look, for replies, and for the account's own comments. If the
-    triggerer is killed, an event may come twice. None is lost if Airflow stores it within 5 s, which pass between two
-    events. The watched asset keeps which comments had an event.
+    The payload of an event has ``comment_id``, ``media_id``, ``text``, ``username`` and
+    ``timestamp``. There are no events for comments that are older than the first look, for replies,
+    and for the account's own comments. If the triggerer is killed, an event may come twice. None is
+    lost if Airflow stores it within 5 s, which pass between two events. The watched asset keeps
+    which comments had an event.
 
-    A look takes one call for all of the latest 25 posts, two if the connection has no user id, or one for each post
-    that is named, and at least one more for each post whose number of comments has changed. The calls come from the
-    budget with which the triggerer waits for containers. A look that fails is logged, and repeated after the interval.
+    A look takes one call for all of the latest 25 posts, two if the connection has no user id, or
+    one for each post that is named, and at least one more for each post whose number of comments
+    has changed. The calls come from the budget with which the triggerer waits for containers. A
+    look that fails is logged, and repeated after the interval.
 
     :param instagram_conn_id: The Airflow connection of the account.
-    :param media: The post to watch, or several, as media ids. Default: the account's latest 25 posts.
+    :param media: The post to watch, or several, as media ids. Default: the account's latest 25
+        posts.
     :param poll_interval_s: Seconds between two looks.
     """
 
@@ -143,18 +158,24 @@ class InstagramCommentTrigger(BaseEventTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Serialize the trigger. None of its arguments is a token."""
         names = ("instagram_conn_id", "media", "poll_interval_s")
-        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            name: getattr(self, name) for name in names
+        }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look for new comments for ever, and yield an event for each of them."""
         if self.asset_state_store is None:
-            raise ValidationError("This trigger does not work without an asset.", hint="Pass it to an AssetWatcher.")
+            raise ValidationError(
+                "This trigger does not work without an asset.", hint="Pass it to an AssetWatcher."
+            )
         while True:
             try:
                 async for new in self._look(self.asset_state_store):
                     yield TriggerEvent(new.as_data())
             except Exception as error:  # noqa: BLE001 -- nothing would start the watch again
-                self.log.warning("The comments of connection %r were not read: %s", self.instagram_conn_id, error)
+                self.log.warning(
+                    "The comments of connection %r were not read: %s", self.instagram_conn_id, error
+                )
             await asyncio.sleep(self.poll_interval_s)
 
     async def _look(self, memory: Memory) -> AsyncIterator[NewComment]:
@@ -163,7 +184,8 @@ class InstagramCommentTrigger(BaseEventTrigger):
         from airflow_provider_instagram.hooks.scopes import AccountScopes
         from airflow_provider_instagram.triggers.poller import budget_of, send_within
 
-        hook = InstagramHook(self.instagram_conn_id)  # made anew, because its token may have been replaced
+        # made anew, because its token may have been replaced
+        hook = InstagramHook(self.instagram_conn_id)
         budget = budget_of(self.instagram_conn_id)
         async with await hook.get_async_conn() as client:
             budget.calls_per_hour = hook.settings.limits.calls_per_hour
@@ -174,7 +196,9 @@ class InstagramCommentTrigger(BaseEventTrigger):
 
             try:
                 posts = await self._posts(hook, send)
-                async for new in new_comments(memory, posts, send, CLOCK.now, partial(asyncio.sleep, HANDED_OVER_S)):
+                async for new in new_comments(
+                    memory, posts, send, CLOCK.now, partial(asyncio.sleep, HANDED_OVER_S)
+                ):
                     yield new
             except PermissionDeniedError as error:
                 scopes = AccountScopes(self.instagram_conn_id, None, hook.settings.login)

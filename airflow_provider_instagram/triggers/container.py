@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 class ContainerStatusTrigger(BaseTrigger):
     """Trigger that fires when containers can be published, when one of them never can be, or at the deadline.
 
-    The trigger has no state beside its arguments, so that it continues with the same deadline after a restart of the
-    triggerer. All triggers of an account share a poller, which stays within the account's budget of calls.
+    The trigger has no state beside its arguments, so that it continues with the same deadline after
+    a restart of the triggerer. All triggers of an account share a poller, which stays within the
+    account's budget of calls.
 
-    :param instagram_conn_id: The Airflow connection of the account. Only the triggerer reads its token.
-    :param container_id: The container, or several. Several are waited for one after the other, which needs fewer calls.
+    :param instagram_conn_id: The Airflow connection of the account. Only the triggerer reads its
+        token.
+    :param container_id: The container, or several. Several are waited for one after the other,
+        which needs fewer calls.
     :param poll_interval_s: Seconds between two reads while the container is new.
     :param deadline: When to give up, in seconds since the epoch.
     :param since: When the wait began, in seconds since the epoch. Default: now.
-    :param known: What the task knows already and gets back with the event. ``dag.test()`` drops what a task passes to
-        itself in another way.
+    :param known: What the task knows already and gets back with the event. ``dag.test()`` drops
+        what a task passes to itself in another way.
     """
 
     def __init__(
@@ -51,8 +54,17 @@ class ContainerStatusTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Serialize the trigger. Airflow stores its arguments as plain text, so none of them is a token."""
-        names = ("instagram_conn_id", "container_id", "poll_interval_s", "deadline", "since", "known")
-        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+        names = (
+            "instagram_conn_id",
+            "container_id",
+            "poll_interval_s",
+            "deadline",
+            "since",
+            "known",
+        )
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            name: getattr(self, name) for name in names
+        }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait until the container's outcome is known, and yield one event: with the error, if there is one."""
@@ -61,8 +73,12 @@ class ContainerStatusTrigger(BaseTrigger):
         error: InstagramError | None = None
         try:
             poller = poller_of(self.instagram_conn_id, self._open_client)
-            for container_id in [self.container_id] if isinstance(self.container_id, str) else self.container_id:
-                await poller.wait(Wait(container_id, self.deadline, self.since, self.poll_interval_s))
+            for container_id in (
+                [self.container_id] if isinstance(self.container_id, str) else self.container_id
+            ):
+                await poller.wait(
+                    Wait(container_id, self.deadline, self.since, self.poll_interval_s)
+                )
         except InstagramError as failure:
             error = failure
         except AirflowException as failure:
@@ -70,7 +86,9 @@ class ContainerStatusTrigger(BaseTrigger):
                 f"The triggerer could not read connection {self.instagram_conn_id!r}: {failure}",
                 hint="Check that the connection exists and that the triggerer has access to it, then clear this task.",
             )
-        await asyncio.sleep(max(0.0, self.since + shortest_deferral().total_seconds() - time.time()))
+        await asyncio.sleep(
+            max(0.0, self.since + shortest_deferral().total_seconds() - time.time())
+        )
         data = error.as_data() if error else None
         yield TriggerEvent({"container_id": self.container_id, "error": data, "known": self.known})
 

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from airflow.sdk.observability.stats import Stats
 
-from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, RateLimitError
+from airflow_provider_instagram.exceptions import (
+    AuthenticationError,
+    InstagramError,
+    RateLimitError,
+)
 from airflow_provider_instagram.graph import calls, readiness
 from airflow_provider_instagram.quota.call_budget import CallBudget
 
@@ -82,11 +86,13 @@ class _Waiter:
 class Poller:
     """Reads all waiting containers of an account: with one client, one read of the connection, and one budget.
 
-    * The container that is due first is read first. A delayed container keeps its due time, so that none starves.
+    * The container that is due first is read first. A delayed container keeps its due time, so that
+      none starves.
     * If the budget is short, all reads are delayed.
     * A deadline is always kept: its container is read one last time, and the wait ends.
 
-    :param open_client: Reads the connection, opens a client, and returns it with the account's calls per hour.
+    :param open_client: Reads the connection, opens a client, and returns it with the account's
+        calls per hour.
     """
 
     account: str
@@ -129,14 +135,17 @@ class Poller:
         except Exception as error:  # noqa: BLE001 -- no trigger may wait for ever
             self._end_all(error)
         finally:
-            client, self._client, self._task = self._client, None, None  # a later wait starts the poller again
+            # a later wait starts the poller again
+            client, self._client, self._task = self._client, None, None
             if client is not None:
                 await client.__aexit__(None, None, None)
 
     async def _work(self) -> None:
         while self._waiters:
             now = self.clock()
-            overdue = next((waiter for waiter in self._waiters if waiter.wait.deadline <= now), None)
+            overdue = next(
+                (waiter for waiter in self._waiters if waiter.wait.deadline <= now), None
+            )
             if overdue is not None:
                 await self._give_up(overdue)
                 continue
@@ -163,7 +172,9 @@ class Poller:
         if waiter in self._waiters:
             answer = waiter.answer
             if answer is None and self.budget.is_stopped():
-                answer = RateLimitError(f"not read before {self.budget.stopped_until_text()}: {self.budget.reason}")
+                answer = RateLimitError(
+                    f"not read before {self.budget.stopped_until_text()}: {self.budget.reason}"
+                )
             self._end(waiter, readiness.not_ready_error(waiter.wait.container_id, answer))
 
     async def _read(self, container_id: str) -> None:
@@ -173,7 +184,9 @@ class Poller:
         if isinstance(answer, AuthenticationError) and await self._has_no_other_token(now):
             self._end_all(answer)
             return
-        for waiter in [waiter for waiter in self._waiters if waiter.wait.container_id == container_id]:
+        for waiter in [
+            waiter for waiter in self._waiters if waiter.wait.container_id == container_id
+        ]:
             self._handle(waiter, answer, now)
         if self.budget.stopped_until > was_stopped:
             for waiter in self._waiters:
@@ -200,7 +213,9 @@ class Poller:
         await client.__aexit__(None, None, None)
         return False
 
-    def _handle(self, waiter: _Waiter, answer: ContainerStatus | InstagramError, now: float) -> None:
+    def _handle(
+        self, waiter: _Waiter, answer: ContainerStatus | InstagramError, now: float
+    ) -> None:
         since, waiter.read_at, waiter.answer = waiter.read_at, now, answer
         if isinstance(answer, AuthenticationError):
             return  # its due time stays: the container is read again, with the new token
@@ -223,7 +238,9 @@ class Poller:
 
     def _log_stop(self, waiter: _Waiter) -> None:
         text = "Container %s is waiting: no calls are sent for the account until %s. %s"
-        waiter.warn(text, waiter.wait.container_id, self.budget.stopped_until_text(), self.budget.reason)
+        waiter.warn(
+            text, waiter.wait.container_id, self.budget.stopped_until_text(), self.budget.reason
+        )
 
     def _end(self, waiter: _Waiter, error: BaseException | None = None) -> None:
         self._waiters.remove(waiter)
@@ -261,8 +278,12 @@ async def send_within(budget: CallBudget, client: AsyncGraphClient, call: Call[T
 
 _IMPORTED_AT: Final = time.time()
 #: Budgets and pollers live as long as the event loop whose clients and futures they hold.
-_budgets: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, CallBudget]] = weakref.WeakKeyDictionary()
-_pollers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = weakref.WeakKeyDictionary()
+_budgets: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, CallBudget]] = (
+    weakref.WeakKeyDictionary()
+)
+_pollers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def budget_of(account: str) -> CallBudget:
@@ -273,7 +294,9 @@ def budget_of(account: str) -> CallBudget:
     return budgets[account]
 
 
-def poller_of(account: str, open_client: Callable[[], Awaitable[tuple[AsyncGraphClient, float]]]) -> Poller:
+def poller_of(
+    account: str, open_client: Callable[[], Awaitable[tuple[AsyncGraphClient, float]]]
+) -> Poller:
     """Return the poller of an account in this process, which all its waits share."""
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     if account not in pollers:

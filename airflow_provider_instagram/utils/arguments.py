@@ -17,8 +17,8 @@ YES = ("true", "yes", "on", "1")
 NO = ("false", "no", "off", "0")
 #: The longest text that is read as a Python list, because reading one takes much memory.
 LONGEST_PYTHON_LIST = 100_000
-#: Control characters except white space, and halves of a pair of UTF-16, which no request can carry. PostgreSQL stores
-#: no NUL.
+#: Control characters except white space, and halves of a pair of UTF-16, which no request can
+#: carry. PostgreSQL stores no NUL.
 UNPRINTABLE: Final = re.compile("[\0-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -35,7 +35,8 @@ class _Literal(str):
     __slots__ = ()
 
 
-#: The default of an argument that must not be empty if its author gives it. Airflow stores it, and takes a plain text.
+#: The default of an argument that must not be empty if its author gives it. Airflow stores it, and
+#: takes a plain text.
 NOT_GIVEN: Final = "(not given)"
 
 
@@ -73,7 +74,9 @@ def is_known(value: Any) -> bool:
         return all(map(is_known, value.values()))
     if isinstance(value, (list, tuple, set)):
         return all(map(is_known, value))
-    is_made_in_the_run = hasattr(value, "iter_references") or hasattr(value, "template_fields") or callable(value)
+    is_made_in_the_run = (
+        hasattr(value, "iter_references") or hasattr(value, "template_fields") or callable(value)
+    )
     return isinstance(value, type) or not is_made_in_the_run
 
 
@@ -84,13 +87,15 @@ def _is_path(value: Any) -> bool:
 def text(name: str, value: Any) -> str | None:
     """Read a text. Ids that arrive as whole numbers become text.
 
-    :raises ValidationError: If the value is neither text nor a path, a whole number or a date. A float may have lost
-        digits. Also if it has a control character.
+    :raises ValidationError: If the value is neither text nor a path, a whole number or a date. A
+        float may have lost digits. Also if it has a control character.
     """
     value = given(value)
     if value is None:
         return None
-    if isinstance(value, (bool, type)) or not (_is_path(value) or isinstance(value, (str, int, date))):
+    if isinstance(value, (bool, type)) or not (
+        _is_path(value) or isinstance(value, (str, int, date))
+    ):
         raise ValidationError(f"{name} must be text, not {in_quotes(value)}.")
     check_printable(name, str(value))
     return str(value)
@@ -119,7 +124,8 @@ def required_text(name: str, value: Any) -> str:
 def key(name: str, value: Any) -> str | None:
     """Read a key, or return None if its author has given none.
 
-    :raises ValidationError: If the key is given and empty: its default may be a new one in each run.
+    :raises ValidationError: If the key is given and empty: its default may be a new one in each
+        run.
     """
     if value == NOT_GIVEN:
         return None
@@ -206,10 +212,13 @@ def moment(name: str, value: Any) -> datetime | None:
         with suppress(ValueError):
             value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
     if not isinstance(value, datetime):
-        raise ValidationError(f"{name} must be a time like 2026-12-24T18:00:00+01:00, not {in_quotes(value)}.")
+        raise ValidationError(
+            f"{name} must be a time like 2026-12-24T18:00:00+01:00, not {in_quotes(value)}."
+        )
     if value.tzinfo is None:
         raise ValidationError(
-            f"{name} has no time zone: {value.isoformat()}.", hint="Add one, for example +01:00, or Z for UTC."
+            f"{name} has no time zone: {value.isoformat()}.",
+            hint="Add one, for example +01:00, or Z for UTC.",
         )
     return value.astimezone(timezone.utc)
 
@@ -260,7 +269,8 @@ def if_set(read: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     return lambda name, value: None if given(value) is None else read(name, value)
 
 
-#: How the id begins that stands for the container of a post which a person has settled as live, when it is not known.
+#: How the id begins that stands for the container of a post which a person has settled as live,
+#: when it is not known.
 SETTLED: Final = "settled:"
 
 
@@ -270,7 +280,10 @@ def container_id(name: str, value: Any) -> str:
     if container.startswith(SETTLED):
         return container
     return _digits(
-        name, container, "the id of a container", "Pass the output of the task that creates it: create.output."
+        name,
+        container,
+        "the id of a container",
+        "Pass the output of the task that creates it: create.output.",
     )
 
 

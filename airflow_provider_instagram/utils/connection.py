@@ -34,8 +34,8 @@ def read_connection(conn_id: str) -> Connection:
 def _is_certainly_missing(conn_id: str) -> bool:
     """Return whether a connection that Airflow did not find in a task does not exist.
 
-    Airflow says the same of a connection while its API server or a secrets backend is down. So the server is asked, and
-    with a secrets backend nothing is certain.
+    Airflow says the same of a connection while its API server or a secrets backend is down. So the
+    server is asked, and with a secrets backend nothing is certain.
     """
     runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
     comms = getattr(runner, "SUPERVISOR_COMMS", None)

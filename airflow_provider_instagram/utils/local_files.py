@@ -38,7 +38,8 @@ class FileInfo:
             if (status.st_size, status.st_mtime_ns) == (self.size_bytes, self.modified_ns):
                 return
         raise TransientError(
-            f"{self.path} was changed while it was being read.", hint="Wait until the file is complete, and run again."
+            f"{self.path} was changed while it was being read.",
+            hint="Wait until the file is complete, and run again.",
         )
 
 
@@ -60,10 +61,13 @@ def regular_file(path: Path) -> os.stat_result:
             "[instagram] of Airflow's configuration.",
         ) from None
     except OSError as error:
-        raise ValidationError(f"{path} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
+        raise ValidationError(
+            f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
+        ) from error
     if not stat.S_ISREG(status.st_mode):
         raise ValidationError(
-            f"{path} is not a regular file.", hint="Use a video or a picture, not a directory, pipe or device."
+            f"{path} is not a regular file.",
+            hint="Use a video or a picture, not a directory, pipe or device.",
         )
     return status
 

@@ -7,8 +7,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.sdk import conf
 
-#: The tag of the DAGs of calendars, by which the Posts page and the command line find them. From Airflow 3.4 on, no
-#: other DAG has the tab *Posts*.
+#: The tag of the DAGs of calendars, by which the Posts page and the command line find them. From
+#: Airflow 3.4 on, no other DAG has the tab *Posts*.
 CALENDAR_TAG: Final = "instagram calendar"
 #: Path of the pages below Airflow's base URL.
 PAGES: Final = "/instagram"

@@ -28,8 +28,8 @@ PAUSE_S: Final = 0.25
 class ServerClock:
     """A clock that is as right as Instagram's once it was compared, and this machine's clock before.
 
-    It never runs ahead of Instagram's, so that nothing is published early. After a comparison, the monotonic clock
-    carries it on.
+    It never runs ahead of Instagram's, so that nothing is published early. After a comparison, the
+    monotonic clock carries it on.
     """
 
     def __init__(
@@ -61,7 +61,9 @@ class ServerClock:
             self._sleep(PAUSE_S)
             low, high = _ahead(base_url, self._local)
             earliest, latest = max(earliest, low), min(latest, high)
-        self._offset = self._local() + earliest - datetime.fromtimestamp(time.monotonic(), timezone.utc)
+        self._offset = (
+            self._local() + earliest - datetime.fromtimestamp(time.monotonic(), timezone.utc)
+        )
         return earliest
 
     def try_to_compare(self, base_url: str) -> None:
@@ -71,7 +73,10 @@ class ServerClock:
         try:
             ahead = self.compare(base_url)
         except (httpx.HTTPError, LookupError, TimeoutError) as error:
-            log.info("This worker's clock could not be compared with Instagram's (%s)", type(error).__name__)
+            log.info(
+                "This worker's clock could not be compared with Instagram's (%s)",
+                type(error).__name__,
+            )
             return
         if abs(ahead) > WORTH_A_WARNING:
             log.warning(
@@ -86,7 +91,9 @@ def _ahead(base_url: str, local: Callable[[], datetime]) -> tuple[timedelta, tim
     import httpx
 
     sent, trusts = local(), not is_loopback(httpx.URL(base_url).host)
-    answer = within_timeout(TIMEOUT_S, lambda: httpx.head(base_url, timeout=TIMEOUT_S, trust_env=trusts), base_url)
+    answer = within_timeout(
+        TIMEOUT_S, lambda: httpx.head(base_url, timeout=TIMEOUT_S, trust_env=trusts), base_url
+    )
     received = local()
     try:
         date = parsedate_to_datetime(answer.headers["Date"])
@@ -97,6 +104,6 @@ def _ahead(base_url: str, local: Callable[[], datetime]) -> tuple[timedelta, tim
     return date - received, date + timedelta(seconds=1) - sent
 
 
-#: The clock of this process. Only a task that decides by the time compares it, at its beginning: a clock that jumps in
-#: between would shorten its waits.
+#: The clock of this process. Only a task that decides by the time compares it, at its beginning: a
+#: clock that jumps in between would shorten its waits.
 CLOCK: Final = ServerClock()

@@ -8,7 +8,8 @@ from html import escape
 def slack_text(text: object) -> str:
     """Return a text that Slack shows as it is: it notifies nobody, as ``<!channel>`` would, and hides no link.
 
-    Source: Slack, Formatting text for app surfaces, Escaping text, which names these three characters.
+    Source: Slack, Formatting text for app surfaces, Escaping text, which names these three
+    characters.
 
     :param text: A text of others, such as a caption. None is shown as an empty text.
     """

@@ -1,7 +1,7 @@
 """Network work with a time limit that holds in every phase, whatever the server does.
 
-httpx has a timeout for each read but none for their sum, so that a server that sends a byte a minute is never too slow,
-and none for a DNS lookup. A task that Airflow ends waits for neither.
+httpx has a timeout for each read but none for their sum, so that a server that sends a byte a
+minute is never too slow, and none for a DNS lookup. A task that Airflow ends waits for neither.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class Connections:
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Register a connection as soon as it is open. Pass this as the ``trace`` of a request to httpcore.
 
-        A duplicate of the socket is kept, so that the handshake can be ended even after TLS has taken over the socket.
+        A duplicate of the socket is kept, so that the handshake can be ended even after TLS has
+        taken over the socket.
         """
         if event == "connection.connect_tcp.complete":
             self._connections.append(info["return_value"].get_extra_info("socket").dup())
@@ -102,19 +103,27 @@ class Connections:
 
 
 def run_with_time_limit(
-    work: Callable[[Connections], T], total_s: float, cancel: Cancel, name: str, *, own_time_counts: bool = True
+    work: Callable[[Connections], T],
+    total_s: float,
+    cancel: Cancel,
+    name: str,
+    *,
+    own_time_counts: bool = True,
 ) -> T:
     """Return the result of work in its own thread, and abandon the thread after a timeout or a cancel.
 
-    A DNS lookup and an opening connection cannot be ended from outside. A thread in such a phase is abandoned: it ends
-    with its own timeout, and its connections are shut down before it can send or write anything.
+    A DNS lookup and an opening connection cannot be ended from outside. A thread in such a phase is
+    abandoned: it ends with its own timeout, and its connections are shut down before it can send or
+    write anything.
 
     :param work: The work. It passes :meth:`Connections.trace` to each of its requests.
-    :param own_time_counts: Whether the time counts in which this process computes or waits for a processor.
+    :param own_time_counts: Whether the time counts in which this process computes or waits for a
+        processor.
     """
     cancel.raise_if_requested()
     connections, done = Connections(), list[T]()
-    ends: SimpleQueue[BaseException | None] = SimpleQueue()  # SimpleQueue, because a signal handler may put into it
+    # SimpleQueue, because a signal handler may put into it
+    ends: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def go() -> None:
         try:
@@ -142,7 +151,9 @@ def run_with_time_limit(
     return done[0]
 
 
-def _end_of(thread: threading.Thread, ends: SimpleQueue[BaseException | None], total_s: float) -> BaseException | None:
+def _end_of(
+    thread: threading.Thread, ends: SimpleQueue[BaseException | None], total_s: float
+) -> BaseException | None:
     """Return how the work of a thread has ended.
 
     :raises Empty: If a server has kept it waiting for longer.
@@ -174,21 +185,29 @@ def _is_computing(thread: threading.Thread) -> bool:
 def within_small_file_timeout(work: Callable[[], T]) -> T:
     """Return what work on a small file in object storage returns. Clients of such storages retry for minutes.
 
-    Only the time counts that the storage takes: on a busy machine, a client may wait for a processor for minutes.
+    Only the time counts that the storage takes: on a busy machine, a client may wait for a
+    processor for minutes.
     """
     return within_timeout(SMALL_FILE_TIMEOUT_S, work, own_time_counts=False)
 
 
 def within_timeout(
-    total_s: float, work: Callable[[], T], what: str = "the storage", *, own_time_counts: bool = True
+    total_s: float,
+    work: Callable[[], T],
+    what: str = "the storage",
+    *,
+    own_time_counts: bool = True,
 ) -> T:
     """Return what work on an object storage, or on another server, returns.
 
     :param what: The server, for the error's text.
-    :param own_time_counts: Whether the time counts in which this process computes or waits for a processor.
+    :param own_time_counts: Whether the time counts in which this process computes or waits for a
+        processor.
     :raises TimeoutError: If it takes longer. The work goes on, and may have an effect later.
     """
     try:
-        return run_with_time_limit(lambda _: work(), total_s, Cancel(), what, own_time_counts=own_time_counts)
+        return run_with_time_limit(
+            lambda _: work(), total_s, Cancel(), what, own_time_counts=own_time_counts
+        )
     except TimeoutError:
         raise TimeoutError(f"{what} has not answered within {total_s:.0f} s") from None

@@ -1,7 +1,8 @@
 """Addresses and locations: what they are, which may be followed, and what of them may be shown.
 
-A location is a web address, a local path, or a URI of object storage. One from an untrusted source is read by one
-strict parser, :class:`Origin`. Its login and its query, which may hold a signature, are in no message.
+A location is a web address, a local path, or a URI of object storage. One from an untrusted source
+is read by one strict parser, :class:`Origin`. Its login and its query, which may hold a signature,
+are in no message.
 """
 
 from __future__ import annotations
@@ -38,11 +39,14 @@ SLASH: Final = rf"{spelled('/')}|&sol;"
 QUESTION_MARK: Final = rf"{spelled('?')}|&quest;"
 _SLASH: Final = rf"(?:{SLASH}|\\)"
 _COLON, _AT, _EQUALS = (f"(?:{spelled(sign)})" for sign in ":@=")
-#: How a web address begins, with or without its scheme; any other one, such as that of an object in a storage.
+#: How a web address begins, with or without its scheme; any other one, such as that of an object in
+#: a storage.
 _WEB: Final = rf"https?{_COLON}{_SLASH}*|(?<![\w.~/\\:]){_SLASH}{{2}}"
 _ADDRESS: Final = re.compile(rf"{_WEB}|{_COLON}{_SLASH}{{2}}", re.IGNORECASE)
 #: A text that is one location, so that white space does not end its query.
-_WHOLE: Final = re.compile(rf"\s*(?:(?:[a-z][a-z0-9+.-]*::?)*{_SLASH}{{2}}|https?{_COLON})[^…]*\Z", re.IGNORECASE)
+_WHOLE: Final = re.compile(
+    rf"\s*(?:(?:[a-z][a-z0-9+.-]*::?)*{_SLASH}{{2}}|https?{_COLON})[^…]*\Z", re.IGNORECASE
+)
 _NAMED: Final = rf"(?=[\w.~-]{{1,99}}{_EQUALS})"
 #: Where the path of an address ends, and what follows may be a signature.
 _PATH_ENDS: Final = re.compile(
@@ -54,13 +58,14 @@ _SIGNED: Final = re.compile(
     rf"(?:{spelled('?#;&')}){_NAMED}|(?:\bsig|signature|token|secret|password|credential){_EQUALS}",
     re.IGNORECASE,
 )
-#: A user name and a password, as far as the next slash. Of other addresses than web addresses, a name alone is that of
-#: a connection.
+#: A user name and a password, as far as the next slash. Of other addresses than web addresses, a
+#: name alone is that of a connection.
 _LOGIN: Final = re.compile(
-    rf"({_WEB}|(?!://){_COLON}{_SLASH}{{2}}(?=[^/@\s]{{0,99}}{_COLON}))([^/\\?\#\s]{{0,500}}){_AT}", re.IGNORECASE
+    rf"({_WEB}|(?!://){_COLON}{_SLASH}{{2}}(?=[^/@\s]{{0,99}}{_COLON}))([^/\\?\#\s]{{0,500}}){_AT}",
+    re.IGNORECASE,
 )
-#: A password with slashes, as a secret key of AWS may have. A number and a slash are a port. Beyond a slash, 200
-#: characters are searched: a location may be long.
+#: A password with slashes, as a secret key of AWS may have. A number and a slash are a port. Beyond
+#: a slash, 200 characters are searched: a location may be long.
 _PASSWORD: Final = re.compile(r"(?<=//)([^/?#@:\s]*:(?!\d*(?:[/?#]|\Z))(?:\S{0,200}|[^/\s]*))@")
 #: A text in quotes, or a word.
 _PART: Final = re.compile(r"""(?<!\S)(?:"[^"]*"|'[^']*')|\S+""")
@@ -103,7 +108,9 @@ class Origin:
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}" + ("" if self.port == _PORTS[self.scheme] else f":{self.port}")
+        return f"{self.scheme}://{host}" + (
+            "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        )
 
 
 def is_loopback(host: str) -> bool:
@@ -131,7 +138,9 @@ def _host(netloc: str, host: str) -> str | None:
     if "[" in netloc:
         match = _IN_BRACKETS.fullmatch(netloc)
         return IPv6Address(match[1]).compressed if match else None
-    return host if "@" not in netloc and len(host) <= _LONGEST_NAME and _NAME.fullmatch(host) else None
+    return (
+        host if "@" not in netloc and len(host) <= _LONGEST_NAME and _NAME.fullmatch(host) else None
+    )
 
 
 def is_web(location: str) -> bool:

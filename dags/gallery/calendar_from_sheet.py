@@ -1,7 +1,7 @@
 """Publish the rows of a published sheet at their times: for a team whose plan is a spreadsheet, and stays one.
 
-Change SHEET, ACCOUNTS, COLUMNS and ZONE. The deployment trusts the hosts of the sheet with the setting
-``[instagram] calendar_hosts = docs.google.com, *.googleusercontent.com``.
+Change SHEET, ACCOUNTS, COLUMNS and ZONE. The deployment trusts the hosts of the sheet with the
+setting ``[instagram] calendar_hosts = docs.google.com, *.googleusercontent.com``.
 """
 
 from __future__ import annotations

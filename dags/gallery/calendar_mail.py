@@ -1,7 +1,7 @@
 """Write a mail to a content lead when a content calendar needs them: an approval that waits, a post that failed.
 
-Change CALENDAR, ACCOUNTS and LEAD. Create a connection ``smtp_default`` of the type *SMTP*, which names the sender.
-This example needs ``apache-airflow-providers-smtp``.
+Change CALENDAR, ACCOUNTS and LEAD. Create a connection ``smtp_default`` of the type *SMTP*, which
+names the sender. This example needs ``apache-airflow-providers-smtp``.
 """
 
 from __future__ import annotations

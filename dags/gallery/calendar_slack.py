@@ -1,7 +1,7 @@
 """Notify a channel of Slack of what a content calendar needs: an approval that waits, a post that is late or failed.
 
-Change CALENDAR and ACCOUNTS. Create an incoming webhook in Slack, and a connection ``slack`` of the type *Slack
-Incoming Webhook*. This example needs ``apache-airflow-providers-slack``.
+Change CALENDAR and ACCOUNTS. Create an incoming webhook in Slack, and a connection ``slack`` of the
+type *Slack Incoming Webhook*. This example needs ``apache-airflow-providers-slack``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Collect the metrics of all posts in PostgreSQL, and write a report each Monday: for a team that compares its posts.
 
-Change ACCOUNTS, DATABASE and REPORTS. DATABASE is a connection of the type Postgres. The accounts need the permission
-for insights. This example needs ``apache-airflow-providers-postgres``.
+Change ACCOUNTS, DATABASE and REPORTS. DATABASE is a connection of the type Postgres. The accounts
+need the permission for insights. This example needs ``apache-airflow-providers-postgres``.
 """
 
 from __future__ import annotations

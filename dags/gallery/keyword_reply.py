@@ -1,7 +1,7 @@
 """Reply to each comment that has a word: for a shop that answers *link* with its address.
 
-Change ACCOUNT and ANSWERS. A word counts as a whole, in any case. Comments without any are left alone. The account
-needs the permission for comments.
+Change ACCOUNT and ANSWERS. A word counts as a whole, in any case. Comments without any are left
+alone. The account needs the permission for comments.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ with DAG("keyword_reply", schedule=[COMMENTS]) as dag:
         for comment in (event.extra["payload"] for event in triggering_asset_events[COMMENTS]):
             words = re.findall(r"\w+", (comment["text"] or "").casefold())
             answers = [answers_by_word[word] for word in words if word in answers_by_word]
-            replies += [{"reply_to": comment["comment_id"], "message": answer} for answer in answers[:1]]
+            replies += [
+                {"reply_to": comment["comment_id"], "message": answer} for answer in answers[:1]
+            ]
         return replies
 
     CommentOperator.partial(task_id="reply", instagram_conn_id=ACCOUNT).expand_kwargs(find())

@@ -1,8 +1,9 @@
 """Mail the posts of the week each Monday: a table in the mail, and a page with a chart attached to it.
 
-Change DATABASE and READERS. DATABASE is the connection of the Postgres into which ``insights_and_report.py`` collects.
-Copy ``weekly_mail.sql`` and ``weekly_mail.html`` as well. Create a connection ``smtp_default`` of the type *SMTP* that
-names the sender. This example needs ``apache-airflow-providers-smtp``.
+Change DATABASE and READERS. DATABASE is the connection of the Postgres into which
+``insights_and_report.py`` collects. Copy ``weekly_mail.sql`` and ``weekly_mail.html`` as well.
+Create a connection ``smtp_default`` of the type *SMTP* that names the sender. This example needs
+``apache-airflow-providers-smtp``.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ with DAG("weekly_mail", schedule="0 7 * * MON", catchup=False) as dag:
             file.write_text(page.render(found, chart=True), encoding="utf-8")
             # Many mail programs draw no charts, so the mail itself has the table alone.
             table = page.render(found, chart=False)
-            smtp.send_email_smtp(to=READERS, subject=found["title"], html_content=table, files=[str(file)])
+            smtp.send_email_smtp(
+                to=READERS, subject=found["title"], html_content=table, files=[str(file)]
+            )
         return len(rows)
 
     mail(posts.output)

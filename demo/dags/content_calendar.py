@@ -16,4 +16,6 @@ tell = SmtpNotifier(
     html_content='<p>{{ event.text | e }}</p><p><a href="{{ event.link | e }}">Open the Posts page</a></p>',
 )
 
-dag = content_calendar_dag("content_calendar", os.environ["INSTAGRAM_CALENDAR"], accounts=ACCOUNTS, notify=tell)
+dag = content_calendar_dag(
+    "content_calendar", os.environ["INSTAGRAM_CALENDAR"], accounts=ACCOUNTS, notify=tell
+)

@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     :return: The exit code: 0 after a normal end, 2 if the sandbox could not start.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the temporary folder is removed, too
+    # so that the temporary folder is removed, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory(prefix="instagram-sandbox-") as temporary:
             return _run(args, Path(temporary))
@@ -61,7 +62,10 @@ def _run(args: argparse.Namespace, temporary: Path) -> int:
 
     if not is_loopback(str(sock.getsockname()[0])):
         who = f"Warning: the sandbox listens on {args.host}, so everybody who can reach it can read and control it."
-        print(f"{who} To listen on this machine only, use --host 127.0.0.1, the default.", file=sys.stderr)
+        print(
+            f"{who} To listen on this machine only, use --host 127.0.0.1, the default.",
+            file=sys.stderr,
+        )
 
     tls = None
     if args.tls:
@@ -98,7 +102,9 @@ def _settings(args: argparse.Namespace, temporary: Path) -> Settings:
         folder=args.state or temporary,
         user_id=account.user_id,
         username=account.username,
-        token=args.token if args.token is not None else os.environ.get(TOKEN_VARIABLE) or DEFAULT_TOKEN,
+        token=args.token
+        if args.token is not None
+        else os.environ.get(TOKEN_VARIABLE) or DEFAULT_TOKEN,
         app_id=args.app_id,
         app_secret=args.app_secret or os.environ.get(SECRET_VARIABLE) or DEFAULT_APP_SECRET,
         switches=mode_switches(

@@ -19,7 +19,9 @@ SECRET_VARIABLE = "INSTAGRAM_SANDBOX_APP_SECRET"  # noqa: S105 -- a name
 
 def _host_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a valid host name: give it without a scheme or port")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a valid host name: give it without a scheme or port"
+        )
     return text.lower()
 
 
@@ -50,9 +52,19 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "help": "answer over https, and print the path of the authority to trust (needs instagram-sandbox[tls])",
     },
     "--port-file": {"type": Path, "help": "file to write the port to once the sandbox is ready"},
-    "--state": {"type": Path, "metavar": "DIR", "help": "folder to keep all state in for the next start"},
-    "--account": {"default": DEFAULT_USER_ID, "help": "Instagram user id of the first account (default: %(default)s)"},
-    "--username": {"default": DEFAULT_USERNAME, "help": "username of the first account (default: %(default)s)"},
+    "--state": {
+        "type": Path,
+        "metavar": "DIR",
+        "help": "folder to keep all state in for the next start",
+    },
+    "--account": {
+        "default": DEFAULT_USER_ID,
+        "help": "Instagram user id of the first account (default: %(default)s)",
+    },
+    "--username": {
+        "default": DEFAULT_USERNAME,
+        "help": "username of the first account (default: %(default)s)",
+    },
     "--token": {
         "default": None,
         "help": f"long-lived access token; preferably set {TOKEN_VARIABLE} instead (default: {DEFAULT_TOKEN})",

@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Final
 
 CONTEXT_LINES: Final = 3
-#: In more lines than those of some 10,000 posts, a comparison may take half a minute of a processor.
+#: In more lines than those of some 10,000 posts, a comparison may take half a minute of a
+#: processor.
 MOST_LINES: Final = 60_000
 #: As the readers count lines. A caption may contain other ends of lines, such as U+2028.
 END_OF_LINE: Final = re.compile(r"\r\n|\r|\n")
@@ -22,7 +23,8 @@ def unified_diff(
 ) -> Iterator[str]:
     """Return what an edit changes, in the form that ``patch`` reads. Only the lines around it are compared.
 
-    :param public: Returns all lines of a text as they may be shown: what must be hidden depends on those above.
+    :param public: Returns all lines of a text as they may be shown: what must be hidden depends on
+        those above.
     """
     old, new = (END_OF_LINE.split(text.removesuffix("\n")) for text in (before, after))
     first = 0

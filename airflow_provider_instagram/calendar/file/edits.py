@@ -1,9 +1,10 @@
 """Edits of a calendar: what is asked for, and the text of the file with it.
 
 1. The text is changed in the places of the posts only.
-2. The new text is read again. It must hold what was asked for, and every other post as before: an anchor of YAML may
-   make one text the value of many posts.
-3. It is checked as ``airflow instagram calendar check`` does. A problem that was not there before refuses the edit.
+2. The new text is read again. It must hold what was asked for, and every other post as before: an
+   anchor of YAML may make one text the value of many posts.
+3. It is checked as ``airflow instagram calendar check`` does. A problem that was not there before
+   refuses the edit.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
 #: A message names lines, which move with an edit.
 LINE: Final = re.compile(r"\blines? \d+")
 UNUSUAL: Final = InvalidValue(
-    "this edit cannot be written: the post shares text with others, or is written in an unusual form.", EDIT_THE_FILE
+    "this edit cannot be written: the post shares text with others, or is written in an unusual form.",
+    EDIT_THE_FILE,
 )
 
 
@@ -54,9 +56,10 @@ class Edit:
 
     :param do: ``change``, ``remove``, ``add``, ``duplicate`` or ``restore``.
     :param post_id: The post; for a duplicate, the one that is copied.
-    :param seen: What its author saw of the post. If the file says something else by now, the edit is refused.
-    :param fields: The new values, in the form of :func:`values_to_edit`. ``publish_at`` is a local time of the post's
-        zone, or of the one that :func:`zone_of_new` returns; empty for a draft.
+    :param seen: What its author saw of the post. If the file says something else by now, the edit
+        is refused.
+    :param fields: The new values, in the form of :func:`values_to_edit`. ``publish_at`` is a local
+        time of the post's zone, or of the one that :func:`zone_of_new` returns; empty for a draft.
     :param lines: The text of the removed post that is restored.
     :param after: The post after which that one stood.
     """
@@ -74,9 +77,11 @@ class Edit:
 class Fill:
     """Times for posts without one, and new posts.
 
-    :param seen: The digest of the text for which they were chosen. In another one, none of them is written.
+    :param seen: The digest of the text for which they were chosen. In another one, none of them is
+        written.
     :param times: The times by post id, as the file is to contain them.
-    :param added: New posts, which stand after all others. Their values are texts, or as another post has them.
+    :param added: New posts, which stand after all others. Their values are texts, or as another
+        post has them.
     """
 
     seen: str
@@ -109,7 +114,9 @@ class SeenOther(Exception):  # noqa: N818 -- not an error of the calendar: anoth
         self.now = now
 
 
-def values_to_edit(text: str, location: str, post_id: str, files: CalendarFiles, rules: Rules) -> dict[str, Any] | None:
+def values_to_edit(
+    text: str, location: str, post_id: str, files: CalendarFiles, rules: Rules
+) -> dict[str, Any] | None:
     """Return the values of a post that an edit may change, as a form shows them. None if it cannot be read.
 
     The items of a carousel are objects. No link has its query, which may be a signature.
@@ -117,7 +124,9 @@ def values_to_edit(text: str, location: str, post_id: str, files: CalendarFiles,
     rows = _rows(text, location)
     if (row := rows.of(post_id)) is None:
         return None
-    post = post_of(parse_rows(replace(rows, rows=[row], problems=[]), location, files, **rules), post_id)
+    post = post_of(
+        parse_rows(replace(rows, rows=[row], problems=[]), location, files, **rules), post_id
+    )
     return None if post is None else shown_values(post, rows)
 
 
@@ -144,7 +153,14 @@ def post_of(calendar: Calendar, post_id: str) -> AnyPost | None:
     return calendar.post(post_id) or next((post for post in others if post.id == post_id), None)
 
 
-def apply(text: str, location: str, edits: Sequence[Edit], files: CalendarFiles, now: datetime, rules: Rules) -> Edited:
+def apply(
+    text: str,
+    location: str,
+    edits: Sequence[Edit],
+    files: CalendarFiles,
+    now: datetime,
+    rules: Rules,
+) -> Edited:
     """Return a calendar's text with an edit, or with changes of several posts, which are checked together.
 
     :param now: The current time. No post may be moved to a time before.
@@ -167,10 +183,17 @@ def apply(text: str, location: str, edits: Sequence[Edit], files: CalendarFiles,
         if edit.do == "change":
             changes[edit.post_id] = fields
         else:
-            new.append((_follows(ids, _place_of(edit, ids)), edit.lines if edit.do == "restore" else fields))
+            new.append(
+                (
+                    _follows(ids, _place_of(edit, ids)),
+                    edit.lines if edit.do == "restore" else fields,
+                )
+            )
     edited, new_rows = rewritten(text, location, rows, changes, new)
     after = parse_rows(new_rows, location, files, **rules)
-    check_problems(before, after, first.post_id if first.do == "restore" and first.post_id not in ids else None)
+    check_problems(
+        before, after, first.post_id if first.do == "restore" and first.post_id not in ids else None
+    )
     for edit in edits:
         check_result(edit, post_of(after, edit.new_id or edit.post_id), new_rows, files, now)
     return Edited(edited, after.post(first.new_id or first.post_id))
@@ -187,7 +210,9 @@ def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules
     :raises InvalidValue: If it is another text by now, or does not take them.
     """
     if digest(text) != fill.seen:
-        raise InvalidValue("the file has changed since this was proposed.", "Ask for a new proposal.")
+        raise InvalidValue(
+            "the file has changed since this was proposed.", "Ask for a new proposal."
+        )
     rows = read_rows(text, location)
     changes = {post_id: {"publish_at": at} for post_id, at in fill.times.items()}
     last = next(filter(None, (row.text("id") for row in reversed(rows.rows))), None)
@@ -197,7 +222,9 @@ def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules
     return Edited(edited, None)
 
 
-def _seen_post(edit: Edit, calendar: Calendar, rows: Rows, ids: list[str], *, is_alone: bool) -> AnyPost | None:
+def _seen_post(
+    edit: Edit, calendar: Calendar, rows: Rows, ids: list[str], *, is_alone: bool
+) -> AnyPost | None:
     """Return the post of an edit, if it is as the author saw it and the file has it once. A new one has not been seen.
 
     :param is_alone: Whether it is the only edit, whose author is told what the post says by now.
@@ -207,7 +234,11 @@ def _seen_post(edit: Edit, calendar: Calendar, rows: Rows, ids: list[str], *, is
     if edit.do in ("add", "restore"):
         return post
     values = shown_values(post, rows) if post is not None else {}
-    now = {name: values[name] for name in edit.seen if name in values and not is_same(values[name], edit.seen[name])}
+    now = {
+        name: values[name]
+        for name in edit.seen
+        if name in values and not is_same(values[name], edit.seen[name])
+    }
     if post is None or now:
         if is_alone:
             raise SeenOther(None if post is None else now)
@@ -223,39 +254,68 @@ def _written_fields(
 ) -> dict[str, Any]:
     """Return the values as the file contains them: empty ones as None, and the time in the form of the present one."""
     row, shared = rows.of(edit.post_id), rows.defaults.values
-    known = known_locations(written_values(row, rows)) if edit.fields.keys() & {*MEDIA, *LOCATIONS} else {}
+    known = (
+        known_locations(written_values(row, rows))
+        if edit.fields.keys() & {*MEDIA, *LOCATIONS}
+        else {}
+    )
     fields = {name: file_value(name, value, known) for name, value in edit.fields.items()}
     own = row.values if row is not None else {}  # media of its own override those of the defaults
-    fields = {name: value for name, value in fields.items() if value is not None or name in own or name not in MEDIA}
+    fields = {
+        name: value
+        for name, value in fields.items()
+        if value is not None or name in own or name not in MEDIA
+    }
     if edit.do == "duplicate" and row is not None:
-        fields = {name: value.value for name, value in row.values.items()} | {"id": edit.new_id, **fields}
+        fields = {name: value.value for name, value in row.values.items()} | {
+            "id": edit.new_id,
+            **fields,
+        }
     if edit.do == "change" and row is not None:
-        gone = [name for name, value in fields.items() if value is None and name in row.values.keys() - shared.keys()]
+        gone = [
+            name
+            for name, value in fields.items()
+            if value is None and name in row.values.keys() - shared.keys()
+        ]
         fields |= dict.fromkeys(gone, GONE)
     at = edit.fields.get("publish_at")
     if edit.do == "add":
-        fields = {"id": edit.post_id, **{name: value for name, value in fields.items() if value not in (None, [])}}
+        fields = {
+            "id": edit.post_id,
+            **{name: value for name, value in fields.items() if value not in (None, [])},
+        }
         if approval == "required":  # whoever reads the file sees it, too
             fields.setdefault("approval", approval)
-    has_no_zone = post is not None and post.publish_at is None and row is not None and not row.text("timezone")
+    has_no_zone = (
+        post is not None
+        and post.publish_at is None
+        and row is not None
+        and not row.text("timezone")
+    )
     if at and (edit.do == "add" or has_no_zone):
         zone_name, stands_in = _zone_of_new(rows, calendar)
         time = at.replace("T", " ")
-        fields["publish_at"] = f"{time} {_in_time(zone_name)}" if stands_in == "publish_at" else time
+        fields["publish_at"] = (
+            f"{time} {_in_time(zone_name)}" if stands_in == "publish_at" else time
+        )
         fields |= {"timezone": zone_name} if stands_in == "timezone" else {}
     elif at and post is not None and row is not None:
         written = row.values.get("publish_at")
         if written is not None and post.publish_at and at == f"{post.publish_at:%Y-%m-%dT%H:%M}":
-            fields["publish_at"] = written.value  # it may be the second of two in the night of a clock change
+            # it may be the second of two in the night of a clock change
+            fields["publish_at"] = written.value
         else:
-            fields["publish_at"] = time_like(at, row, row.text("timezone") or rows.defaults.text("timezone"))
+            fields["publish_at"] = time_like(
+                at, row, row.text("timezone") or rows.defaults.text("timezone")
+            )
     return fields
 
 
 def _zone_of_new(rows: Rows, calendar: Calendar) -> tuple[str, str]:
     """Return the zone for a new post: that of the defaults or else of the last post. UTC in a file without any.
 
-    :return: Its name or offset, and what says it: ``defaults``, or the post's own ``timezone`` or ``publish_at``.
+    :return: Its name or offset, and what says it: ``defaults``, or the post's own ``timezone`` or
+        ``publish_at``.
     """
     if name := rows.defaults.text("timezone"):
         return name, "defaults"
@@ -295,7 +355,9 @@ def time_like(local: str, row: Row, zone_name: str) -> str:
 
 def _place_of(edit: Edit, ids: list[str]) -> int:
     """Return the place of a new post among all."""
-    after = {"duplicate": edit.post_id, "restore": edit.after}.get(edit.do, ids[-1] if ids else None)
+    after = {"duplicate": edit.post_id, "restore": edit.after}.get(
+        edit.do, ids[-1] if ids else None
+    )
     return ids.index(after) + 1 if after and after in ids else 0
 
 
@@ -319,7 +381,9 @@ def plain(row: Row) -> dict[str, Any]:
     return _without_none({name: value.value for name, value in row.values.items()})
 
 
-def rewritten(text: str, location: str, rows: Rows, changes: Changes, new: Sequence[NewPost]) -> tuple[str, Rows]:
+def rewritten(
+    text: str, location: str, rows: Rows, changes: Changes, new: Sequence[NewPost]
+) -> tuple[str, Rows]:
     """Return a text with other values of posts and with new posts, and its rows, which hold these and nothing else."""
     try:
         edited = _document(text, location).change(changes, new)
@@ -329,7 +393,10 @@ def rewritten(text: str, location: str, rows: Rows, changes: Changes, new: Seque
     if len(new_rows.rows) != len(rows.rows) + len(new):
         raise UNUSUAL
     ids = [row.text("id") for row in rows.rows]
-    posts = [plain(row) | _as_texts(changes.get(post_id, {})) for post_id, row in zip(ids, rows.rows, strict=True)]
+    posts = [
+        plain(row) | _as_texts(changes.get(post_id, {}))
+        for post_id, row in zip(ids, rows.rows, strict=True)
+    ]
     for follows, post in reversed(new):
         at = ids.index(follows) + 1 if follows is not None else 0
         ids.insert(at, "")
@@ -373,7 +440,13 @@ def _as_texts(value: Any) -> Any:
         return {name: _as_texts(part) for name, part in value.items()}
     if isinstance(value, list):
         return [_as_texts(part) for part in value]
-    return None if value is GONE else json.dumps(value) if isinstance(value, (bool, int, float)) else value
+    return (
+        None
+        if value is GONE
+        else json.dumps(value)
+        if isinstance(value, (bool, int, float))
+        else value
+    )
 
 
 def check_problems(before: Calendar, after: Calendar, restored: str | None) -> None:
@@ -384,12 +457,18 @@ def check_problems(before: Calendar, after: Calendar, restored: str | None) -> N
 
     known = problems(before)
     for key, problem in problems(after).items():
-        if key not in known and problem != EMPTY and (restored is None or problem.post_id != restored):
+        if (
+            key not in known
+            and problem != EMPTY
+            and (restored is None or problem.post_id != restored)
+        ):
             about = f"{problem.post_id}: " if problem.post_id else ""
             raise InvalidValue(f"{about}{problem.message}", problem.remedy, problem.field)
 
 
-def check_result(edit: Edit, post: AnyPost | None, rows: Rows, files: CalendarFiles, now: datetime) -> None:
+def check_result(
+    edit: Edit, post: AnyPost | None, rows: Rows, files: CalendarFiles, now: datetime
+) -> None:
     """Check that the post is as its author wants it, and that its new files exist."""
     if post is None:
         raise UNUSUAL
@@ -398,7 +477,9 @@ def check_result(edit: Edit, post: AnyPost | None, rows: Rows, files: CalendarFi
         raise InvalidValue(message, "Choose a later time.", "publish_at")
     values = shown_values(post, rows)
     for name, value in edit.fields.items():
-        if name in values and not any(is_same(values[name], one) for one in (value, read_new(name, value))):
+        if name in values and not any(
+            is_same(values[name], one) for one in (value, read_new(name, value))
+        ):
             raise InvalidValue(f"{name} would not be as you wrote it.", EDIT_THE_FILE, name)
     check_files(edit, post, files)
 

@@ -21,13 +21,14 @@ T = TypeVar("T")
 class CalendarFiles:
     """Finds the files that a calendar names.
 
-    The authors of a calendar may not have permission to read the workers' files. So a file must be in the calendar's
-    own folder or prefix, or in one of ``[instagram] media_roots``.
+    The authors of a calendar may not have permission to read the workers' files. So a file must be
+    in the calendar's own folder or prefix, or in one of ``[instagram] media_roots``.
 
-    :param pin: Where Airflow found it before. If it is elsewhere now, nothing in its folder may be opened.
+    :param pin: Where Airflow found it before. If it is elsewhere now, nothing in its folder may be
+        opened.
 
-    ``access`` decides which locations may be opened; ``own`` is the calendar's folder or prefix alone. ``pin`` is where
-    the file must be, and ``moved`` the error of a file that is elsewhere.
+    ``access`` decides which locations may be opened; ``own`` is the calendar's folder or prefix
+    alone. ``pin`` is where the file must be, and ``moved`` the error of a file that is elsewhere.
     """
 
     def __init__(self, location: str, pin: str | None = None) -> None:
@@ -47,30 +48,37 @@ class CalendarFiles:
             self._beside = location.rpartition("/")[0]
             self.own = FileAccess.of(self._beside)
         roots = FileAccess.of_media_roots()
-        self.access = FileAccess((*self.own.folders, *roots.folders), (*self.own.prefixes, *roots.prefixes))
+        self.access = FileAccess(
+            (*self.own.folders, *roots.folders), (*self.own.prefixes, *roots.prefixes)
+        )
         self._allowed: set[str] = set()
         self._found: set[str] = set()
 
     def text(self, location: str, max_bytes: int) -> bytes:
         """Read the calendar's file itself.
 
-        :raises InstagramError: If it is not where it was, or is a link that leads out of its folder.
+        :raises InstagramError: If it is not where it was, or is a link that leads out of its
+            folder.
         """
         if self.moved is not None:
             raise self.moved
         if not is_local(location):
             return read_file(location, max_bytes)
-        if not any(local_path(location).resolve().is_relative_to(folder) for folder in self.own.folders):
+        if not any(
+            local_path(location).resolve().is_relative_to(folder) for folder in self.own.folders
+        ):
             raise ValidationError(
-                f"{location} is a link that leads out of its folder.", hint="Name the file itself in the DAG file."
+                f"{location} is a link that leads out of its folder.",
+                hint="Name the file itself in the DAG file.",
             )
         return self.own.read(location, max_bytes)
 
     def access_to(self, location: str) -> FileAccess:
         """Return where a file must be that a task of this calendar opens.
 
-        :param location: A file that the calendar names, or the result of its transcode, which may be below
-            ``[instagram] work_prefix``. Its name does not decide that alone: the file must be there.
+        :param location: A file that the calendar names, or the result of its transcode, which may
+            be below ``[instagram] work_prefix``. Its name does not decide that alone: the file must
+            be there.
         """
         work = conf.get("instagram", "work_prefix", fallback="").rstrip("/")
         return FileAccess.of(work) if work and location.startswith(f"{work}/") else self.access
@@ -87,7 +95,9 @@ class CalendarFiles:
         if not read_or_invalid(location, lambda: self._exists(location, check)):
             if read_or_invalid(location, lambda: storage.is_folder(location)):
                 raise InvalidValue(f"{location} is a folder.", "Name a file in it.")
-            raise InvalidValue(f"there is no file {location}.", "Check the name, also upper and lower case.")
+            raise InvalidValue(
+                f"there is no file {location}.", "Check the name, also upper and lower case."
+            )
         self._found.add(location)
         return location
 
@@ -135,7 +145,9 @@ def read_or_invalid(location: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except FileNotFoundError:
-        raise InvalidValue(f"there is no file {location}.", "Check the path, also upper and lower case.") from None
+        raise InvalidValue(
+            f"there is no file {location}.", "Check the path, also upper and lower case."
+        ) from None
     except InstagramError as error:
         raise InvalidValue(error.message, error.hint or "Check it.") from None
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and a path can be malformed

@@ -121,7 +121,16 @@ class CalendarPost(Post):
             "A note for the people who work with the calendar. It is never published.",
             arguments.text,
             "Write a text.",
-            titles=("note", "notes", "idea", "internal note", "notiz", "notizen", "idee", "anmerkung"),
+            titles=(
+                "note",
+                "notes",
+                "idea",
+                "internal note",
+                "notiz",
+                "notizen",
+                "idee",
+                "anmerkung",
+            ),
             has_default=False,
             is_edit=False,
         ),
@@ -138,7 +147,8 @@ class ScheduledPost(CalendarPost):
 
     :param publish_at: When it is published, in its own time zone.
     :param names: The names of its files that begin at the calendar's folder, by their locations.
-    :param known_version: The version of the complete post, if the links of this one lack their signatures.
+    :param known_version: The version of the complete post, if the links of this one lack their
+        signatures.
     """
 
     id: str
@@ -193,7 +203,15 @@ class WrittenPost(BaseModel):
             "fill writes it for posts without one. Without it, a post is a draft.",
             arguments.text,
             "Write it like 2030-05-06 08:30.",
-            titles=("publish at", "publish_at", "date and time", "date & time", "date/time", "datetime", "scheduled"),
+            titles=(
+                "publish at",
+                "publish_at",
+                "date and time",
+                "date & time",
+                "date/time",
+                "datetime",
+                "scheduled",
+            ),
             has_default=False,
         ),
     ]
@@ -257,7 +275,10 @@ class Draft:
     def lacks(self) -> str:
         """What it lacks, in words."""
         return " and ".join(
-            [*(["no time"] if self.publish_at is None else []), *([] if self.has_file else ["no file"])]
+            [
+                *(["no time"] if self.publish_at is None else []),
+                *([] if self.has_file else ["no file"]),
+            ]
         )
 
 

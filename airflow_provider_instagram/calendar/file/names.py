@@ -18,7 +18,17 @@ SETTINGS: Final = {
 }
 #: What the author of the DAG says with content_calendar_dag, and no file.
 DAG_ARGUMENTS: Final = (
-    *("accounts", "calendar", "columns", "dag_id", "dry_run", "late", "lead_time", "max_lateness", "min_spacing"),
+    *(
+        "accounts",
+        "calendar",
+        "columns",
+        "dag_id",
+        "dry_run",
+        "late",
+        "lead_time",
+        "max_lateness",
+        "min_spacing",
+    ),
     *("notify", "prepare_ahead"),
 )
 
@@ -30,8 +40,15 @@ def remedy_for_field(name: str, *, suggest: bool = True) -> str:
     """
     folded, found = _folded(name), list[str]()
     if folded in SETTINGS:
-        found.append("It is a setting of the whole file: write it at the head of a YAML or JSON calendar.")
-    return _remedy(folded, found, CALENDAR_FIELDS if suggest else (), f"The fields are {', '.join(CALENDAR_FIELDS)}.")
+        found.append(
+            "It is a setting of the whole file: write it at the head of a YAML or JSON calendar."
+        )
+    return _remedy(
+        folded,
+        found,
+        CALENDAR_FIELDS if suggest else (),
+        f"The fields are {', '.join(CALENDAR_FIELDS)}.",
+    )
 
 
 def remedy_for_setting(name: str) -> str:
@@ -44,7 +61,9 @@ def remedy_for_setting(name: str) -> str:
 
 def _remedy(folded: str, found: list[str], known: Iterable[str], otherwise: str) -> str:
     if folded in DAG_ARGUMENTS:
-        found.append(f"It is an argument of content_calendar_dag: write {folded}=… in the DAG file.")
+        found.append(
+            f"It is an argument of content_calendar_dag: write {folded}=… in the DAG file."
+        )
     found += [f"Did you mean {close}?" for close in difflib.get_close_matches(folded, [*known], 1)]
     return " ".join(found) or otherwise
 

@@ -36,9 +36,22 @@ from airflow_provider_instagram.utils.arguments import in_quotes
 
 KEYS = tuple(CALENDAR_FIELDS)
 NO_DEFAULTS = tuple(name for name, about in CALENDAR_FIELDS.items() if not about.has_default)
-EMPTY = Problem(0, "the calendar has no posts, so nothing is published.", "Add posts. If it is over, pause its DAG.")
-#: What the ids of runs begin with that are not the planner's: Airflow's own, and *Publish now* on the page.
-RESERVED = ("asset_materialization", "asset_triggered", "backfill", "manual", "now", "operator_triggered", "scheduled")
+EMPTY = Problem(
+    0,
+    "the calendar has no posts, so nothing is published.",
+    "Add posts. If it is over, pause its DAG.",
+)
+#: What the ids of runs begin with that are not the planner's: Airflow's own, and *Publish now* on
+#: the page.
+RESERVED = (
+    "asset_materialization",
+    "asset_triggered",
+    "backfill",
+    "manual",
+    "now",
+    "operator_triggered",
+    "scheduled",
+)
 #: Suggestions are slow, so none are made after this many problems.
 MAX_SUGGESTIONS = 1_000
 
@@ -71,14 +84,17 @@ class Rules(TypedDict, total=False):
 def read_calendar(location: str, **rules: Unpack[Rules]) -> Calendar:
     """Read a calendar's file.
 
-    :param location: A path or any URI that ObjectStoragePath can open. Its ending determines YAML, JSON or CSV.
+    :param location: A path or any URI that ObjectStoragePath can open. Its ending determines YAML,
+        JSON or CSV.
     """
     files = CalendarFiles(location)
     text = read_text(location, files)
     return parse_calendar(text, location, files, **rules)
 
 
-def parse_calendar(text: str, location: str, files: CalendarFiles | None = None, **rules: Unpack[Rules]) -> Calendar:
+def parse_calendar(
+    text: str, location: str, files: CalendarFiles | None = None, **rules: Unpack[Rules]
+) -> Calendar:
     """Read the posts from a calendar's text.
 
     :param files: The files that it may name. None for those of its location.
@@ -87,7 +103,9 @@ def parse_calendar(text: str, location: str, files: CalendarFiles | None = None,
     return parse_rows(rows, location, files, **rules)
 
 
-def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **rules: Unpack[Rules]) -> Calendar:
+def parse_rows(
+    rows: Rows, location: str, files: CalendarFiles | None = None, **rules: Unpack[Rules]
+) -> Calendar:
     """Read the posts from a calendar's rows."""
     files, min_spacing = files or CalendarFiles(location), rules.get("min_spacing")
     reader = _Reader(rows, files, rules, list(rows.problems))
@@ -100,7 +118,8 @@ def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **
     posts = sorted(filter(None, map(reader.post, rows.rows)), key=in_order)
     close = too_close(posts, spacing)
     kept = tuple(post for post in posts if post.id not in close)
-    # A post that is too close to an invalid post is reported too, or it would be only after that one is corrected.
+    # A post that is too close to an invalid post is reported too, or it would be only after that
+    # one is corrected.
     crowded = too_close([*posts, *reader.invalid], spacing) if reader.invalid else close
     found = {*reader.problems, *close.values(), *crowded.values()}
     problems = sorted(found, key=lambda problem: (problem.line, problem.message))
@@ -108,7 +127,9 @@ def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **
     left_out -= {post.id for post in kept} | {draft.id for draft in reader.drafts}
     invalid = tuple(
         InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line)
-        for post in sorted((*reader.invalid, *(post for post in posts if post.id in close)), key=in_order)
+        for post in sorted(
+            (*reader.invalid, *(post for post in posts if post.id in close)), key=in_order
+        )
     )
     return Calendar(
         *(location, kept, tuple(problems), spacing, frozenset(left_out), invalid),
@@ -133,7 +154,11 @@ class _Reader:
         for row in self.rows.rows:
             if (given := row.values.get("id")) is not None and isinstance(given.value, str):
                 self.lines[given.value.strip()].append(row.line)
-        self.shared = {name: value for name, value in self.rows.defaults.values.items() if name not in NO_DEFAULTS}
+        self.shared = {
+            name: value
+            for name, value in self.rows.defaults.values.items()
+            if name not in NO_DEFAULTS
+        }
 
     def spacing(self, written: Value | None) -> timedelta:
         """Read the file's min_spacing."""
@@ -154,7 +179,11 @@ class _Reader:
                 self._add_unknown(name, value.line, None)
         for name in NO_DEFAULTS:
             if name in defaults.values:
-                self._add(defaults.values[name].line, f"{name} cannot be a default.", "Give every post its own.")
+                self._add(
+                    defaults.values[name].line,
+                    f"{name} cannot be a default.",
+                    "Give every post its own.",
+                )
 
     def check_slots(self) -> None:
         """Add the problems of the slots, from which times are filled in."""
@@ -182,7 +211,9 @@ class _Reader:
         for name, value in row.values.items():
             if name not in KEYS:
                 self._add_unknown(name, value.line, post_id)
-        fields = PostFields(row, self.shared, post_id, self.problems, self.files, self.rules.get("accounts"))
+        fields = PostFields(
+            row, self.shared, post_id, self.problems, self.files, self.rules.get("accounts")
+        )
         account, content = fields.account(), fields.post(check=self.rules.get("check_files", False))
         content |= {"approval": approval} if (approval := self.rules.get("approval")) else {}
         publish_at = fields.publish_at(self.rules.get("now") if fields.has_file else None)
@@ -192,7 +223,12 @@ class _Reader:
         if post_id is None or publish_at is None:
             return None
         post = ScheduledPost.model_construct(
-            id=post_id, publish_at=publish_at, account=account, line=row.line, names=fields.names, **content
+            id=post_id,
+            publish_at=publish_at,
+            account=account,
+            line=row.line,
+            names=fields.names,
+            **content,
         )
         if len(self.problems) == before and not row.broken:
             return post
@@ -200,11 +236,19 @@ class _Reader:
         return None
 
     def _add_draft(
-        self, post_id: str | None, at: datetime | None, account: str, line: int, has_file: bool, content: dict[str, Any]
+        self,
+        post_id: str | None,
+        at: datetime | None,
+        account: str,
+        line: int,
+        has_file: bool,
+        content: dict[str, Any],
     ) -> None:
         if post_id is not None and len(self.lines[post_id]) == 1:
             caption, note = (str(content.get(name) or "") for name in ("caption", "note"))
-            self.drafts.append(Draft(post_id, at, account, line, has_file, caption, note, content.get("tags", ())))
+            self.drafts.append(
+                Draft(post_id, at, account, line, has_file, caption, note, content.get("tags", ()))
+            )
 
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")
@@ -218,7 +262,9 @@ class _Reader:
         post_id = given.value.strip()
         if is_reserved(post_id):
             message = f"{post_id!r} begins like the ids of other runs."
-            self._add(given.line, message, "Give the post another id: its run has it, too.", post_id, "id")
+            self._add(
+                given.line, message, "Give the post another id: its run has it, too.", post_id, "id"
+            )
             return None
         if ".." in post_id:
             message = f"{post_id!r} has two dots in a row, as no run may."
@@ -235,5 +281,7 @@ class _Reader:
         remedy = remedy_for_field(name, suggest=len(self.problems) < MAX_SUGGESTIONS)
         self._add(line, f"Unknown field {name!r}.", remedy, post_id)
 
-    def _add(self, line: int, message: str, remedy: str, post_id: str | None = None, field: str = "") -> None:
+    def _add(
+        self, line: int, message: str, remedy: str, post_id: str | None = None, field: str = ""
+    ) -> None:
         self.problems.append(Problem(line, message, remedy, post_id, field))

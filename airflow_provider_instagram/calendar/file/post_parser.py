@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIELDS, CalendarPost
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Value, without_secrets
-from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
+from airflow_provider_instagram.calendar.file.times import (
+    MissingTimezone,
+    in_words,
+    read_local_time,
+    zone,
+)
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.fields import declared
 from airflow_provider_instagram.posts.item import Item
@@ -102,7 +107,11 @@ class PostFields:
             return None
         if now is not None and at <= now:
             message = f"{at.strftime('%Y-%m-%d %H:%M')} is in the past ({in_words(now - at)} ago)."
-            self._add_problem("publish_at", message, "Move it to the future. If the post has been published, leave it.")
+            self._add_problem(
+                "publish_at",
+                message,
+                "Move it to the future. If the post has been published, leave it.",
+            )
         return at
 
     def post(self, *, check: bool) -> dict[str, Any]:
@@ -121,7 +130,11 @@ class PostFields:
             values.pop("upload", None)  # a default is for the videos of the calendar
         if named is None:
             return values  # its limits depend on what it will show
-        unwritten = {name: CalendarPost.model_fields[name].default for name in OPTIONS if self._value(name) is None}
+        unwritten = {
+            name: CalendarPost.model_fields[name].default
+            for name in OPTIONS
+            if self._value(name) is None
+        }
         limits = broken_limits(unwritten | values, kind, CalendarPost)
         limits += broken_comment_limits(values.get("first_comment") or "", "first_comment")
         if values.get("first_comment") and not values.get("comment_enabled", True):
@@ -148,13 +161,17 @@ class PostFields:
         return given[0]
 
     def _file(self, name: str, check: bool) -> str | None:
-        if (written := self._text(name)) is None or (location := self._location(name, written, check)) is None:
+        if (written := self._text(name)) is None or (
+            location := self._location(name, written, check)
+        ) is None:
             return None
         self._tried(name, lambda: _check_kind(name, location))
         return location
 
     def _carousel(self, check: bool) -> tuple[Item, ...]:
-        if (written := self._tried("carousel", lambda: items_in(self.values["carousel"].value))) is None:
+        if (
+            written := self._tried("carousel", lambda: items_in(self.values["carousel"].value))
+        ) is None:
             return ()
 
         def read(written: Any) -> Item:
@@ -175,17 +192,26 @@ class PostFields:
         given = {
             name: arguments.literal(value.value)
             for name in FIELDS
-            if name not in MEDIA and not self._is_unused(name, kind) and (value := self._value(name)) is not None
+            if name not in MEDIA
+            and not self._is_unused(name, kind)
+            and (value := self._value(name)) is not None
         }
         values = {}
         for name, value in given.items():
             try:
-                is_json = name in LISTS and isinstance(value, str) and value.lstrip().startswith(JSON_BEGINS)
-                values[name] = FIELDS[name].read(name, _json_list(name, value) if is_json else value)
+                is_json = (
+                    name in LISTS
+                    and isinstance(value, str)
+                    and value.lstrip().startswith(JSON_BEGINS)
+                )
+                values[name] = FIELDS[name].read(
+                    name, _json_list(name, value) if is_json else value
+                )
             except InvalidValue as invalid:  # noqa: PERF203 -- each field is reported
                 self._add_problem(name, invalid.message, invalid.remedy)
             except ValidationError as error:
-                # the message says more than the value where it has a hint, and where it names the invalid item
+                # the message says more than the value where it has a hint, and where it names the
+                # invalid item
                 says_more = error.hint or name in LISTS
                 message = error.message if says_more else f"{name} is {arguments.in_quotes(value)}."
                 self._add_problem(name, message, error.hint or FIELDS[name].remedy)
@@ -193,13 +219,24 @@ class PostFields:
 
     def _check_links(self, values: dict[str, Any], named: str) -> None:
         how, items = values.get("upload", "auto"), values.get("carousel", ())
-        for location in (*(item.location for item in items), *filter(None, map(values.get, ItemKind))):
-            if how == "url" and urls.is_local(location) and kind_by_name(location) is not ItemKind.PICTURE:
+        for location in (
+            *(item.location for item in items),
+            *filter(None, map(values.get, ItemKind)),
+        ):
+            if (
+                how == "url"
+                and urls.is_local(location)
+                and kind_by_name(location) is not ItemKind.PICTURE
+            ):
                 message = "upload is url, but Instagram cannot fetch a local file."
                 name = "upload" if "upload" in self.row.values else named
-                self._add_problem(name, message, f"Write upload: file, or give the {named}'s https address.")
+                self._add_problem(
+                    name, message, f"Write upload: file, or give the {named}'s https address."
+                )
                 continue
-            is_fetched = urls.is_public_url(location) or (how == "file" and location.lower().startswith("https:"))
+            is_fetched = urls.is_public_url(location) or (
+                how == "file" and location.lower().startswith("https:")
+            )
             if urls.is_web(location) and not is_fetched:
                 message = f"{named} {urls.shown(location)}: a link must be https, in plain ASCII."
                 remedy = "Write its https address, with characters outside ASCII percent-encoded."
@@ -236,7 +273,9 @@ class PostFields:
             self.names[location] = written.removeprefix("./")
         return location
 
-    def _tried(self, name: str, read: Callable[[], T], about: str = "", item: int | None = None) -> T | None:
+    def _tried(
+        self, name: str, read: Callable[[], T], about: str = "", item: int | None = None
+    ) -> T | None:
         """Return what ``read`` returns. If the value cannot be used, add the problem and return None."""
         try:
             return read()
@@ -249,7 +288,9 @@ class PostFields:
         if value is None:
             return None
         if not isinstance(value.value, str):
-            self._add_problem(name, f"{name} must be text.", "Write it after the colon, on one line.")
+            self._add_problem(
+                name, f"{name} must be text.", "Write it after the colon, on one line."
+            )
             return None
         return value.value.strip() or None
 
@@ -259,10 +300,22 @@ class PostFields:
 
     def _add_problem(self, name: str, message: str, remedy: str, item: int | None = None) -> None:
         value = self.values.get(name)
-        line = self.row.line if value is None else value.line if item is None else value.line_of_item(item)
+        line = (
+            self.row.line
+            if value is None
+            else value.line
+            if item is None
+            else value.line_of_item(item)
+        )
         is_shared = value is not None and name not in self.row.values
         self.problems.append(
-            Problem(line, without_secrets(message, value), remedy, None if is_shared else self.post_id, name)
+            Problem(
+                line,
+                without_secrets(message, value),
+                remedy,
+                None if is_shared else self.post_id,
+                name,
+            )
         )
 
 
@@ -270,13 +323,18 @@ def unnamed_account(name: str, accounts: Collection[str] | None) -> InvalidValue
     """Return the problem of an account that the author of the DAG did not name. Who edits a file may not choose it."""
     if accounts is None or name in accounts:
         return None
-    return InvalidValue("The DAG may not use this account.", f"Add {name!r} to accounts=[…] in the DAG file.")
+    return InvalidValue(
+        "The DAG may not use this account.", f"Add {name!r} to accounts=[…] in the DAG file."
+    )
 
 
 def _check_kind(name: str | None, location: str) -> None:
     """Check that the name of a file fits the field that contains it; None for an item whose kind is not written."""
     if urls.ending(location) in OTHER_ENDINGS:
-        raise InvalidValue(f"{urls.shown(location)} is neither a picture nor a video.", "Name a picture or a video.")
+        raise InvalidValue(
+            f"{urls.shown(location)} is neither a picture nor a video.",
+            "Name a picture or a video.",
+        )
     kind = kind_by_name(location)
     if kind is not None and name is not None and kind != name:
         message = f"{name} is {urls.shown(location)}, which is {kind.in_words}."
@@ -286,7 +344,11 @@ def _check_kind(name: str | None, location: str) -> None:
 def items_in(written: Any) -> list[Any]:
     """Return the items of a carousel: a list, its JSON text, or names separated by commas."""
     if isinstance(written, str):
-        items = _json_list("carousel", written) if written.lstrip().startswith(JSON_BEGINS) else _separated(written)
+        items = (
+            _json_list("carousel", written)
+            if written.lstrip().startswith(JSON_BEGINS)
+            else _separated(written)
+        )
     elif isinstance(written, list):
         items = written
     else:
@@ -311,8 +373,11 @@ def _json_list(name: str, written: str) -> list[Any]:
             why = "each text in it needs quotation marks"
         else:
             why = f"it cannot be read from its character {at + 1} on"
-        shown = f" {text}" if "://" not in text else ""  # a part of a link may be a part of its signature
-        raise InvalidValue(f"{name} is not valid JSON, because {why}:{shown}".rstrip(":") + ".", remedy) from None
+        # a part of a link may be a part of its signature
+        shown = f" {text}" if "://" not in text else ""
+        raise InvalidValue(
+            f"{name} is not valid JSON, because {why}:{shown}".rstrip(":") + ".", remedy
+        ) from None
     return [_without_flags(one) for one in found]
 
 
@@ -328,7 +393,11 @@ def _without_flags(value: Any) -> Any:
 def _check_separators(text: str) -> None:
     """Check that a text is not the names of several files with semicolons between them."""
     names = [one.strip() for one in text.split(";") if one.strip()]
-    if len(names) > 1 and all(map(kind_by_name, names)) and (not urls.is_web(text) or urls.is_web(names[1])):
+    if (
+        len(names) > 1
+        and all(map(kind_by_name, names))
+        and (not urls.is_web(text) or urls.is_web(names[1]))
+    ):
         message = f"these are {len(names)} files, with semicolons between them."
         raise InvalidValue(message, SEVERAL)
 
@@ -337,7 +406,9 @@ def _separated(written: str) -> list[str]:
     """Return names that are separated by commas, or by the ends of lines within a cell."""
     lines = [line for line in written.splitlines() if line.strip()]
     try:
-        names = [name for row in csv.reader(lines, skipinitialspace=True, strict=True) for name in row]
+        names = [
+            name for row in csv.reader(lines, skipinitialspace=True, strict=True) for name in row
+        ]
     except csv.Error:
         raise InvalidValue("the quotation marks in carousel do not match.", COMMAS) from None
     return [name.strip() for name in names if name.strip()]
@@ -361,4 +432,8 @@ def _as_literal(value: Any) -> Any:
     """Return a value in which each text is marked as data."""
     if isinstance(value, dict):
         return {name: _as_literal(part) for name, part in value.items()}
-    return [_as_literal(part) for part in value] if isinstance(value, list) else arguments.literal(value)
+    return (
+        [_as_literal(part) for part in value]
+        if isinstance(value, list)
+        else arguments.literal(value)
+    )

@@ -21,7 +21,14 @@ import yaml
 from airflow_provider_instagram.calendar.file.media_paths import read_or_invalid
 from airflow_provider_instagram.calendar.file.names import SETTINGS, remedy_for_setting
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.rows import MAX_POSTS, Row, Rows, Value, check_count, public_name
+from airflow_provider_instagram.calendar.file.rows import (
+    MAX_POSTS,
+    Row,
+    Rows,
+    Value,
+    check_count,
+    public_name,
+)
 from airflow_provider_instagram.files.access import read_file
 from airflow_provider_instagram.utils.urls import is_web
 
@@ -33,17 +40,21 @@ FORMATS = (".yaml", ".yml", ".json")
 TABLE = ".csv"
 MAX_DEPTH = 6
 SLOTS_EXAMPLE = "{instagram_default: [Mon 08:30, Thu 19:00]}"
-#: A character that JSON escapes in two halves, because it exceeds 16 bits, and the doubled backslashes before it.
-SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
+#: A character that JSON escapes in two halves, because it exceeds 16 bits, and the doubled
+#: backslashes before it.
+SURROGATE_PAIR = re.compile(
+    r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+)
 #: How a JSON file names its schema, for editors.
 SCHEMA = "$schema"
 #: More than the largest file contains in useful entries, and few enough to read in a second.
 MAX_VALUES = 1_000_000
-#: The names and values of that many posts. A long text is counted before it is composed, which takes minutes for 10 MB.
+#: The names and values of that many posts. A long text is counted before it is composed, which
+#: takes minutes for 10 MB.
 MAX_EVENTS = 30 * MAX_POSTS
 LONG_TEXT = 500_000
-#: Characters that end a line in YAML but in no editor, for example in a text pasted from Word. While the file is read,
-#: characters without a meaning replace them.
+#: Characters that end a line in YAML but in no editor, for example in a text pasted from Word.
+#: While the file is read, characters without a meaning replace them.
 STAND_INS = {0x85: 0xFDD0, 0x2028: 0xFDD1, 0x2029: 0xFDD2}
 ORIGINALS = {held: sign for sign, held in STAND_INS.items()}
 #: All characters that are not printable in YAML 1.1.
@@ -53,7 +64,8 @@ LOOK_THERE = "Check that line and the one above it for indentation, a missing qu
 QUOTE = 'Put the text between quotation marks: "…".'
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_COLUMNS = 200
-#: More than a calendar has posts: spreadsheets save the empty rows below a table, too. A million take seconds to read.
+#: More than a calendar has posts: spreadsheets save the empty rows below a table, too. A million
+#: take seconds to read.
 MOST_RECORDS = 12 * MAX_POSTS
 #: Excel's own first line, which names the separator.
 SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.IGNORECASE)
@@ -66,14 +78,20 @@ WORDS = {
 }
 
 
-def read_text(location: str, files: CalendarFiles | None = None, decode: Callable[[bytes], str] | None = None) -> str:
+def read_text(
+    location: str, files: CalendarFiles | None = None, decode: Callable[[bytes], str] | None = None
+) -> str:
     """Read a calendar's file. Without ``files``, it is a sheet that its owner names on the command line.
 
     :param decode: Returns the text of its bytes, which are UTF-8 otherwise.
     """
     if is_web(location):
-        raise InvalidValue("only its DAG reads a sheet at a web address.", "Download it, and use calendar import.")
-    data = read_or_invalid(location, lambda: (files.text if files else read_file)(location, MAX_BYTES))
+        raise InvalidValue(
+            "only its DAG reads a sheet at a web address.", "Download it, and use calendar import."
+        )
+    data = read_or_invalid(
+        location, lambda: (files.text if files else read_file)(location, MAX_BYTES)
+    )
     return (decode or as_text)(data)
 
 
@@ -83,7 +101,9 @@ def as_text(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise InvalidValue(f"line {line} is not UTF-8 text.", "Save the file as UTF-8 (in Excel: CSV UTF-8).") from None
+        raise InvalidValue(
+            f"line {line} is not UTF-8 text.", "Save the file as UTF-8 (in Excel: CSV UTF-8)."
+        ) from None
 
 
 def sheet_text(data: bytes) -> str:
@@ -97,7 +117,9 @@ def sheet_text(data: bytes) -> str:
         if "\0" not in text:
             return text
     kind = "is an Excel file" if data.startswith(b"PK") else "is not text"
-    raise InvalidValue(f"the sheet {kind}.", "Save it as CSV (in Excel: CSV UTF-8), and choose that file.")
+    raise InvalidValue(
+        f"the sheet {kind}.", "Save it as CSV (in Excel: CSV UTF-8), and choose that file."
+    )
 
 
 def is_table(location: str) -> bool:
@@ -114,7 +136,9 @@ def read_rows(text: str, location: str) -> Rows:
     ending = _ending(location)
     if ending not in FORMATS:
         known = ", ".join((*FORMATS, TABLE))
-        raise InvalidValue(f"{ending or 'no ending'!r} is not a calendar format.", f"Use one of {known}.")
+        raise InvalidValue(
+            f"{ending or 'no ending'!r} is not a calendar format.", f"Use one of {known}."
+        )
     if ending == ".json":  # JSON may escape an emoji as two halves, which YAML cannot read
         text = SURROGATE_PAIR.sub(lambda pair: pair[1] + json.loads(f'"{pair[2]}"'), text)
     return _read_yaml(text)
@@ -123,7 +147,9 @@ def read_rows(text: str, location: str) -> Rows:
 def _read_yaml(text: str) -> Rows:
     readable = text.translate(STAND_INS) if any(chr(sign) in text for sign in STAND_INS) else text
     try:
-        if len(readable) > LONG_TEXT and any(islice(yaml.parse(readable, Loader=LOADER), MAX_EVENTS, None)):
+        if len(readable) > LONG_TEXT and any(
+            islice(yaml.parse(readable, Loader=LOADER), MAX_EVENTS, None)
+        ):
             raise InvalidValue("the file holds more than a calendar can.", "Split the calendar.")
         root = yaml.compose(readable, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
@@ -138,7 +164,8 @@ def _read_yaml(text: str) -> Rows:
         raise InvalidValue("the file is empty.", "Begin it with posts: and a list.")
     if not isinstance(root, yaml.MappingNode):
         raise InvalidValue(
-            "the file must be an object with posts: in it.", "Put posts: in the first line, the list below it."
+            "the file must be an object with posts: in it.",
+            "Put posts: in the first line, the list below it.",
         )
     return _Tree(has_stand_ins=readable is not text).document(root)
 
@@ -146,9 +173,13 @@ def _read_yaml(text: str) -> Rows:
 def _invalid_yaml(text: str, error: yaml.MarkedYAMLError) -> InvalidValue:
     mark = error.problem_mark or error.context_mark
     if mark is None:
-        return InvalidValue(f"the file cannot be read: {error.problem or error.context}.", LOOK_THERE)
+        return InvalidValue(
+            f"the file cannot be read: {error.problem or error.context}.", LOOK_THERE
+        )
     line, sign = f"line {mark.line + 1}", text[mark.index : mark.index + 1]
-    if sign == "\t" or INDENTED_BY_TAB.fullmatch(text, text.rfind("\n", 0, mark.index) + 1, mark.index):
+    if sign == "\t" or INDENTED_BY_TAB.fullmatch(
+        text, text.rfind("\n", 0, mark.index) + 1, mark.index
+    ):
         return InvalidValue(f"{line} begins with a tab.", "Use spaces: YAML does not allow tabs.")
     if "cannot start any token" in str(error.problem):
         return InvalidValue(f"{line} cannot be read: a text cannot begin with {sign}.", QUOTE)
@@ -178,7 +209,9 @@ class _Tree:
         top = self._pairs(root, found.problems)
         for name, (key, _) in top.items():
             if name not in SETTINGS and name != SCHEMA:
-                found.problems.append(Problem(_line(key), f"Unknown setting {name!r}.", remedy_for_setting(name)))
+                found.problems.append(
+                    Problem(_line(key), f"Unknown setting {name!r}.", remedy_for_setting(name))
+                )
         if "min_spacing" in top:
             key, value = top["min_spacing"]
             found.min_spacing = self._value(value, key)
@@ -190,7 +223,8 @@ class _Tree:
         if isinstance(posts, yaml.SequenceNode):
             check_count(len(posts.value))
             found.rows = [self._row(node, "a post") for node in posts.value]
-        elif not _is_null(posts):  # posts: with nothing below it means that all of them were removed
+        elif not _is_null(posts):
+            # posts: with nothing below it means that all of them were removed
             raise InvalidValue(
                 "the file has no list of posts.",
                 "Write posts: and one entry for each post below it, beginning with a dash.",
@@ -203,7 +237,11 @@ class _Tree:
             pairs = self._pairs(node, row.problems)
             row.values = {name: self._value(value, key) for name, (key, value) in pairs.items()}
         elif not _is_null(node):
-            row.problems.append(Problem(row.line, f"{what} must be an object.", f"Write names and values: {example}"))
+            row.problems.append(
+                Problem(
+                    row.line, f"{what} must be an object.", f"Write names and values: {example}"
+                )
+            )
         return row
 
     def _pairs(
@@ -221,11 +259,21 @@ class _Tree:
                         merged |= self._pairs(part, problems, depth + 1)
             elif name is None:
                 message = "a list or an object cannot be the name of a field."
-                problems.append(Problem(_line(key), message, "Write a name before the colon, without ? and brackets."))
+                problems.append(
+                    Problem(
+                        _line(key),
+                        message,
+                        "Write a name before the colon, without ? and brackets.",
+                    )
+                )
             elif name in own:
                 message = f"{name} is given twice."
                 problems.append(
-                    Problem(_line(key), message, f"Keep this one or the one in line {_line(own[name][0])}.")
+                    Problem(
+                        _line(key),
+                        message,
+                        f"Keep this one or the one in line {_line(own[name][0])}.",
+                    )
                 )
             else:
                 own[name] = key, value
@@ -293,13 +341,20 @@ def read_table(text: str, field_of: Callable[[str], str | None]) -> Table:
     while titles and not titles[-1].strip():
         titles.pop()
     if len(titles) > MAX_COLUMNS:
-        raise InvalidValue(f"the file has {len(titles):,} columns; at most {MAX_COLUMNS} are allowed.", "Remove some.")
+        raise InvalidValue(
+            f"the file has {len(titles):,} columns; at most {MAX_COLUMNS} are allowed.",
+            "Remove some.",
+        )
     check_count(len(records) - 1)
     names = [field_of(title) for title in titles]
     problems = []
     for name in dict.fromkeys(name for name in names if name and names.count(name) > 1):
-        those = ", ".join(title.strip() for title, other in zip(titles, names, strict=True) if other == name)
-        problems.append(Problem(line, f"several columns mean {name}: {those}.", "Keep one of them."))
+        those = ", ".join(
+            title.strip() for title, other in zip(titles, names, strict=True) if other == name
+        )
+        problems.append(
+            Problem(line, f"several columns mean {name}: {those}.", "Keep one of them.")
+        )
     return Table(line, titles, names, [_row(names, record) for record in records[1:]], problems)
 
 
@@ -316,16 +371,25 @@ def split_csv(text: str) -> list[Record]:
     head = found[0] if found else ""
     separator = found[1] if found else max(",;\t", key=text.lstrip().partition("\n")[0].count)
     lines, records = [*io.StringIO(text[len(head) :], newline="")], list[Record]()
-    reader, begin, first_line = csv.reader(lines, delimiter=separator, strict=True), 0, 2 if head else 1
+    reader, begin, first_line = (
+        csv.reader(lines, delimiter=separator, strict=True),
+        0,
+        2 if head else 1,
+    )
     try:
         for cells in reader:
             if len(records) == MOST_RECORDS:
-                raise InvalidValue(f"the file has more than {MOST_RECORDS:,} rows, also empty ones.", "Delete those.")
+                raise InvalidValue(
+                    f"the file has more than {MOST_RECORDS:,} rows, also empty ones.",
+                    "Delete those.",
+                )
             records.append(Record(begin + first_line, cells))
             begin = reader.line_num
     except csv.Error as error:
         why = next((words for part, words in WORDS.items() if part in str(error)), str(error))
-        raise InvalidValue(f"the row that begins in line {begin + first_line} is not CSV: {why}.", QUOTATION) from None
+        raise InvalidValue(
+            f"the row that begins in line {begin + first_line} is not CSV: {why}.", QUOTATION
+        ) from None
     return records
 
 

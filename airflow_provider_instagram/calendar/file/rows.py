@@ -32,7 +32,8 @@ class Value:
 def without_secrets(message: str, value: Value | None) -> str:
     """Return a message about a value without secrets: any value of a row may be or contain a signed link."""
     for written in _texts_in(value.value if value is not None else None):
-        for spelling in (written, written.strip()):  # as a whole: white space does not end the signature of a link
+        # as a whole: white space does not end the signature of a link
+        for spelling in (written, written.strip()):
             for form in (str, repr, partial(json.dumps, ensure_ascii=False)):
                 if (quoted := form(spelling)) in message:
                     message = message.replace(quoted, form(shown(spelling)))
@@ -52,7 +53,11 @@ def _texts_in(value: Any) -> Iterator[str]:
         return
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for part in parts:
-        yield from (text for text in _texts_in(part) if is_web(text.strip()) or text.lstrip().startswith("//"))
+        yield from (
+            text
+            for text in _texts_in(part)
+            if is_web(text.strip()) or text.lstrip().startswith("//")
+        )
 
 
 @dataclass
@@ -60,7 +65,8 @@ class Row:
     """What the file contains about one post.
 
     :param problems: Problems of its form, whatever the values mean.
-    :param broken: Whether its post is left out because of a problem that is reported elsewhere, as for a column.
+    :param broken: Whether its post is left out because of a problem that is reported elsewhere, as
+        for a column.
     """
 
     line: int
@@ -93,5 +99,6 @@ def check_count(posts: int) -> None:
     """Check that a calendar is not too large."""
     if posts > MAX_POSTS:
         raise InvalidValue(
-            f"the calendar has {posts:,} posts; at most {MAX_POSTS:,} are allowed.", "Split the calendar."
+            f"the calendar has {posts:,} posts; at most {MAX_POSTS:,} are allowed.",
+            "Split the calendar.",
         )

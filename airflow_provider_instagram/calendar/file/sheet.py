@@ -10,7 +10,11 @@ from airflow.sdk import conf
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import MAX_BYTES, as_text, read_table
-from airflow_provider_instagram.calendar.file.sheet_import import MEANINGS, SheetReading, import_sheet
+from airflow_provider_instagram.calendar.file.sheet_import import (
+    MEANINGS,
+    SheetReading,
+    import_sheet,
+)
 from airflow_provider_instagram.calendar.file.sheet_times import DateOrder
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.utils.urls import Origin, shown
@@ -18,7 +22,8 @@ from airflow_provider_instagram.utils.urls import Origin, shown
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.rows import Rows
 
-#: How long a sheet may take to answer. Airflow ends the import of a DAG file after 30 s (``dagbag_import_timeout``).
+#: How long a sheet may take to answer. Airflow ends the import of a DAG file after 30 s
+#: (``dagbag_import_timeout``).
 TIMEOUT_S: Final = 5.0
 TEMPORARY: Final = (408, 425, 429)
 #: The key of ``defaults`` that says how to read dates such as 3/4/2027.
@@ -42,7 +47,11 @@ class SheetForm:
         sheet = import_sheet(text, defaults=defaults, reading=self._reading)
         unnamed = {*sheet.lines_with_dated_id}
         problems = [
-            Problem(line, "its title is not unique, so it has no id that would stay the same.", "Add a column id.")
+            Problem(
+                line,
+                "its title is not unique, so it has no id that would stay the same.",
+                "Add a column id.",
+            )
             for line in sheet.lines_with_dated_id
         ]
         rows = [row for row in sheet.rows.rows if row.line not in unnamed]
@@ -90,7 +99,8 @@ class SheetText:
 def read_sheet(address: str, known: SheetText | None) -> SheetText:
     """Read a sheet, or return the known version if the server says that it has not changed.
 
-    :raises InvalidValue: If it cannot be read, with a message that is the same while its server is down.
+    :raises InvalidValue: If it cannot be read, with a message that is the same while its server is
+        down.
     """
     from airflow_provider_instagram.files.download import read_web
 
@@ -100,7 +110,9 @@ def read_sheet(address: str, known: SheetText | None) -> SheetText:
     except TransientError as error:
         raise _outage(address, error.message) from None
     except InstagramError as error:
-        raise InvalidValue(f"the sheet {shown(address)} is not read: {error.message}", error.hint or "") from None
+        raise InvalidValue(
+            f"the sheet {shown(address)} is not read: {error.message}", error.hint or ""
+        ) from None
     if answer.status == 304 and known is not None:
         return known
     if answer.status >= 500 or answer.status in TEMPORARY:
@@ -113,12 +125,16 @@ def read_sheet(address: str, known: SheetText | None) -> SheetText:
     sent = {"If-None-Match": "etag", "If-Modified-Since": "last-modified"}
     found = tuple((ours, answer.headers.get(name, "")) for ours, name in sent.items())
     # A header that cannot be sent back would end each later look.
-    usable = tuple((ours, value) for ours, value in found if value and value.isascii() and value.isprintable())
+    usable = tuple(
+        (ours, value) for ours, value in found if value and value.isascii() and value.isprintable()
+    )
     return SheetText(as_text(answer.body), usable)
 
 
 def _outage(address: str, why: str) -> InvalidValue:
-    return InvalidValue(f"the sheet {shown(address)} does not answer.", f"{why} Its posts go out as it was before.")
+    return InvalidValue(
+        f"the sheet {shown(address)} does not answer.", f"{why} Its posts go out as it was before."
+    )
 
 
 def _check_trusted(address: str) -> None:
@@ -126,7 +142,10 @@ def _check_trusted(address: str) -> None:
     from airflow_provider_instagram.graph.origin import TrustedHost
 
     origin = Origin.of(address)
-    for entry in filter(None, (one.strip() for one in conf.get("instagram", "calendar_hosts", fallback="").split(","))):
+    for entry in filter(
+        None,
+        (one.strip() for one in conf.get("instagram", "calendar_hosts", fallback="").split(",")),
+    ):
         if origin is None:
             break
         if entry.startswith("*."):
@@ -142,11 +161,21 @@ def _check_trusted(address: str) -> None:
 
 def invalid_form(name: str, value: Any) -> str | None:
     """Return what is wrong with ``columns`` or ``defaults`` of a DAG, as a remedy; None if nothing is."""
-    if not isinstance(value, dict) or not all(isinstance(one, str) for pair in value.items() for one in pair):
+    if not isinstance(value, dict) or not all(
+        isinstance(one, str) for pair in value.items() for one in pair
+    ):
         return "Give a dict of texts."
     if name == "columns":
         wrong = [field for field in value.values() if field not in MEANINGS]
-        return f"{wrong[0]!r} is not what a column can mean: {', '.join(sorted(MEANINGS))}." if wrong else None
+        return (
+            f"{wrong[0]!r} is not what a column can mean: {', '.join(sorted(MEANINGS))}."
+            if wrong
+            else None
+        )
     if wrong := [field for field in value if field != DATES and field not in CALENDAR_FIELDS]:
         return f"{wrong[0]!r} is not a field of a post."
-    return None if value.get(DATES) in (None, *get_args(DateOrder)) else f"Use one of {', '.join(get_args(DateOrder))}."
+    return (
+        None
+        if value.get(DATES) in (None, *get_args(DateOrder))
+        else f"Use one of {', '.join(get_args(DateOrder))}."
+    )

@@ -38,13 +38,32 @@ SHOWN: Final = {PostKind.PICTURE: ItemKind.PICTURE, PostKind.CAROUSEL: PostKind.
 FEED: Final = ("feed", "post", "feed post", "beitrag", "feed-beitrag")
 #: The columns whose words must be known.
 WORDS: Final = ("account", "placement")
-#: Titles of columns in the exports of tools and in sheets, by field, in lower case and with single spaces. Source of
-#: those of Buffer: its bulk upload (Text, Image URL, Tags, Posting Time). Later and Planoly document no CSV of posts
-#: (November 2026), so the others are words that people use; what a title does not say is chosen on the page.
+#: Titles of columns in the exports of tools and in sheets, by field, in lower case and with single
+#: spaces. Source of those of Buffer: its bulk upload (Text, Image URL, Tags, Posting Time). Later
+#: and Planoly document no CSV of posts (November 2026), so the others are words that people use;
+#: what a title does not say is chosen on the page.
 MORE_NAMES: Final = {
     "title": ("title", "name", "post", "titel", "thema", "überschrift"),
-    "date": ("date", "day", "publish date", "publishing date", "post date", "scheduled date", "datum", "termin"),
-    "time": ("time", "hour", "publish time", "publishing time", "post time", "scheduled time", "uhrzeit", "zeit"),
+    "date": (
+        "date",
+        "day",
+        "publish date",
+        "publishing date",
+        "post date",
+        "scheduled date",
+        "datum",
+        "termin",
+    ),
+    "time": (
+        "time",
+        "hour",
+        "publish time",
+        "publishing time",
+        "post time",
+        "scheduled time",
+        "uhrzeit",
+        "zeit",
+    ),
     "publish_at": (
         *(
             "posting time",
@@ -54,26 +73,70 @@ MORE_NAMES: Final = {
             "date scheduled",
             "scheduled date and time",
         ),
-        *("datum und uhrzeit", "veröffentlichung", "veröffentlichen am", "geplant für", "zeitpunkt"),
+        *(
+            "datum und uhrzeit",
+            "veröffentlichung",
+            "veröffentlichen am",
+            "geplant für",
+            "zeitpunkt",
+        ),
     ),
     "caption": (
         *("message", "content", "post caption", "description"),
         *("bildunterschrift", "beschreibung", "beitragstext", "beitrag", "posttext"),
     ),
     ANY_MEDIA: (
-        *("media", "file", "files", "asset", "assets", "creative", "link", "media url", "media urls", "media link"),
+        *(
+            "media",
+            "file",
+            "files",
+            "asset",
+            "assets",
+            "creative",
+            "link",
+            "media url",
+            "media urls",
+            "media link",
+        ),
         *("filename", "file name", "datei", "dateien", "dateiname", "medien", "anhang"),
     ),
-    "account": ("accounts", "channels", "profile name", "social profile", "konto", "kanal", "profil"),
-    "placement": ("post type", "content type", "media type", "typ", "art", "beitragsart", "platzierung"),
+    "account": (
+        "accounts",
+        "channels",
+        "profile name",
+        "social profile",
+        "konto",
+        "kanal",
+        "profil",
+    ),
+    "placement": (
+        "post type",
+        "content type",
+        "media type",
+        "typ",
+        "art",
+        "beitragsart",
+        "platzierung",
+    ),
     "first_comment": ("1st comment", "erster kommentar", "kommentar"),
     "alt_text": ("alt-text", "alternativtext", "bildbeschreibung"),
-    "tags": ("label", "category", "categories", "kategorie", "kampagne", "schlagwörter", "schlagworte"),
+    "tags": (
+        "label",
+        "category",
+        "categories",
+        "kategorie",
+        "kampagne",
+        "schlagwörter",
+        "schlagworte",
+    ),
     "timezone": ("zeitzone",),
     HASHTAGS: ("hashtags", "hashtag"),
 }
 NAMES: Final = {
-    name: (*(about.titles if (about := CALENDAR_FIELDS.get(name)) else ()), *MORE_NAMES.get(name, ()))
+    name: (
+        *(about.titles if (about := CALENDAR_FIELDS.get(name)) else ()),
+        *MORE_NAMES.get(name, ()),
+    )
     for name in (*MORE_NAMES, *CALENDAR_FIELDS)
 }
 COLUMNS: Final = {title: name for name, titles in NAMES.items() for title in titles}
@@ -86,9 +149,11 @@ class Imported:
     """A calendar that was converted from a sheet.
 
     :param ignored_columns: Columns that are not fields of a post.
-    :param lines_with_dated_id: Lines of the rows whose ids contain their date, because their titles are not unique.
+    :param lines_with_dated_id: Lines of the rows whose ids contain their date, because their titles
+        are not unique.
     :param asked: Words whose meaning only the user knows.
-    :param needs: What else has to be said to read the sheet: ``dates``, their order, or ``time``, the time of day.
+    :param needs: What else has to be said to read the sheet: ``dates``, their order, or ``time``,
+        the time of day.
     """
 
     rows: Rows
@@ -102,7 +167,8 @@ class Imported:
     def text(self) -> str:
         """The calendar, as YAML."""
         defaults, *posts = (
-            {name: value.value for name, value in row.values.items()} for row in (self.rows.defaults, *self.rows.rows)
+            {name: value.value for name, value in row.values.items()}
+            for row in (self.rows.defaults, *self.rows.rows)
         )
         document = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
         return str(yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True))
@@ -112,11 +178,12 @@ class Imported:
 class SheetReading:
     """How a sheet is read, as far as it does not say that itself.
 
-    :param columns: What columns mean, by their titles; empty for one that means nothing. Titles that are missing here
-        mean what :data:`NAMES` says.
+    :param columns: What columns mean, by their titles; empty for one that means nothing. Titles
+        that are missing here mean what :data:`NAMES` says.
     :param order: How to read dates such as 3/4/2027.
     :param time: The time of day of dates without one.
-    :param words: By field, what words of the sheet mean. Rows with a word that means nothing are left out.
+    :param words: By field, what words of the sheet mean. Rows with a word that means nothing are
+        left out.
     :param accounts: The connections that the rows may name. None for any.
     """
 
@@ -152,7 +219,8 @@ class SheetReading:
 class Asked:
     """A word in a column whose meaning only the user knows, and the lines of its rows.
 
-    :param said: What the user has said that it means, which they may change until the posts are written.
+    :param said: What the user has said that it means, which they may change until the posts are
+        written.
     """
 
     field: str
@@ -161,10 +229,13 @@ class Asked:
     said: str | None
 
 
-def import_sheet(text: str, *, defaults: Mapping[str, str], reading: SheetReading | None = None) -> Imported:
+def import_sheet(
+    text: str, *, defaults: Mapping[str, str], reading: SheetReading | None = None
+) -> Imported:
     """Read the CSV export of a spreadsheet. If one date contradicts the order of dates, no row is read.
 
-    :raises InvalidValue: If it cannot be read, or if a date contradicts the order and nobody is asked for another.
+    :raises InvalidValue: If it cannot be read, or if a date contradicts the order and nobody is
+        asked for another.
     """
     reading = reading or SheetReading()
     table = read_table(text, reading.field_of)
@@ -188,7 +259,9 @@ def import_sheet(text: str, *, defaults: Mapping[str, str], reading: SheetReadin
             if isinstance(unclear, ContradictedDates):
                 is_contradicted = True
                 if reading.accounts is None:
-                    raise InvalidValue(f"in line {row.line}, {unclear.message}", unclear.remedy) from None
+                    raise InvalidValue(
+                        f"in line {row.line}, {unclear.message}", unclear.remedy
+                    ) from None
             problems.append(Problem(row.line, unclear.message, unclear.remedy))
         except InvalidValue as invalid:
             problems.append(Problem(row.line, invalid.message, invalid.remedy))
@@ -202,13 +275,20 @@ def import_sheet(text: str, *, defaults: Mapping[str, str], reading: SheetReadin
         posts.append(replace(_row(line, {"id": ids[line], **own}), broken=line in broken))
     titles = zip(table.titles, table.names, strict=True)
     ignored_columns = tuple(title for title, name in titles if name is None and title)
-    words = tuple(Asked(*about, tuple(lines), reading.said(*about)) for about, lines in asked.items())
+    words = tuple(
+        Asked(*about, tuple(lines), reading.said(*about)) for about, lines in asked.items()
+    )
     rows = Rows(posts, _row(0, defaults))
-    return Imported(rows, ignored_columns, lines_with_dated_id, tuple(problems), words, frozenset(needs))
+    return Imported(
+        rows, ignored_columns, lines_with_dated_id, tuple(problems), words, frozenset(needs)
+    )
 
 
 def _meanings(
-    cells: Mapping[str, str], reading: SheetReading, asked: dict[tuple[str, str], list[int]], line: int
+    cells: Mapping[str, str],
+    reading: SheetReading,
+    asked: dict[tuple[str, str], list[int]],
+    line: int,
 ) -> dict[str, str] | None:
     """Return a row with what its words mean. None if a word is not known, or means that the row is left out."""
     found = {name: reading.meaning(name, cells[name]) for name in WORDS if name in cells}
@@ -233,7 +313,12 @@ def _account(word: str, accounts: Collection[str]) -> str | None:
 def _format(word: str) -> str | None:
     """Return the word of a calendar for the format of a post."""
     plain = re.sub(r"\b(instagram|ig)\b", "", folded(word)).strip(" -_")
-    known = (*FEED, *PLACEMENTS, ItemKind.VIDEO, *(one for kind in PostKind for one in (kind, *kind.other_words)))
+    known = (
+        *FEED,
+        *PLACEMENTS,
+        ItemKind.VIDEO,
+        *(one for kind in PostKind for one in (kind, *kind.other_words)),
+    )
     return plain if plain in known else None
 
 
@@ -251,8 +336,9 @@ def _row(line: int, values: Mapping[str, str]) -> Row:
 def _ids(drafts: Mapping[int, Mapping[str, str]]) -> tuple[dict[int, str], tuple[int, ...]]:
     """Return the ids of the posts by line, and the lines of the rows whose ids contain their date.
 
-    No id depends on the position of its row, because the id keeps a post from being published twice. Rows with the
-    same title differ in their date, and those of one day in their time. Rows that differ in neither keep one id.
+    No id depends on the position of its row, because the id keeps a post from being published
+    twice. Rows with the same title differ in their date, and those of one day in their time. Rows
+    that differ in neither keep one id.
     """
     ids, lines_with_dated_id = {}, set()
     for line, cells in drafts.items():
@@ -270,12 +356,16 @@ def _ids(drafts: Mapping[int, Mapping[str, str]]) -> tuple[dict[int, str], tuple
 
 def folded(title: str) -> str:
     """Return a title of a column, or a word, without what makes no difference."""
-    plain = re.sub(r"\([^()]*\)|\[[^\[\]]*\]|[*:]", " ", unicodedata.normalize("NFC", title).lower())
+    plain = re.sub(
+        r"\([^()]*\)|\[[^\[\]]*\]|[*:]", " ", unicodedata.normalize("NFC", title).lower()
+    )
     return " ".join(plain.split())
 
 
 def _column(folded: str) -> str | None:
-    return COLUMNS.get(folded) or (folded if folded in CALENDAR_FIELDS else COLUMNS.get(folded.replace("_", " ")))
+    return COLUMNS.get(folded) or (
+        folded if folded in CALENDAR_FIELDS else COLUMNS.get(folded.replace("_", " "))
+    )
 
 
 def _with_media(cells: dict[str, str]) -> dict[str, str]:
@@ -301,7 +391,9 @@ def _with_media(cells: dict[str, str]) -> dict[str, str]:
         row[str(shown)] = cells[ANY_MEDIA]
     elif len(given) == 1:  # a column named "Image" may hold a video, or several files
         row.pop(given[0], None)
-        row[_field_of(cells[given[0]], given[0], is_carousel=shown == PostKind.CAROUSEL)] = cells[given[0]]
+        row[_field_of(cells[given[0]], given[0], is_carousel=shown == PostKind.CAROUSEL)] = cells[
+            given[0]
+        ]
     return row
 
 

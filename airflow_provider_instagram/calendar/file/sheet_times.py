@@ -12,22 +12,44 @@ from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME,
 DateOrder = Literal["day-first", "month-first"]
 #: The names of the months from January on, also shortened.
 MONTHS: Final = (
-    *("january januar jänner jan", "february februar feb", "march märz maerz mar mär mrz", "april apr", "may mai"),
-    *("june juni jun", "july juli jul", "august aug", "september sept sep", "october oktober oct okt"),
+    *(
+        "january januar jänner jan",
+        "february februar feb",
+        "march märz maerz mar mär mrz",
+        "april apr",
+        "may mai",
+    ),
+    *(
+        "june juni jun",
+        "july juli jul",
+        "august aug",
+        "september sept sep",
+        "october oktober oct okt",
+    ),
     *("november nov", "december dezember dec dez"),
 )
 BY_NAME: Final = {name: number for number, names in enumerate(MONTHS, 1) for name in names.split()}
 NAME: Final = "|".join(sorted(BY_NAME, key=len, reverse=True))
 ISO: Final = re.compile(r"(?<!\d)(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
 OTHER: Final = re.compile(r"(?<!\d)(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
-DAY_FIRST: Final = re.compile(rf"(?<!\d)(\d{{1,2}})(?:st|nd|rd|th|\.)?\s*({NAME})\b[.,]?\s*(\d{{4}})", re.IGNORECASE)
-MONTH_FIRST: Final = re.compile(rf"\b({NAME})\b\.?\s*(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})", re.IGNORECASE)
+DAY_FIRST: Final = re.compile(
+    rf"(?<!\d)(\d{{1,2}})(?:st|nd|rd|th|\.)?\s*({NAME})\b[.,]?\s*(\d{{4}})", re.IGNORECASE
+)
+MONTH_FIRST: Final = re.compile(
+    rf"\b({NAME})\b\.?\s*(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})", re.IGNORECASE
+)
 TIME: Final = re.compile(
-    r"(\d{1,2})(?:[:.h](\d{2})(?::(\d{2}))?)?(?:\s*(am|pm|a\.m\.|p\.m\.|uhr)(?!\w))?(?![\d:])", re.IGNORECASE
+    r"(\d{1,2})(?:[:.h](\d{2})(?::(\d{2}))?)?(?:\s*(am|pm|a\.m\.|p\.m\.|uhr)(?!\w))?(?![\d:])",
+    re.IGNORECASE,
 )
 #: The names of the days of the week from Monday on, also shortened.
 DAYS: Final = (
-    *("monday mon montag mo", "tuesday tue dienstag di", "wednesday wed mittwoch mi", "thursday thu donnerstag do"),
+    *(
+        "monday mon montag mo",
+        "tuesday tue dienstag di",
+        "wednesday wed mittwoch mi",
+        "thursday thu donnerstag do",
+    ),
     *("friday fri freitag fr", "saturday sat samstag sonnabend sa", "sunday sun sonntag so"),
 )
 WEEKDAYS: Final = {name: number for number, names in enumerate(DAYS) for name in names.split()}
@@ -38,7 +60,9 @@ BESIDE: Final = re.compile(rf"(?:{WEEKDAY.pattern}|\bat\b|\bum\b)[.,]?", re.IGNO
 MIDNIGHT: Final = re.compile(r"0?0:00(:00)?")
 FRACTION: Final = re.compile(r"(?<=:\d\d)\.0+(?!\d)")
 BETWEEN: Final = " ,T\t\n"
-SAY_THE_ORDER: Final = "Give --dates day-first or --dates month-first. In a DAG: defaults={'dates': …}."
+SAY_THE_ORDER: Final = (
+    "Give --dates day-first or --dates month-first. In a DAG: defaults={'dates': …}."
+)
 
 
 class AskedFor(InvalidValue):
@@ -56,7 +80,9 @@ class ContradictedDates(AskedFor):
     """A date that contradicts the order of the dates, so that the other dates of its sheet are in doubt, too."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("dates", message, f"Correct it. If another order is meant: {SAY_THE_ORDER}")
+        super().__init__(
+            "dates", message, f"Correct it. If another order is meant: {SAY_THE_ORDER}"
+        )
 
 
 class TimeCells(NamedTuple):
@@ -76,7 +102,9 @@ def read_time_cells(cells: TimeCells, order: DateOrder | None, time: str = "") -
     if whole and day and not hour and TIME.fullmatch(whole):
         whole, hour = "", whole
     if whole and day:
-        raise InvalidValue(f"the row has two times: {day!r} and {whole!r}.", "Leave one of the two cells empty.")
+        raise InvalidValue(
+            f"the row has two times: {day!r} and {whole!r}.", "Leave one of the two cells empty."
+        )
     if hour and not (whole or day):
         whole, hour = hour, ""
     written = FRACTION.sub("", whole or day)
@@ -102,7 +130,9 @@ def _date(written: str, order: DateOrder | None, row: str) -> tuple[str, str]:
         year, month, day = int(found[1]), int(found[3]), int(found[4])
     elif found := OTHER.search(written):
         year = int(found[4]) + (2000 if len(found[4]) == 2 else 0)
-        month, day = _month_and_day(written, int(found[1]), int(found[3]), "day-first" if found[2] == "." else order)
+        month, day = _month_and_day(
+            written, int(found[1]), int(found[3]), "day-first" if found[2] == "." else order
+        )
     elif found := DAY_FIRST.search(written):
         day, month, year = int(found[1]), BY_NAME[found[2].lower()], int(found[3])
     elif found := MONTH_FIRST.search(written):
@@ -117,7 +147,9 @@ def _date(written: str, order: DateOrder | None, row: str) -> tuple[str, str]:
     return f"{year:04}-{month:02}-{day:02}", _without(written, found)
 
 
-def _month_and_day(written: str, first: int, second: int, order: DateOrder | None) -> tuple[int, int]:
+def _month_and_day(
+    written: str, first: int, second: int, order: DateOrder | None
+) -> tuple[int, int]:
     """Return the month and the day of a date, given its numbers.
 
     :param order: The order of all dates, if that is known. If not, the numbers must say it.

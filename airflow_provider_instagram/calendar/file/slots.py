@@ -12,7 +12,9 @@ from airflow_provider_instagram.calendar.file.rows import Rows, Value, without_s
 from airflow_provider_instagram.calendar.file.times import read_local_time, zone
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-SLOT = re.compile(r"(?P<day>[A-Za-z]+)\s+(?P<time>\d{1,2}:\d{2})(?:\s+(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*))?")
+SLOT = re.compile(
+    r"(?P<day>[A-Za-z]+)\s+(?P<time>\d{1,2}:\d{2})(?:\s+(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*))?"
+)
 EXAMPLE = "Write it like Mon 08:30."
 MAX_SLOTS = 100
 
@@ -56,15 +58,24 @@ def read_slots(rows: Rows, problems: list[Problem]) -> dict[str, tuple[Slot, ...
     """
     problems += rows.slots.problems
     zone_name = rows.defaults.text("timezone") or None
-    return {account: slots_of(account, value, zone_name, problems) for account, value in rows.slots.values.items()}
+    return {
+        account: slots_of(account, value, zone_name, problems)
+        for account, value in rows.slots.values.items()
+    }
 
 
-def slots_of(account: str, value: Value, zone_name: str | None, problems: list[Problem]) -> tuple[Slot, ...]:
+def slots_of(
+    account: str, value: Value, zone_name: str | None, problems: list[Problem]
+) -> tuple[Slot, ...]:
     """Read the slots of an account: a list, or a text with commas."""
     given = value.value.split(",") if isinstance(value.value, str) else value.value
     if not isinstance(given, list) or len(given) > MAX_SLOTS:
         message = f"slots of {account}: this is not a list of up to {MAX_SLOTS} times."
-        problems.append(Problem(value.line, message, f"Write a list: slots: {{{account}: [Mon 08:30, Thu 19:00]}}"))
+        problems.append(
+            Problem(
+                value.line, message, f"Write a list: slots: {{{account}: [Mon 08:30, Thu 19:00]}}"
+            )
+        )
         return ()
     found = set()
     for index, written in enumerate(given):
@@ -83,7 +94,8 @@ def _slot(written: str, zone_name: str | None) -> Slot:
     name = found["zone"] or zone_name
     if name is None:
         raise InvalidValue(
-            f"{written!r} has no time zone.", "Add a timezone to the defaults, or Mon 08:30 Europe/Paris."
+            f"{written!r} has no time zone.",
+            "Add a timezone to the defaults, or Mon 08:30 Europe/Paris.",
         )
     key = zone(name).key
     return Slot(_weekday(found["day"], written), _time(found["time"], written), key)

@@ -39,11 +39,14 @@ def too_close(posts: Iterable[ScheduledPost], min_spacing: timedelta) -> dict[st
 def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
     """Return a calendar without the posts that exceed the limits of their account's connection. They are problems.
 
-    :param limits: What the connections allow, by account. The posts of other accounts are not checked.
+    :param limits: What the connections allow, by account. The posts of other accounts are not
+        checked.
     """
 
     def find(post: ScheduledPost, before: list[ScheduledPost]) -> Problem | None:
-        for quota in post_quotas(limits[post.account].posts_per_hour, limits[post.account].posts_per_day):
+        for quota in post_quotas(
+            limits[post.account].posts_per_hour, limits[post.account].posts_per_day
+        ):
             first = before[-quota.posts] if len(before) >= quota.posts else None
             if first is not None and post.publish_at - first.publish_at < quota.period:
                 return Problem(
@@ -60,7 +63,9 @@ def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
     excess = _problems_by_id((post for post in calendar.posts if post.account in limits), find)
     if not excess:
         return calendar
-    problems = sorted((*calendar.problems, *excess.values()), key=lambda problem: (problem.line, problem.message))
+    problems = sorted(
+        (*calendar.problems, *excess.values()), key=lambda problem: (problem.line, problem.message)
+    )
     return replace(
         calendar,
         posts=tuple(post for post in calendar.posts if post.id not in excess),
@@ -70,7 +75,8 @@ def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
 
 
 def _problems_by_id(
-    posts: Iterable[ScheduledPost], find: Callable[[ScheduledPost, list[ScheduledPost]], Problem | None]
+    posts: Iterable[ScheduledPost],
+    find: Callable[[ScheduledPost, list[ScheduledPost]], Problem | None],
 ) -> dict[str, Problem]:
     """Return the problems of posts, by post id. A post with a problem does not count for the posts after it.
 

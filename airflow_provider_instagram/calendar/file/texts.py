@@ -1,6 +1,7 @@
 """Change one post in the text of a YAML or JSON calendar. Every other character of the file stays as it is.
 
-A program that reads and writes the whole file would lay it out anew, so that each edit would change all lines.
+A program that reads and writes the whole file would lay it out anew, so that each edit would change
+all lines.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
-from airflow_provider_instagram.calendar.file.reader import LOADER, STAND_INS, SURROGATE_PAIR, UNPRINTABLE
+from airflow_provider_instagram.calendar.file.reader import (
+    LOADER,
+    STAND_INS,
+    SURROGATE_PAIR,
+    UNPRINTABLE,
+)
 
 #: What stands where an alias is used.
 ALIAS: Final = re.compile(r"\s*:\s*\*[^\s,\]}]+")
@@ -26,7 +32,8 @@ STEP: Final = 2
 #: The value of a field that is taken out of a post.
 GONE: Final = object()
 Changes = Mapping[str, Mapping[str, Any]]
-#: A new post, and the id of the one that it follows; None if it is the first. A text is what ``remove`` has removed.
+#: A new post, and the id of the one that it follows; None if it is the first. A text is what
+#: ``remove`` has removed.
 NewPost = tuple[str | None, str | Mapping[str, Any]]
 
 
@@ -44,16 +51,27 @@ class TreeText:
     def __init__(self, text: str, *, is_json: bool) -> None:
         self._text, self._is_json = text, is_json
         self._newline = "\r\n" if "\r\n" in text else "\n"
-        # Only places are read from this copy, so what YAML cannot read is replaced by as many other characters.
-        copy = SURROGATE_PAIR.sub(lambda pair: pair[1] + "x" * len(pair[2]), text) if is_json else text
+        # Only places are read from this copy, so what YAML cannot read is replaced by as many other
+        # characters.
+        copy = (
+            SURROGATE_PAIR.sub(lambda pair: pair[1] + "x" * len(pair[2]), text) if is_json else text
+        )
         root = yaml.compose(copy.translate(STAND_INS), Loader=LOADER)
         pairs = root.value if isinstance(root, yaml.MappingNode) else ()
-        found = [pair for pair in pairs if isinstance(pair[0], yaml.ScalarNode) and pair[0].value == "posts"]
+        found = [
+            pair
+            for pair in pairs
+            if isinstance(pair[0], yaml.ScalarNode) and pair[0].value == "posts"
+        ]
         if not found:
             raise InvalidValue("the file has no list of posts.", "Write posts: in it.")
         self._key, self._posts = found[0]
-        self.items: list[yaml.Node] = self._posts.value if isinstance(self._posts, yaml.SequenceNode) else []
-        self._by_id = {_id_of(one): one for one in self.items[::-1] if isinstance(one, yaml.MappingNode)}
+        self.items: list[yaml.Node] = (
+            self._posts.value if isinstance(self._posts, yaml.SequenceNode) else []
+        )
+        self._by_id = {
+            _id_of(one): one for one in self.items[::-1] if isinstance(one, yaml.MappingNode)
+        }
         self._is_block = not (is_json or _is_flow(self._posts))
 
     def change(self, changes: Changes, new: Sequence[NewPost] = ()) -> str:
@@ -62,16 +80,30 @@ class TreeText:
             (after, first), *others = new
             only = TreeText(self._spliced([self._inserted(first, after)]), is_json=self._is_json)
             return only.change(changes, [(_id_of(only.items[0]), post) for _, post in others])
-        changed = [splice for post_id, fields in changes.items() for splice in self._changes(post_id, fields)]
+        changed = [
+            splice
+            for post_id, fields in changes.items()
+            for splice in self._changes(post_id, fields)
+        ]
         return self._spliced([*changed, *(self._inserted(post, after) for after, post in new)])
 
     def _changes(self, post_id: str, fields: Mapping[str, Any]) -> Iterable[_Splice]:
         item = self._by_id[post_id]
-        own = {key.value: (key, value) for key, value in item.value if isinstance(key, yaml.ScalarNode)}
+        own = {
+            key.value: (key, value) for key, value in item.value if isinstance(key, yaml.ScalarNode)
+        }
         for name in fields.keys() & own.keys():
             is_gone = fields[name] is GONE
-            yield self._taken_out(item, *own[name]) if is_gone else self._replaced(item, *own[name], fields[name])
-        if new := {name: None if value is GONE else value for name, value in fields.items() if name not in own}:
+            yield (
+                self._taken_out(item, *own[name])
+                if is_gone
+                else self._replaced(item, *own[name], fields[name])
+            )
+        if new := {
+            name: None if value is GONE else value
+            for name, value in fields.items()
+            if name not in own
+        }:
             yield self._added(item, new)
 
     def remove(self, post_id: str) -> tuple[str, str]:
@@ -83,10 +115,14 @@ class TreeText:
             after, removed = self._next_line(end), self._text[begin:end]
             if item is self.items[0]:
                 is_spaced = len(self.items) > 1 and not self._line(after).strip()
-                cut = _Splice(begin, self._next_line(self._line_end(after)) if is_spaced else after, "")
+                cut = _Splice(
+                    begin, self._next_line(self._line_end(after)) if is_spaced else after, ""
+                )
             else:
                 is_spaced = self._blank_before(begin)
-                cut = _Splice(self._text.rfind("\n", 0, begin - 1) + 1 if is_spaced else begin, after, "")
+                cut = _Splice(
+                    self._text.rfind("\n", 0, begin - 1) + 1 if is_spaced else begin, after, ""
+                )
             return self._spliced([cut]), removed + ("\n" if is_spaced else "")
         at = self.items.index(item)
         if at + 1 < len(self.items):
@@ -111,7 +147,9 @@ class TreeText:
             place = self._line_end(self._end(beside))
             return _Splice(place, place, gap + written.rstrip("\n"))
         opening = self._text[self._posts.start_mark.index + 1 : beside.start_mark.index]
-        between = self._between(self.items[0], self.items[1]) if len(ids) > 1 else f",{opening or ' '}"
+        between = (
+            self._between(self.items[0], self.items[1]) if len(ids) > 1 else f",{opening or ' '}"
+        )
         if at < 0:
             return _Splice(beside.start_mark.index, beside.start_mark.index, written + between)
         return _Splice(self._end(beside), self._end(beside), between + written)
@@ -125,7 +163,9 @@ class TreeText:
     def _with_comments(self, item: yaml.Node) -> int:
         """Return where the lines of a post begin, with the comments right above it."""
         begin = self._text.rfind("\n", 0, self._text.rindex("-", 0, item.start_mark.index)) + 1
-        while begin and self._line(above := self._text.rfind("\n", 0, begin - 1) + 1).lstrip().startswith("#"):
+        while begin and self._line(
+            above := self._text.rfind("\n", 0, begin - 1) + 1
+        ).lstrip().startswith("#"):
             begin = above
         return begin
 
@@ -139,20 +179,37 @@ class TreeText:
         colon = self._text.index(":", key.end_mark.index) + 1
         end = self._pair_end(key, value)
         if isinstance(value, yaml.SequenceNode) and self._has_comments(value):
-            raise InvalidValue(f"the file has comments between the {key.value}, which would be lost.", EDIT_THE_FILE)
+            raise InvalidValue(
+                f"the file has comments between the {key.value}, which would be lost.",
+                EDIT_THE_FILE,
+            )
         if _is_flow(item):
-            begin = max(colon, value.start_mark.index)  # right after the colon stands an alias, or nothing
+            # right after the colon stands an alias, or nothing
+            begin = max(colon, value.start_mark.index)
             return _Splice(begin, end, f"{'' if begin > colon else ' '}{self._flow(to)}")
-        # A comment after the value, before a list below the name, or in the head of a text stays in its line.
+        # A comment after the value, before a list below the name, or in the head of a text stays in
+        # its line.
         last = self._line_end(end)
         begin, style = value.start_mark.index, getattr(value, "style", None)
-        head = self._text[colon : self._line_end(begin) if style in ("|", ">") else begin] if begin >= colon else ""
-        comments = [found[1] for part in (head, self._text[end:last]) if (found := COMMENT.search(part))]
-        return _Splice(colon, last, self._block(to, key.start_mark.column, style, "  ".join(comments)))
+        head = (
+            self._text[colon : self._line_end(begin) if style in ("|", ">") else begin]
+            if begin >= colon
+            else ""
+        )
+        comments = [
+            found[1] for part in (head, self._text[end:last]) if (found := COMMENT.search(part))
+        ]
+        return _Splice(
+            colon, last, self._block(to, key.start_mark.column, style, "  ".join(comments))
+        )
 
     def _taken_out(self, item: yaml.MappingNode, key: yaml.Node, value: yaml.Node) -> _Splice:
         """Return the splice that takes a field out. A comment after its value stays."""
-        at, begin, end = [pair[0] for pair in item.value].index(key), key.start_mark.index, self._pair_end(key, value)
+        at, begin, end = (
+            [pair[0] for pair in item.value].index(key),
+            key.start_mark.index,
+            self._pair_end(key, value),
+        )
         if at == 0:
             return _Splice(begin, item.value[1][0].start_mark.index, "")
         if _is_flow(item):
@@ -160,7 +217,9 @@ class TreeText:
         last = self._line_end(end)
         if found := COMMENT.search(self._text, end, last):
             return _Splice(begin, found.start(1), "")
-        return _Splice(len(self._text[:begin].rstrip(" ").removesuffix("\n").removesuffix("\r")), last, "")
+        return _Splice(
+            len(self._text[:begin].rstrip(" ").removesuffix("\n").removesuffix("\r")), last, ""
+        )
 
     def _has_comments(self, node: yaml.SequenceNode) -> bool:
         """Return whether a comment is between the items of a list."""
@@ -178,7 +237,10 @@ class TreeText:
             between = self._between(item.value[-2][1], last[0]) if len(item.value) > 1 else ", "
             return _Splice(end, end, "".join(between + pair for pair in self._flow_pairs(fields)))
         column = first[0].start_mark.column
-        lines = [f"{self._newline}{' ' * column}{name}:{self._block(value, column)}" for name, value in fields.items()]
+        lines = [
+            f"{self._newline}{' ' * column}{name}:{self._block(value, column)}"
+            for name, value in fields.items()
+        ]
         return _Splice(self._line_end(end), self._line_end(end), "".join(lines))
 
     def _written(self, post: Mapping[str, Any], beside: yaml.Node | None) -> str:
@@ -189,7 +251,9 @@ class TreeText:
         if beside is not None and _is_flow(beside):
             return f"{' ' * dash}- {self._flow(post)}"
         lines = [f"{name}:{self._block(value, column)}" for name, value in post.items()]
-        return f"{' ' * dash}-{' ' * (column - dash - 1)}" + f"{self._newline}{' ' * column}".join(lines)
+        return f"{' ' * dash}-{' ' * (column - dash - 1)}" + f"{self._newline}{' ' * column}".join(
+            lines
+        )
 
     def _like(self, post: Mapping[str, Any], beside: yaml.Node | None) -> str:
         """Return an object whose lines are laid out as those of the one beside it."""
@@ -206,7 +270,9 @@ class TreeText:
         colon = self._text.index(":", self._key.end_mark.index) + 1
         if self._is_block or not self._is_json:
             end = self._line_end(self._posts.end_mark.index if _is_flow(self._posts) else colon)
-            return _Splice(colon, end, self._newline + (written if written[:1] in " -" else f"  - {written}"))
+            return _Splice(
+                colon, end, self._newline + (written if written[:1] in " -" else f"  - {written}")
+            )
         end = max(colon, self._posts.end_mark.index)
         return _Splice(colon, end, f" [{written}]")
 
@@ -221,7 +287,12 @@ class TreeText:
         if not isinstance(value, str):
             return f" {self._flow(value)}{after}"
         body = value.removesuffix("\n")
-        is_literal = "\n" in body and body == body.strip() and not UNPRINTABLE.search(body) and "\r" not in body
+        is_literal = (
+            "\n" in body
+            and body == body.strip()
+            and not UNPRINTABLE.search(body)
+            and "\r" not in body
+        )
         if is_literal and not any(chr(sign) in body for sign in STAND_INS):
             lines = [f"{' ' * (column + STEP)}{line}" if line else "" for line in body.split("\n")]
             return self._newline.join([f" |{'' if body != value else '-'}{after}", *lines])
@@ -246,7 +317,8 @@ class TreeText:
 
     def _flow_pairs(self, fields: Mapping[str, Any]) -> list[str]:
         return [
-            f"{name if self._is_word(name) else json.dumps(name)}: {self._flow(one)}" for name, one in fields.items()
+            f"{name if self._is_word(name) else json.dumps(name)}: {self._flow(one)}"
+            for name, one in fields.items()
         ]
 
     def _pair_end(self, key: yaml.Node, value: yaml.Node) -> int:
@@ -305,7 +377,12 @@ def _is_plain(value: str) -> bool:
         return False
     pairs = list(root.value) if isinstance(root, yaml.MappingNode) else []
     read = pairs[0][1] if len(pairs) == 2 else None
-    return isinstance(read, yaml.ScalarNode) and not read.style and read.value == value and ":str" in read.tag
+    return (
+        isinstance(read, yaml.ScalarNode)
+        and not read.style
+        and read.value == value
+        and ":str" in read.tag
+    )
 
 
 def _quoted(value: str) -> str:

@@ -1,8 +1,9 @@
 """Times as people write them, and durations.
 
-A time that was read is a moment: it has the offset of its zone then, and the zone's name as that of its ``tzinfo``. Two
-moments are compared, subtracted and sorted as they follow each other. Python compares two times of one ``ZoneInfo`` by
-the clock on the wall, which is wrong in the night of a clock change.
+A time that was read is a moment: it has the offset of its zone then, and the zone's name as that of
+its ``tzinfo``. Two moments are compared, subtracted and sorted as they follow each other. Python
+compares two times of one ``ZoneInfo`` by the clock on the wall, which is wrong in the night of a
+clock change.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ ADD_ZONE = f"Add one: {EXAMPLE}, or an offset such as +01:00."
 #: Such as CEST, which may mean several zones.
 LONGEST_ABBREVIATION = 4
 MAX_DURATION = timedelta(days=366)
-#: Instagram began in the first year. A year after the last is a typing error, and breaks date arithmetic.
+#: Instagram began in the first year. A year after the last is a typing error, and breaks date
+#: arithmetic.
 YEARS = (2010, 2100)
 MAX_OFFSET = timedelta(hours=14)
 #: What Python calls a zone of which only the offset is known.
@@ -46,7 +48,11 @@ def zone(name: str) -> ZoneInfo:
     except (KeyError, ValueError, OSError, RecursionError):
         ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
         close = _similar_zone(ascii_name.strip().lower().replace(" ", "_"))
-        remedy = f"Did you mean {close}?" if close else "Use a name of the tz database, such as Europe/Berlin or UTC."
+        remedy = (
+            f"Did you mean {close}?"
+            if close
+            else "Use a name of the tz database, such as Europe/Berlin or UTC."
+        )
         raise InvalidValue(f"{name!r} is not a time zone.", remedy) from None
 
 
@@ -60,15 +66,26 @@ def _similar_zone(name: str) -> str | None:
     if len(name) <= LONGEST_ABBREVIATION:
         return None
     begin, slashes = name[:1], name.count("/")
-    alike = [one for one in zones if one[:1] == begin and one.count("/") == slashes and abs(len(one) - len(name)) < 3]
-    return next((zones[one] for one in difflib.get_close_matches(name, alike, 1, 0.9 if slashes else 0.8)), None)
+    alike = [
+        one
+        for one in zones
+        if one[:1] == begin and one.count("/") == slashes and abs(len(one) - len(name)) < 3
+    ]
+    return next(
+        (zones[one] for one in difflib.get_close_matches(name, alike, 1, 0.9 if slashes else 0.8)),
+        None,
+    )
 
 
 @lru_cache(maxsize=1)
 def _zones() -> dict[str, str]:
     """Return the names of all time zones by what users write: the full name or only the city, in lower case."""
-    names = sorted(available_timezones(), key=lambda name: (not name.startswith("Europe/"), name), reverse=True)
-    return {name.lower().rpartition("/")[2]: name for name in names} | {name.lower(): name for name in names}
+    names = sorted(
+        available_timezones(), key=lambda name: (not name.startswith("Europe/"), name), reverse=True
+    )
+    return {name.lower().rpartition("/")[2]: name for name in names} | {
+        name.lower(): name for name in names
+    }
 
 
 @lru_cache(maxsize=256)
@@ -84,7 +101,9 @@ def moment(at: datetime, where: tzinfo | None = None) -> datetime:
     local = at if where is None else at.astimezone(where)
     if (offset := local.utcoffset()) is None:
         raise ValueError("A time without a time zone is no moment.")
-    return local.replace(tzinfo=_at_offset(offset, getattr(local.tzinfo, "key", None) or str(local.tzname())), fold=0)
+    return local.replace(
+        tzinfo=_at_offset(offset, getattr(local.tzinfo, "key", None) or str(local.tzname())), fold=0
+    )
 
 
 def zone_of(at: datetime) -> tzinfo:
@@ -103,12 +122,16 @@ def as_written(at: datetime) -> str:
     """Return a moment as a calendar contains it, with its offset if the clock shows this time twice."""
     local = at.astimezone(zone_of(at))
     is_twice = local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
-    return at.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00") + (offset_of(at) if is_twice else "")
+    return at.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00") + (
+        offset_of(at) if is_twice else ""
+    )
 
 
 def dump_moment(at: datetime) -> str:
     """Return a moment as it is stored."""
-    return at.isoformat() if OFFSET.fullmatch(name := str(at.tzname())) else f"{at.isoformat()} {name}"
+    return (
+        at.isoformat() if OFFSET.fullmatch(name := str(at.tzname())) else f"{at.isoformat()} {name}"
+    )
 
 
 def load_moment(stored: datetime | str) -> datetime:
@@ -124,15 +147,20 @@ def read_local_time(written: str, zone_name: str | None) -> datetime:
     """Read a local time as a moment: ``2026-12-24 18:00``, followed by the name of a zone or an offset, if any.
 
     :param zone_name: The zone of a time that names none.
-    :raises InvalidValue: If it is not a time, has no zone, or is a time that a clock change skips or repeats.
+    :raises InvalidValue: If it is not a time, has no zone, or is a time that a clock change skips
+        or repeats.
     """
     found = DATE_AND_TIME.fullmatch(written.strip())
     if found is None:
-        raise InvalidValue(f"publish_at is {written!r}, which is not a date and time.", f"Write it like {EXAMPLE}.")
+        raise InvalidValue(
+            f"publish_at is {written!r}, which is not a date and time.", f"Write it like {EXAMPLE}."
+        )
     naive = _naive(written, found["date"], found["time"])
     if found["zone"] and found["zone"].lower() in AM_PM:
         hour = hour_of_day(written, naive.hour, found["zone"].lower())
-        raise InvalidValue(f"publish_at {written!r} uses am or pm.", f"Write {hour:02}:{naive.minute:02}.")
+        raise InvalidValue(
+            f"publish_at {written!r} uses am or pm.", f"Write {hour:02}:{naive.minute:02}."
+        )
     offset = found["offset"]
     if offset is None and found["zone"] in ("Z", "UTC"):
         return naive.replace(tzinfo=timezone.utc)
@@ -147,20 +175,25 @@ def read_local_time(written: str, zone_name: str | None) -> datetime:
 def hour_of_day(written: str, hour: int, half: str) -> int:
     """Return the hour from 0 to 23 of one with ``am`` or ``pm``. Some programs write 13:00 pm and 00:30 am."""
     if hour > 23 or (hour > 12 and half == "am") or (hour == 0 and half == "pm"):
-        raise InvalidValue(f"{written!r} is not a time of day.", f"Write it without {half}, like 18:00.")
+        raise InvalidValue(
+            f"{written!r} is not a time of day.", f"Write it without {half}, like 18:00."
+        )
     return hour % 12 + (12 if half == "pm" else 0)
 
 
 def _naive(written: str, date: str, time: str) -> datetime:
     try:
-        at = datetime.fromisoformat(f"{date}T{time.zfill(5) if time.count(':') == 1 else time.zfill(8)}")
+        at = datetime.fromisoformat(
+            f"{date}T{time.zfill(5) if time.count(':') == 1 else time.zfill(8)}"
+        )
     except ValueError as error:
         raise InvalidValue(
             f"publish_at {written!r} does not exist: {error}.", "Correct the date or the time."
         ) from None
     if not YEARS[0] <= at.year <= YEARS[1]:
         raise InvalidValue(
-            f"publish_at {written!r} is in the year {at.year}.", f"Write a year from {YEARS[0]} to {YEARS[1]}."
+            f"publish_at {written!r} is in the year {at.year}.",
+            f"Write a year from {YEARS[0]} to {YEARS[1]}.",
         )
     return at
 
@@ -171,7 +204,10 @@ def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
     except ValueError:
         at = naive
     if (ahead := at.utcoffset()) is None or abs(ahead) > MAX_OFFSET:
-        raise InvalidValue(f"publish_at has the offset {offset}, which no zone has.", "Write the time and its zone.")
+        raise InvalidValue(
+            f"publish_at has the offset {offset}, which no zone has.",
+            "Write the time and its zone.",
+        )
     if name is None:
         return at
     local = moment(at, zone(name))
@@ -201,7 +237,9 @@ def _in_zone(naive: datetime, where: ZoneInfo) -> datetime:
 
 
 def _exists(at: datetime) -> bool:
-    return at.astimezone(timezone.utc).astimezone(at.tzinfo).replace(tzinfo=None) == at.replace(tzinfo=None)
+    return at.astimezone(timezone.utc).astimezone(at.tzinfo).replace(tzinfo=None) == at.replace(
+        tzinfo=None
+    )
 
 
 def offset_of(at: datetime) -> str:
@@ -214,7 +252,8 @@ def read_duration(name: str, written: str) -> timedelta:
     seconds = arguments.seconds_of(written, "m")
     if seconds is None:
         raise InvalidValue(
-            f"{name} is {written!r}, which is not a length of time.", "Write it like 15 minutes, 90 s or 1 h."
+            f"{name} is {written!r}, which is not a length of time.",
+            "Write it like 15 minutes, 90 s or 1 h.",
         )
     if seconds > MAX_DURATION.total_seconds():
         raise InvalidValue(f"{name} is {written!r}.", f"Use at most {MAX_DURATION.days} days.")
@@ -230,4 +269,6 @@ def in_words(span: timedelta) -> str:
         return f"{seconds // 60} min" + (f" {seconds % 60:02} s" if seconds % 60 else "")
     if seconds >= 172800:
         return f"{seconds // 86400} days"
-    return f"{seconds // 3600} h" + (f" {seconds % 3600 // 60:02} min" if seconds % 3600 >= 60 else "")
+    return f"{seconds // 3600} h" + (
+        f" {seconds % 3600 // 60:02} min" if seconds % 3600 >= 60 else ""
+    )

@@ -1,7 +1,7 @@
 """The values of posts as a form shows them, and as the file contains them.
 
-A form shows numbers, lists and objects. It shows no query of a link, which may be a signature, and of a file what its
-author wrote.
+A form shows numbers, lists and objects. It shows no query of a link, which may be a signature, and
+of a file what its author wrote.
 """
 
 from __future__ import annotations
@@ -10,7 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, ScheduledPost
+from airflow_provider_instagram.calendar.file.model import (
+    CALENDAR_FIELDS,
+    CalendarPost,
+    ScheduledPost,
+)
 from airflow_provider_instagram.calendar.file.post_parser import items_in, read_item
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.rows import Value
@@ -25,12 +29,18 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.rows import Row, Rows
     from airflow_provider_instagram.posts.item import Item
 
-#: What is written when a post is added, and changed only in the file: the key, under which it is published once.
+#: What is written when a post is added, and changed only in the file: the key, under which it is
+#: published once.
 ONLY_NEW: Final = ("id", "account")
 #: What may be changed of a post, beside its time. The zone stays that of the file.
-FIELDS: Final = tuple(name for name in CALENDAR_FIELDS if name not in (*ONLY_NEW, "publish_at", "timezone"))
-#: What may be named beside the calendar's own author: a file in the calendar's folder or below it, or a link.
-OPEN_TO_ALL: Final = re.compile(r"https://\S+|(?!\.\.?(/|$))[^/\\:\s][^/\\:]*(/(?!\.\.?(/|$))[^/\\:]+)*")
+FIELDS: Final = tuple(
+    name for name in CALENDAR_FIELDS if name not in (*ONLY_NEW, "publish_at", "timezone")
+)
+#: What may be named beside the calendar's own author: a file in the calendar's folder or below it,
+#: or a link.
+OPEN_TO_ALL: Final = re.compile(
+    r"https://\S+|(?!\.\.?(/|$))[^/\\:\s][^/\\:]*(/(?!\.\.?(/|$))[^/\\:]+)*"
+)
 NAME_A_FILE: Final = "Name a file in the calendar's folder, or an https:// link."
 #: The fields whose values are files or links.
 LOCATIONS: Final = tuple(name for name, about in CALENDAR_FIELDS.items() if about.is_location)
@@ -49,7 +59,9 @@ def written_values(row: Row | None, rows: Rows) -> dict[str, Value]:
     """Return the values of a post with those of the defaults. A post with media of its own has no others."""
     own, shared = row.values if row is not None else {}, rows.defaults.values
     has_media = any(own[name].value for name in MEDIA if name in own)
-    return {name: value for name, value in shared.items() if not (has_media and name in MEDIA)} | own
+    return {
+        name: value for name, value in shared.items() if not (has_media and name in MEDIA)
+    } | own
 
 
 def shown_value(name: str, post: ScheduledPost | None, value: Value | None) -> Any:
@@ -57,7 +69,11 @@ def shown_value(name: str, post: ScheduledPost | None, value: Value | None) -> A
     if name == PostKind.CAROUSEL:
         return [_shown_item(item) for item in _items(value)]
     if name in LOCATIONS:
-        return shown(value.value.strip()) if value is not None and isinstance(value.value, str) else None
+        return (
+            shown(value.value.strip())
+            if value is not None and isinstance(value.value, str)
+            else None
+        )
     if post is not None and name in CalendarPost.model_fields:
         return _plain_value(getattr(post, name))
     return _read(name, value.value if value is not None else None)
@@ -80,7 +96,11 @@ def _plain_value(value: Any) -> Any:
 def _items(value: Value | None) -> list[Item]:
     """Return the items of a carousel as they are written, as far as they can be read."""
     try:
-        return [] if value is None or not value.value else [read_item(one) for one in items_in(value.value)]
+        return (
+            []
+            if value is None or not value.value
+            else [read_item(one) for one in items_in(value.value)]
+        )
     except InvalidValue:
         return []
 
@@ -88,7 +108,10 @@ def _items(value: Value | None) -> list[Item]:
 def _shown_item(item: Item) -> dict[str, Any]:
     kind = item.kind or kind_by_name(item.location) or ItemKind.PICTURE
     own = {"alt_text": item.alt_text, "user_tags": list(item.user_tags)}
-    return {str(kind): shown(item.location), **{name: value for name, value in own.items() if value}}
+    return {
+        str(kind): shown(item.location),
+        **{name: value for name, value in own.items() if value},
+    }
 
 
 def is_same(one: Any, other: Any) -> bool:
@@ -103,11 +126,17 @@ def known_locations(written: Mapping[str, Value]) -> dict[str, str]:
 
     :raises InvalidValue: If the page shows two of them alike.
     """
-    texts = [one.value.strip() for name in LOCATIONS if (one := written.get(name)) and isinstance(one.value, str)]
+    texts = [
+        one.value.strip()
+        for name in LOCATIONS
+        if (one := written.get(name)) and isinstance(one.value, str)
+    ]
     known: dict[str, str] = {}
     for text in (*texts, *(item.location for item in _items(written.get(PostKind.CAROUSEL)))):
         if known.setdefault(shown(text), text) != text:
-            raise InvalidValue(f"two links of this post differ after {shown(text)} only.", EDIT_THE_FILE)
+            raise InvalidValue(
+                f"two links of this post differ after {shown(text)} only.", EDIT_THE_FILE
+            )
     return known
 
 

@@ -26,7 +26,13 @@ from airflow_provider_instagram.calendar.file.edits import (
 )
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.reader import FORMATS, MAX_BYTES, TABLE, as_text, read_rows
+from airflow_provider_instagram.calendar.file.reader import (
+    FORMATS,
+    MAX_BYTES,
+    TABLE,
+    as_text,
+    read_rows,
+)
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.files.replace import (
@@ -48,13 +54,17 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.parser import Rules
 
 MOST_FILES: Final = 1_000
-#: The bytes in a name that are no UTF-8, as Python reads them. No calendar can name such a file, and no page show it.
+#: The bytes in a name that are no UTF-8, as Python reads them. No calendar can name such a file,
+#: and no page show it.
 NOT_UTF_8: Final = re.compile("[\ud800-\udfff]")
 #: So often a file is read again that others write at the same moment.
 TRIES: Final = 50
-FETCHED: Final = "the calendar's file is in a bundle that Airflow fetches, such as a git repository."
+FETCHED: Final = (
+    "the calendar's file is in a bundle that Airflow fetches, such as a git repository."
+)
 TOO_LARGE: Final = InvalidValue(
-    f"the calendar's file would have more than {MAX_BYTES:,} bytes, and is not read then.", "Split the calendar."
+    f"the calendar's file would have more than {MAX_BYTES:,} bytes, and is not read then.",
+    "Split the calendar.",
 )
 BUSY: Final = InvalidValue("others are changing the calendar's file all the time.", "Try again.")
 
@@ -76,13 +86,18 @@ class Written:
 class CalendarWriter:
     """Writes into a calendar's file and its folder.
 
-    :param last_read: The text that Airflow read last, of which a patch is made if the file cannot be opened here.
+    :param last_read: The text that Airflow read last, of which a patch is made if the file cannot
+        be opened here.
     :param public: Returns all lines of a text as a diff may show them.
     :raises InstagramError: If the file's folder is another one than Airflow has read.
     """
 
     def __init__(
-        self, location: str, pin: str | None, last_read: str, public: Callable[[list[str]], Iterable[str]] = list
+        self,
+        location: str,
+        pin: str | None,
+        last_read: str,
+        public: Callable[[list[str]], Iterable[str]] = list,
     ) -> None:
         self._location = location
         self._folder = location.rpartition("/")[0]
@@ -139,7 +154,9 @@ class CalendarWriter:
         from airflow.dag_processing.bundles.base import get_bundle_storage_root_path
 
         bundles = get_bundle_storage_root_path().resolve()
-        if is_local(self._location) and local_path(self._location).resolve().is_relative_to(bundles):
+        if is_local(self._location) and local_path(self._location).resolve().is_relative_to(
+            bundles
+        ):
             raise NotWritableError(FETCHED)
         return read_for_edit(self._location, self.files.own, MAX_BYTES)
 
@@ -156,13 +173,19 @@ class CalendarWriter:
 
     def media_names(self) -> list[str]:
         """Return the names of the videos and pictures that people have put into the calendar's folder."""
-        names = (one for one in self._names() if kind_by_name(one) is not None and not one.startswith("."))
-        own = (one for one in names if not OWN_NAME.search(one) and not NOT_UTF_8.search(one))
-        return sorted(own)[:MOST_FILES]
+        names = (
+            one
+            for one in self._names()
+            if kind_by_name(one) is not None and not one.startswith(".")
+        )
+        return sorted(
+            one for one in names if not OWN_NAME.search(one) and not NOT_UTF_8.search(one)
+        )[:MOST_FILES]
 
     def _names(self) -> list[str]:
-        is_here = is_local(self._folder)
-        return os.listdir(local_path(self._folder)) if is_here else storage.names_below(self._folder)  # noqa: PTH208
+        if is_local(self._folder):
+            return os.listdir(local_path(self._folder))  # noqa: PTH208
+        return storage.names_below(self._folder)
 
     def free_name(self, name: str) -> str:
         """Return a name that no file of the folder has: phones give one name to many files."""
@@ -173,7 +196,8 @@ class CalendarWriter:
     def add_file(self, file: Path) -> tuple[str, str]:
         """Write a copy of a new video or picture into the calendar's folder. A large one takes minutes.
 
-        :return: What tells it from another file of its name, and why nobody knows whether it is there; one is empty.
+        :return: What tells it from another file of its name, and why nobody knows whether it is
+            there; one is empty.
         :raises InvalidValue: If the folder has a file of this name, or cannot be written to.
         """
         try:
@@ -181,7 +205,9 @@ class CalendarWriter:
         except MayBeWrittenError as error:
             return "", str(error)
         except ChangedMeanwhileError:
-            raise InvalidValue(f"The folder has a file {file.name} already.", "Give this one another name.") from None
+            raise InvalidValue(
+                f"The folder has a file {file.name} already.", "Give this one another name."
+            ) from None
         except NotWritableError as error:
             raise InvalidValue(str(error), "Ask who maintains Airflow.") from None
 
@@ -200,7 +226,9 @@ class CalendarWriter:
         try:
             return remove_added(f"{self._folder}/{name}", self.files.own, number, beside, is_wanted)
         except (NotWritableError, OSError) as error:
-            raise InvalidValue(f"{name} cannot be removed: {shown(str(error))}", "Ask who maintains Airflow.") from None
+            raise InvalidValue(
+                f"{name} cannot be removed: {shown(str(error))}", "Ask who maintains Airflow."
+            ) from None
 
     def _calendars(self) -> Iterator[str]:
         """Yield the text of each calendar in the folder, and then its content, in which nothing is escaped."""

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
     from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar
 
-#: Where a draft that is put on a day looks for a time, if no slot is free: each quarter of an hour from noon on.
+#: Where a draft that is put on a day looks for a time, if no slot is free: each quarter of an hour
+#: from noon on.
 QUARTER: Final = timedelta(minutes=15)
 QUARTERS: Final = 48
 
@@ -60,7 +61,8 @@ def proposal_for(
 ) -> Proposal:
     """Propose times for a calendar's text.
 
-    :param more_slots: The slots of accounts that have none in the file, such as ``Mon 08:30, Thu 19:00``.
+    :param more_slots: The slots of accounts that have none in the file, such as ``Mon 08:30, Thu
+        19:00``.
     :raises InvalidValue: If the text cannot be read.
     """
     rows = read_rows(text, location)
@@ -68,7 +70,8 @@ def proposal_for(
     wanted = [*_wanted(rows, calendar)]
     slots = _slots(rows, {one.account for one in wanted}, more_slots)
     free = {
-        account: AccountSlots(own, _taken(calendar, account), calendar.min_spacing) for account, own in slots.items()
+        account: AccountSlots(own, _taken(calendar, account), calendar.min_spacing)
+        for account, own in slots.items()
     }
     by_id = {row.text("id"): row for row in rows.rows}
     found = propose(wanted, free, now)
@@ -79,7 +82,13 @@ def proposal_for(
 
 
 def time_on(
-    day: date, post_id: str, text: str, location: str, files: CalendarFiles, now: datetime, rules: Rules
+    day: date,
+    post_id: str,
+    text: str,
+    location: str,
+    files: CalendarFiles,
+    now: datetime,
+    rules: Rules,
 ) -> str:
     """Return the time that a draft gets on a day: the first free slot of its account, or else one from noon on.
 
@@ -93,22 +102,38 @@ def time_on(
     row = next(row for row in rows.rows if row.text("id") == post_id)
     local = named_zone(row.text("timezone") or zone_of_new(calendar, text))
     slots = _slots(rows, {draft.account}, "").get(draft.account, ())
-    of = AccountSlots(slots, _taken(calendar, draft.account), calendar.min_spacing, is_one_a_day=False)
+    of = AccountSlots(
+        slots, _taken(calendar, draft.account), calendar.min_spacing, is_one_a_day=False
+    )
     begin = datetime.combine(day, time(), local)
     end = begin + timedelta(days=1) - timedelta(minutes=1)
     if (free := of.first_free(max(begin, now + AHEAD), end)) is not None:
         return f"{free.astimezone(local):%Y-%m-%dT%H:%M}"
     quarters = (begin.replace(hour=12) + number * QUARTER for number in range(QUARTERS))
-    at = next((at for at in quarters if at.date() == day and at > now + AHEAD and of.has_room(moment(at))), None)
+    at = next(
+        (
+            at
+            for at in quarters
+            if at.date() == day and at > now + AHEAD and of.has_room(moment(at))
+        ),
+        None,
+    )
     if at is None:
-        raise InvalidValue(f"{day:%Y-%m-%d} has no free time from noon on.", "Choose another day, or edit the time.")
+        raise InvalidValue(
+            f"{day:%Y-%m-%d} has no free time from noon on.",
+            "Choose another day, or edit the time.",
+        )
     return f"{at:%Y-%m-%dT%H:%M}"
 
 
 def _taken(calendar: Calendar, account: str) -> list[float]:
     """Return the times that posts and drafts of an account have, in seconds since the epoch."""
     times: tuple[AnyPost, ...] = (*calendar.posts, *calendar.invalid, *calendar.drafts)
-    return [one.publish_at.timestamp() for one in times if one.account == account and one.publish_at is not None]
+    return [
+        one.publish_at.timestamp()
+        for one in times
+        if one.account == account and one.publish_at is not None
+    ]
 
 
 def _wanted(rows: Rows, calendar: Calendar) -> Iterator[Wanted]:
@@ -128,7 +153,9 @@ def _slots(rows: Rows, accounts: set[str], more_slots: str) -> dict[str, tuple[S
     :raises InvalidValue: If the slots as a whole, or those of the command, cannot be read.
     """
     problems, zone_name = [*rows.slots.problems], rows.defaults.text("timezone") or None
-    slots = {account: own for account, own in read_slots(rows, []).items() if own and account in accounts}
+    slots = {
+        account: own for account, own in read_slots(rows, []).items() if own and account in accounts
+    }
     for account in sorted(accounts - slots.keys()) if more_slots else ():
         slots[account] = slots_of(account, Value(more_slots, 0), zone_name, problems)
     if problems:

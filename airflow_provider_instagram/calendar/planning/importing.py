@@ -1,6 +1,7 @@
 """Posts that are added to a calendar at once: the rows of a sheet. A proposal.
 
-What a sheet says is untrusted: it comes from another tool, and whoever uploads it may write into one file only.
+What a sheet says is untrusted: it comes from another tool, and whoever uploads it may write into
+one file only.
 """
 
 from __future__ import annotations
@@ -35,14 +36,25 @@ MOST_ROWS: Final = 1_000
 #: So many rows a user sees of a sheet.
 SHOWN_ROWS: Final = 5
 LONGEST_CELL: Final = 200
-#: What a sheet may say. Everything else of a post is what the file's defaults say: who approves it, and which other
-#: files it names.
+#: What a sheet may say. Everything else of a post is what the file's defaults say: who approves it,
+#: and which other files it names.
 FIELDS: Final = (
-    *("id", "publish_at", "timezone", "account", "caption", "first_comment", "alt_text", "placement", "tags", "note"),
+    *(
+        "id",
+        "publish_at",
+        "timezone",
+        "account",
+        "caption",
+        "first_comment",
+        "alt_text",
+        "placement",
+        "tags",
+        "note",
+    ),
     *("collaborators", "location_id", *MEDIA),
 )
-#: What a spreadsheet program would run when it opens the file again: a formula, or a call that begins as one.
-#: A name and a word, as in "@lena is here!" and "- Rezept(e)", are none.
+#: What a spreadsheet program would run when it opens the file again: a formula, or a call that
+#: begins as one. A name and a word, as in "@lena is here!" and "- Rezept(e)", are none.
 RUN_BY_SHEETS: Final = re.compile(
     r"[=\uff1d]|[+\-@][\w.+\-*/ ]*\|[^!]*![\w']|"
     r"[+\-@][+\-@ ]*(?:[\w.$%]+ *[+\-*/&^<>=,;] *)*[A-Za-z][\w.]*\((?![^\W\d_]+\))"
@@ -85,8 +97,16 @@ class SheetProposal:
 class Target:
     """The calendar to which posts are added."""
 
-    def __init__(self, text: str, location: str, files: CalendarFiles, now: datetime, rules: Rules) -> None:
-        self.text, self.location, self.files, self.now, self.rules = text, location, files, now, rules
+    def __init__(
+        self, text: str, location: str, files: CalendarFiles, now: datetime, rules: Rules
+    ) -> None:
+        self.text, self.location, self.files, self.now, self.rules = (
+            text,
+            location,
+            files,
+            now,
+            rules,
+        )
         self.rows = read_rows(text, location)
         self.calendar = parse_rows(self.rows, location, files, **rules)
         self.ids = {row.text("id") for row in self.rows.rows}
@@ -97,24 +117,42 @@ class Target:
 
     def with_rows(self, new: Iterable[Row]) -> Calendar:
         """Return the calendar as it is with new posts."""
-        rows = Rows(**{**self.rows.__dict__, "rows": [*self.rows.rows, *new], "problems": [*self.rows.problems]})
+        rows = Rows(
+            **{
+                **self.rows.__dict__,
+                "rows": [*self.rows.rows, *new],
+                "problems": [*self.rows.problems],
+            }
+        )
         return parse_rows(rows, self.location, self.files, **self.rules)
 
-    def add(self, new: Sequence[Row], left_out: Sequence[Problem] = (), present: int = 0) -> Additions:
+    def add(
+        self, new: Sequence[Row], left_out: Sequence[Problem] = (), present: int = 0
+    ) -> Additions:
         """Return those of the new posts that the calendar takes, and why it does not take the others."""
         told, known = [*left_out], {(one.post_id, one.message) for one in self.calendar.problems}
         kept = {row.text("id"): row for row in new}
         calendar = self.with_rows(kept.values())
-        while found := [one for one in calendar.problems if (one.post_id, one.message) not in known]:
+        while found := [
+            one for one in calendar.problems if (one.post_id, one.message) not in known
+        ]:
             refused = {one.post_id: one for one in reversed(found) if one.post_id in kept}
             # A new post right before another one makes that one a problem.
-            refused = refused or {id_: one for one in found for id_ in kept if f"post {id_!r}" in one.message}
+            refused = refused or {
+                id_: one for one in found for id_ in kept if f"post {id_!r}" in one.message
+            }
             if not refused:
                 raise InvalidValue(found[0].message, found[0].remedy)
-            told += [Problem(kept[id_].line, one.message, one.remedy, id_) for id_, one in refused.items() if id_]
+            told += [
+                Problem(kept[id_].line, one.message, one.remedy, id_)
+                for id_, one in refused.items()
+                if id_
+            ]
             kept = {id_: row for id_, row in kept.items() if id_ not in refused}
             calendar = self.with_rows(kept.values())
-        for post in [post for post in calendar.posts if post.id in kept and post.publish_at <= self.now]:
+        for post in [
+            post for post in calendar.posts if post.id in kept and post.publish_at <= self.now
+        ]:
             about = f"{post.publish_at:%Y-%m-%d %H:%M} has passed ({in_words(self.now - post.publish_at)} ago)."
             told.append(Problem(kept.pop(post.id).line, about, "Give it another time.", post.id))
         added = [{name: value.value for name, value in row.values.items()} for row in kept.values()]
@@ -122,19 +160,27 @@ class Target:
         drafts = sum(draft.id in kept for draft in calendar.drafts)
         fill = Fill(digest(self.text), added=added) if added else None
         told.sort(key=lambda one: one.line)
-        return Additions(fill, tuple(told), len(kept) - drafts, drafts, present, min(days, default=None))
+        return Additions(
+            fill, tuple(told), len(kept) - drafts, drafts, present, min(days, default=None)
+        )
 
 
-def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name: str, account: str) -> SheetProposal:
+def sheet_proposal(
+    target: Target, sheet: str, reading: SheetReading, zone_name: str, account: str
+) -> SheetProposal:
     """Propose the rows of a sheet as posts of a calendar. Nothing is written.
 
     :param zone_name: The zone of times without one; empty for that of the calendar.
-    :param account: The account of rows without one; empty for that of the file, or the only one of the calendar.
+    :param account: The account of rows without one; empty for that of the file, or the only one of
+        the calendar.
     :raises InvalidValue: If the sheet cannot be read, or has too many rows.
     """
     records = [one for one in split_csv(sheet) if any(cell.strip() for cell in one.cells)]
     if len(records) - 1 > MOST_ROWS:
-        raise InvalidValue(f"the sheet has {len(records) - 1:,} rows; at most {MOST_ROWS:,} are allowed.", "Split it.")
+        raise InvalidValue(
+            f"the sheet has {len(records) - 1:,} rows; at most {MOST_ROWS:,} are allowed.",
+            "Split it.",
+        )
     imported = import_sheet(sheet, defaults={}, reading=reading)
     left_out = [*imported.problems]
     account = account or _own_account(target, reading)
@@ -148,7 +194,9 @@ def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name:
         refused |= {row.line for row in imported.rows.rows}
     for row in (row for row in imported.rows.rows if row.line not in refused):
         try:
-            values = _checked(row) | {name: text for name, text in shared.items() if name not in row.values}
+            values = _checked(row) | {
+                name: text for name, text in shared.items() if name not in row.values
+            }
             if "publish_at" not in values:
                 values.pop("timezone", None)
         except InvalidValue as invalid:
@@ -157,7 +205,11 @@ def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name:
         if (post_id := _new_id(values, target, taken)) is None:
             present += 1
         elif not (account or "account" in values):
-            left_out.append(Problem(row.line, "the row names no account.", "Choose the account of rows without one."))
+            left_out.append(
+                Problem(
+                    row.line, "the row names no account.", "Choose the account of rows without one."
+                )
+            )
         elif post_id in new:
             about = f"the row has the name of the one in line {new[post_id].line}, and its time."
             left_out.append(Problem(row.line, about, "Remove one of them, or give them an id."))
@@ -176,18 +228,31 @@ def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name:
 def _own_account(target: Target, reading: SheetReading) -> str:
     """Return the account that the calendar's file has for rows without one, or the only one that it may use."""
     accounts, default = [*(reading.accounts or ())], target.default("account")
-    return default if default in accounts or reading.accounts is None else accounts[0] if len(accounts) == 1 else ""
+    return (
+        default
+        if default in accounts or reading.accounts is None
+        else accounts[0]
+        if len(accounts) == 1
+        else ""
+    )
 
 
 def _checked(row: Row) -> dict[str, str]:
     """Return the values of a row that a sheet may say.
 
-    :raises InvalidValue: If one is a formula, or a file that only who maintains the calendar may name.
+    :raises InvalidValue: If one is a formula, or a file that only who maintains the calendar may
+        name.
     """
-    values = {name: value.value.replace("\r\n", "\n") for name, value in row.values.items() if name in FIELDS}
+    values = {
+        name: value.value.replace("\r\n", "\n")
+        for name, value in row.values.items()
+        if name in FIELDS
+    }
     for name, text in values.items():
         if RUN_BY_SHEETS.match(text):
-            raise InvalidValue(f"{name} holds a formula: {text[:40]!r}.", "Write its result as a text.")
+            raise InvalidValue(
+                f"{name} holds a formula: {text[:40]!r}.", "Write its result as a text."
+            )
     for name in MEDIA:
         written = values.get(name, "")
         for file in items_in(written) if name == PostKind.CAROUSEL and written else [written]:
@@ -208,17 +273,24 @@ def _new_id(values: Mapping[str, str], target: Target, taken: set[str]) -> str |
         return post_id
     dated = f"{at[:10]}-{post_id}" if at else ""
     row = next(row for row in target.rows.rows if row.text("id") == post_id)
-    is_same = row.text("publish_at")[:16] == at[:16] and row.text("caption") == values.get("caption", "").strip()
+    is_same = (
+        row.text("publish_at")[:16] == at[:16]
+        and row.text("caption") == values.get("caption", "").strip()
+    )
     if is_same or dated in target.ids:
         return None
     return dated or next_id(post_id, target.ids)
 
 
-def _columns(records: Sequence[Any], reading: SheetReading) -> Iterable[tuple[str, str, tuple[str, ...]]]:
+def _columns(
+    records: Sequence[Any], reading: SheetReading
+) -> Iterable[tuple[str, str, tuple[str, ...]]]:
     titles = records[0].cells if records else []
     for place, title in enumerate(titles):
         rows = records[1 : SHOWN_ROWS + 1]
-        cells = tuple(row.cells[place][:LONGEST_CELL] if place < len(row.cells) else "" for row in rows)
+        cells = tuple(
+            row.cells[place][:LONGEST_CELL] if place < len(row.cells) else "" for row in rows
+        )
         if title.strip() or any(cells):
             yield title.strip(), reading.field_of(title) or "", cells
 

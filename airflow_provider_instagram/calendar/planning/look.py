@@ -15,17 +15,30 @@ from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
 from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
-from airflow_provider_instagram.calendar.planning.plan import NO_RECORDS, Plan, Records, decide, next_moment
+from airflow_provider_instagram.calendar.planning.plan import (
+    NO_RECORDS,
+    Plan,
+    Records,
+    decide,
+    next_moment,
+)
 from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan, content_digest
-from airflow_provider_instagram.calendar.planning.vanished import Vanished, kept_for, removed_on_page, vanished_now
+from airflow_provider_instagram.calendar.planning.vanished import (
+    Vanished,
+    kept_for,
+    removed_on_page,
+    vanished_now,
+)
 from airflow_provider_instagram.utils.urls import is_web
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
-#: Tokens expire, files of the next posts may be missing, and users delete runs: the planner looks again after so long.
+#: Tokens expire, files of the next posts may be missing, and users delete runs: the planner looks
+#: again after so long.
 LOOK_AGAIN_AFTER: Final = timedelta(hours=6)
-#: When the planner looks again if it is not certain that all runs were started, or whether a post is live.
+#: When the planner looks again if it is not certain that all runs were started, or whether a post
+#: is live.
 START_AGAIN_AFTER: Final = timedelta(minutes=2)
 
 log = logging.getLogger(__name__)
@@ -43,9 +56,10 @@ def look(
     """Look at a calendar, and return its new plan, and when to look again. Nothing is stored.
 
     :param stored: The plan of the last look, if there is one.
-    :param came_at: When the triggerer woke the planner. What the last look has not seen came after that, whatever date
-        a user has given the planner's run.
-    :param by_hand: Whether a person has started the planner: the file counts as it is, if its loss was told before.
+    :param came_at: When the triggerer woke the planner. What the last look has not seen came after
+        that, whatever date a user has given the planner's run.
+    :param by_hand: Whether a person has started the planner: the file counts as it is, if its loss
+        was told before.
     """
     one = _Look(settings, stored, now, by_hand=by_hand)
     found = one.found()
@@ -71,12 +85,19 @@ class _Look:
     """One look at a calendar."""
 
     def __init__(
-        self, settings: CalendarSettings, stored: StoredPlan | None, now: datetime, *, by_hand: bool = False
+        self,
+        settings: CalendarSettings,
+        stored: StoredPlan | None,
+        now: datetime,
+        *,
+        by_hand: bool = False,
     ) -> None:
         self.settings, self.now, self.by_hand = settings, now, by_hand
         #: The last plan, also that of another place of the calendar, and that of this place.
         self.last = stored
-        self.stored = stored if stored is not None and stored.location == settings.location else None
+        self.stored = (
+            stored if stored is not None and stored.location == settings.location else None
+        )
         pin = self.stored.plan.calendar.pin if self.stored is not None else None
         # The file must be where it was when the calendar was new.
         self.files = CalendarFiles(settings.calendar, pin)
@@ -88,7 +109,8 @@ class _Look:
             return self._plan()
         except InvalidValue as invalid:
             return self._last_readable(invalid)
-        except Exception as error:  # not even a defect of the provider may keep posts from being published
+        except Exception as error:
+            # not even a defect of the provider may keep posts from being published
             log.exception("The calendar %s cannot be understood", self.settings.location)
             why = f"the file cannot be understood ({type(error).__name__})."
             return self._last_readable(InvalidValue(why, "Please report this."))
@@ -109,7 +131,9 @@ class _Look:
         made_of = f"{self.content} {settings.digest}"
         if stored is not None and self._is_current(stored, made_of):
             plan = replace(stored.plan, readable=True)
-            return stored.model_copy(update={"plan": plan, "at": self._at, "about": settings.about()})
+            return stored.model_copy(
+                update={"plan": plan, "at": self._at, "about": settings.about()}
+            )
         if settings.sheet is not None and stored is not None and stored.text and not self.by_hand:
             settings.sheet.check_columns(read.text, stored.text)
         calendar = self._parse(read.text)
@@ -135,7 +159,8 @@ class _Look:
         if vanished is None or self.now >= (until := vanished.until(keeps_for)):
             return None
         if self.by_hand and vanished is stored.vanished:
-            return None  # who started the planner for a date to come has not seen what was lost since
+            # who started the planner for a date to come has not seen what was lost since
+            return None
         zone = posts[-1].publish_at.tzinfo if (posts := stored.plan.calendar.posts) else None
         return self._last_version(stored, vanished.problem(until.astimezone(zone)), vanished)
 
@@ -145,22 +170,34 @@ class _Look:
         if stored is None:
             problem = Problem(0, invalid.message, invalid.remedy)
             spacing = DEFAULT_SPACING if settings.min_spacing is None else settings.min_spacing
-            calendar = Calendar(settings.location, problems=(problem,), min_spacing=spacing, pin=self.files.pin)
+            calendar = Calendar(
+                settings.location, problems=(problem,), min_spacing=spacing, pin=self.files.pin
+            )
             plan = replace(Plan(calendar), readable=False)
-            return StoredPlan(location=settings.location, at=self._at, plan=plan, about=settings.about())
+            return StoredPlan(
+                location=settings.location, at=self._at, plan=plan, about=settings.about()
+            )
         used = f"Until then, its version of {stored.at:%Y-%m-%d %H:%M} UTC is used."
         problem = Problem(0, invalid.message, f"{invalid.remedy} {used}")
         return self._last_version(stored, problem, stored.vanished)
 
-    def _last_version(self, stored: StoredPlan, problem: Problem, vanished: Vanished | None) -> StoredPlan:
+    def _last_version(
+        self, stored: StoredPlan, problem: Problem, vanished: Vanished | None
+    ) -> StoredPlan:
         """Return the plan of the last text that counts, with the problem of the present one."""
         is_here = stored is self.stored and bool(stored.text)
         calendar = self._parse(stored.text) if is_here else stored.plan.calendar
         others = [one for one in calendar.problems if one != problem]
         calendar = replace(calendar, problems=(problem, *others))
         plan = replace(Plan(calendar), readable=False)
-        # Without `made_of`, the next look at a readable file reads it again. `at` stays that of the text.
-        update = {"plan": plan, "made_of": None, "about": self.settings.about(), "vanished": vanished}
+        # Without `made_of`, the next look at a readable file reads it again. `at` stays that of the
+        # text.
+        update = {
+            "plan": plan,
+            "made_of": None,
+            "about": self.settings.about(),
+            "vanished": vanished,
+        }
         return stored.model_copy(update=update)
 
     @cached_property
@@ -178,7 +215,11 @@ class _Look:
             read = SheetText(read_text(location, self.files))
         else:
             stored = self.stored
-            known = SheetText(stored.text, stored.headers) if stored is not None and stored.plan.readable else None
+            known = (
+                SheetText(stored.text, stored.headers)
+                if stored is not None and stored.plan.readable
+                else None
+            )
             read = read_sheet(location, known)
         self.content = content_digest(read.text.encode())
         return read

@@ -1,7 +1,8 @@
 """Which runs the planner of a calendar starts: one for each post, and one for each later version of it.
 
-Airflow keeps the first question of a task instance, also when its run begins anew: so an edited post is asked about in
-another run. The id of a run is never used again. No Airflow, no files, no calls.
+Airflow keeps the first question of a task instance, also when its run begins anew: so an edited
+post is asked about in another run. The id of a run is never used again. No Airflow, no files, no
+calls.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 #: How long a run is remembered after its post's time. Airflow keeps the run itself.
 KEPT = timedelta(days=30)
-#: What separates the number of a later version from the id of its post, in the id of its run. No id in a file has it.
+#: What separates the number of a later version from the id of its post, in the id of its run. No id
+#: in a file has it.
 VERSION_MARK: Final = "~v"
 #: After so many ids that users have taken, a version gets a number that nobody foresees.
 MOST_TAKEN: Final = 10
@@ -57,7 +59,8 @@ class Begun:
 class Passed:
     """A post whose time had passed when the planner first saw it with this time. No run is started for it.
 
-    :param is_mistake: Whether it was added to the calendar, or moved, with this time. If not, the calendar was new.
+    :param is_mistake: Whether it was added to the calendar, or moved, with this time. If not, the
+        calendar was new.
     """
 
     due: float
@@ -68,10 +71,12 @@ class Passed:
 class Plan:
     """A calendar, and what its planner remembers of it.
 
-    :param calendar: Its posts and problems. If the file cannot be read, those of its last readable version.
+    :param calendar: Its posts and problems. If the file cannot be read, those of its last readable
+        version.
     :param begun: The posts whose run was started, by id.
     :param passed: The posts whose time had passed when they came, by id.
-    :param pending: The ids of runs that are to be started, or to end. It is not certain yet that each of them was.
+    :param pending: The ids of runs that are to be started, or to end. It is not certain yet that
+        each of them was.
     :param readable: Whether the file could be read.
     :param unsettled: Whether a change waits until it is known whether a post is live.
     """
@@ -100,7 +105,10 @@ class Plan:
         ]
         if not problems:
             return self.calendar
-        ordered = sorted((*self.calendar.problems, *problems), key=lambda problem: (problem.line, problem.message))
+        ordered = sorted(
+            (*self.calendar.problems, *problems),
+            key=lambda problem: (problem.line, problem.message),
+        )
         return replace(
             self.calendar,
             posts=tuple(post for post in self.calendar.posts if post.id not in late),
@@ -119,8 +127,10 @@ class Records:
     """What the ledgers say of posts by their keys, and Airflow of runs by their ids.
 
     :param is_live: Returns whether a post is published. Its run is left alone.
-    :param is_open: Returns whether a request to publish a post may have been sent. Its run settles that.
-    :param runs: Returns the versions of a post by the runs that a planner has begun for them, also of a renamed DAG.
+    :param is_open: Returns whether a request to publish a post may have been sent. Its run settles
+        that.
+    :param runs: Returns the versions of a post by the runs that a planner has begun for them, also
+        of a renamed DAG.
     :param exists: Returns whether Airflow has a run with this id, whoever started it.
     :param stands: Returns whether Airflow has this run, and it has not failed.
     :param lost: Returns which of the runs that were begun Airflow does not have any more.
@@ -150,12 +160,15 @@ def decide(
 ) -> Plan:
     """Decide which runs to start, or to begin anew, for the posts of a calendar as it is now.
 
-    A version has a run of its own, and another one if that was deleted. The run of a version that does not count any
-    more begins anew, and skips itself: its question is closed, and what it was about to do is not done.
+    A version has a run of its own, and another one if that was deleted. The run of a version that
+    does not count any more begins anew, and skips itself: its question is closed, and what it was
+    about to do is not done.
 
     :param before: The plan of the last look. None if the calendar is new.
-    :param came_at: When the triggerer woke the planner. What was to come then is in time, also if its run had to wait.
-    :param is_dry: Whether the DAG only makes dry runs. That it no longer does is an edit of each post.
+    :param came_at: When the triggerer woke the planner. What was to come then is in time, also if
+        its run had to wait.
+    :param is_dry: Whether the DAG only makes dry runs. That it no longer does is an edit of each
+        post.
     :return: The plan, whose ``pending`` names the runs.
     """
     look = _Look(before, now, prepare_ahead, max_lateness, DRY_MARK if is_dry else "", records)
@@ -170,7 +183,13 @@ def decide(
         for post_id, one in look.passed_before.items()
         if post_id in calendar.left_out and post_id not in look.passed
     }
-    return Plan(calendar, look.begun, look.passed, tuple(dict.fromkeys(look.start)), unsettled=look.unsettled)
+    return Plan(
+        calendar,
+        look.begun,
+        look.passed,
+        tuple(dict.fromkeys(look.start)),
+        unsettled=look.unsettled,
+    )
 
 
 class _Look:
@@ -185,23 +204,39 @@ class _Look:
         mark: str,
         records: Records,
     ) -> None:
-        self.is_new, self.now, self.prepare_ahead, self.max_lateness = before is None, now, prepare_ahead, max_lateness
+        self.is_new, self.now, self.prepare_ahead, self.max_lateness = (
+            before is None,
+            now,
+            prepare_ahead,
+            max_lateness,
+        )
         self.came_at = now
         self.mark, self.records, self.unsettled = mark, records, False
         self.known = before.times() if before is not None else {}
         self.passed_before = before.passed if before is not None else {}
-        #: The posts whose time could not be read at the last look, for example because of a default.
-        self.untimed = before.calendar.left_out - self.known.keys() if before is not None else frozenset()
+        #: The posts whose time could not be read at the last look, for example because of a
+        #: default.
+        self.untimed = (
+            before.calendar.left_out - self.known.keys() if before is not None else frozenset()
+        )
         # What is not certain to have been started is tried again.
         self.start = list(before.pending) if before is not None else []
         self.begun = dict(before.begun) if before is not None else {}
         self.passed: dict[str, Passed] = {}
-        started = [one.run for one in self.begun.values() if self._is_in_time(one) and one.run not in self.start]
+        started = [
+            one.run
+            for one in self.begun.values()
+            if self._is_in_time(one) and one.run not in self.start
+        ]
         self.lost = frozenset(records.lost(started) if started else ())
 
     def at(self, post: ScheduledPost) -> None:
         """Decide what becomes of a post."""
-        begun, due, version = self.begun.get(post.id), post.publish_at.timestamp(), f"{post.version}{self.mark}"
+        begun, due, version = (
+            self.begun.get(post.id),
+            post.publish_at.timestamp(),
+            f"{post.version}{self.mark}",
+        )
         if begun is not None and begun.version == version:
             if begun.run in self.lost and not self.records.is_live(post.key):
                 self._begin(post, version, begun)
@@ -218,7 +253,8 @@ class _Look:
         if begun is not None and post.publish_at + self.max_lateness < self.now:
             return  # edited long after its time
         if post.publish_at - self.prepare_ahead > self.now:
-            if begun is not None:  # moved far ahead: its run ends now, and another one begins in time
+            # moved far ahead: its run ends now, and another one begins in time
+            if begun is not None:
                 del self.begun[post.id]
                 if not live:
                     self._end(begun)
@@ -251,7 +287,11 @@ class _Look:
         """Return an id that no run of a post has or had. Users may take many of those that are next."""
         taken = 0
         for next_number in count(1):
-            number = next_number if taken < MOST_TAKEN else secrets.randbelow(MOST_NUMBERS) + MOST_NUMBERS
+            number = (
+                next_number
+                if taken < MOST_TAKEN
+                else secrets.randbelow(MOST_NUMBERS) + MOST_NUMBERS
+            )
             run_id = f"{post_id}{VERSION_MARK}{number}" if number > 1 else post_id
             if run_id in known:
                 continue
@@ -294,12 +334,19 @@ class _Look:
         if due > self.came_at.timestamp() or self.known.get(post.id) == due:
             return False
         is_late = post.publish_at + self.max_lateness >= self.now
-        if self.is_new and is_late and self._has_begun(post.key) and not self.records.is_live(post.key):
+        if (
+            self.is_new
+            and is_late
+            and self._has_begun(post.key)
+            and not self.records.is_live(post.key)
+        ):
             return False
         if is_late and post.id in self.untimed:
             return False
         # A time that could not be read was told.
-        self.passed[post.id] = Passed(due, is_mistake=not self.is_new and post.id not in self.untimed)
+        self.passed[post.id] = Passed(
+            due, is_mistake=not self.is_new and post.id not in self.untimed
+        )
         return True
 
     def _has_begun(self, key: str) -> bool:

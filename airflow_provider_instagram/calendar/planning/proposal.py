@@ -75,17 +75,28 @@ class AccountSlots:
 
     def has_room(self, at: datetime) -> bool:
         """Return whether a time keeps its distance to the others, and its day has room."""
-        at_s, spacing_s, local = at.timestamp(), max(1.0, self.min_spacing.total_seconds()), zone_of(at)
+        at_s, spacing_s, local = (
+            at.timestamp(),
+            max(1.0, self.min_spacing.total_seconds()),
+            zone_of(at),
+        )
         place = bisect_left(self.taken, at_s)
-        if any(abs(other - at_s) < spacing_s for other in self.taken[max(0, place - 1) : place + 1]):
+        if any(
+            abs(other - at_s) < spacing_s for other in self.taken[max(0, place - 1) : place + 1]
+        ):
             return False
         if not self.is_one_a_day:
             return True
-        begin, end = (datetime.combine(at.date() + timedelta(days=day), time(), local).timestamp() for day in (0, 1))
+        begin, end = (
+            datetime.combine(at.date() + timedelta(days=day), time(), local).timestamp()
+            for day in (0, 1)
+        )
         return bisect_left(self.taken, end) == bisect_left(self.taken, begin)
 
 
-def propose(wanted: Sequence[Wanted], slots: Mapping[str, AccountSlots], now: datetime) -> list[Proposed]:
+def propose(
+    wanted: Sequence[Wanted], slots: Mapping[str, AccountSlots], now: datetime
+) -> list[Proposed]:
     """Propose times. The same file and the same moment give the same proposal.
 
     Each post gets a free slot of its account. Posts of one account keep the order of the file.
@@ -123,6 +134,8 @@ def next_id(before: str, ids: Collection[str]) -> str:
     A number counts only if the file has the post without it: ``tip-3`` may be the third tip.
     """
     numbered = NUMBERED.fullmatch(before)
-    name, first = (numbered[1], int(numbered[2]) + 1) if numbered and numbered[1] in ids else (before, 2)
+    name, first = (
+        (numbered[1], int(numbered[2]) + 1) if numbered and numbered[1] in ids else (before, 2)
+    )
     found = (f"{name[: LONGEST_ID - len(str(number)) - 1]}-{number}" for number in count(first))
     return next(one for one in found if one not in ids)

@@ -23,7 +23,8 @@ class LateTime(BaseModel):
 
     :param at: The time; None if the post has given it up.
     :param chosen_at: When its publisher chose the time.
-    :param distance_to: The id of the post whose distance it keeps; None if it goes out as soon as it can.
+    :param distance_to: The id of the post whose distance it keeps; None if it goes out as soon as
+        it can.
     """
 
     at: AwareDatetime | None
@@ -81,7 +82,8 @@ class PostRows:
     def late_time(self, post: ScheduledPost, *, any_version: bool = True) -> datetime | None:
         """Return the time that a late post has chosen.
 
-        :param any_version: Whether to accept a time that an earlier version chose: that version may be live.
+        :param any_version: Whether to accept a time that an earlier version chose: that version may
+            be live.
         """
         row = self.late_row(post)
         return row.at if row is not None and (any_version or row.version == post.version) else None
@@ -94,12 +96,18 @@ class PostRows:
     def record_late_time(self, post: ScheduledPost, at: datetime | None, **why: Any) -> None:
         """Record when a late post is published, and why. None frees the time that it chose for others."""
         row = LateTime(version=post.version, at=at, **why)
-        self.store.set(row_key("late", post.key), row.model_dump(mode="json", exclude_defaults=True))
+        self.store.set(
+            row_key("late", post.key), row.model_dump(mode="json", exclude_defaults=True)
+        )
 
     def _read(self, kind: type[Any], key: str) -> Any:
         """Return what a row contains. A malformed one counts as none."""
         try:
             return kind.model_validate(row) if (row := self.store.get(key)) else None
         except ValidationError as error:
-            log.warning("The row %s is malformed: %s", key, error.errors(include_input=False, include_url=False))
+            log.warning(
+                "The row %s is malformed: %s",
+                key,
+                error.errors(include_input=False, include_url=False),
+            )
             return None

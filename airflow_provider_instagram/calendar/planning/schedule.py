@@ -29,7 +29,9 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def too_late(post: ScheduledPost, now: datetime, at: datetime, *, late: str, max_lateness: timedelta) -> Skipped | None:
+def too_late(
+    post: ScheduledPost, now: datetime, at: datetime, *, late: str, max_lateness: timedelta
+) -> Skipped | None:
     """Return why a post may no longer be published.
 
     :param at: When it could be published.
@@ -38,7 +40,9 @@ def too_late(post: ScheduledPost, now: datetime, at: datetime, *, late: str, max
     if after <= PUNCTUAL:
         return None
     if late == "skip":
-        return Skipped("skipped: late", f"It is {in_words(after)} after its time, and late posts are skipped.")
+        return Skipped(
+            "skipped: late", f"It is {in_words(after)} after its time, and late posts are skipped."
+        )
     if at - post.publish_at <= max_lateness:
         return None
     return Skipped(
@@ -48,14 +52,21 @@ def too_late(post: ScheduledPost, now: datetime, at: datetime, *, late: str, max
     )
 
 
-def other_times(post: ScheduledPost, calendar: Calendar, rows: PostRows, now: datetime) -> dict[str, datetime]:
+def other_times(
+    post: ScheduledPost, calendar: Calendar, rows: PostRows, now: datetime
+) -> dict[str, datetime]:
     """Return the times of the other posts of an account, to which a late post may come too close.
 
-    :return: By post key: the times of posts to come and of posts just published, and those that late posts have chosen.
+    :return: By post key: the times of posts to come and of posts just published, and those that
+        late posts have chosen.
     """
     times = {}
     for other in calendar.posts:
-        if other.account != post.account or other.id == post.id or other.publish_at < now - LATE_TIMES_KEPT:
+        if (
+            other.account != post.account
+            or other.id == post.id
+            or other.publish_at < now - LATE_TIMES_KEPT
+        ):
             continue
         chosen = rows.late_time(other) if other.publish_at <= now else None
         if chosen or other.publish_at > now - calendar.min_spacing:
@@ -74,7 +85,8 @@ def first_free_time(earliest: datetime, others: Iterable[datetime], spacing: tim
 
 #: A publisher needs this long to prepare, and then keeps its time to the second.
 PREPARATION = timedelta(seconds=10)
-#: After its first conflict, a publisher pauses at random for up to this time, and longer after each further one.
+#: After its first conflict, a publisher pauses at random for up to this time, and longer after each
+#: further one.
 MAX_PAUSE_S = 2.0
 
 log = logging.getLogger(__name__)
@@ -90,12 +102,13 @@ def choose_late_time(
 ) -> datetime:
     """Choose a time for a late post, or keep the one that it chose before.
 
-    1. Record the first free time. If the process dies here, the next try keeps this time, or chooses again if it has
-       passed.
-    2. Read the times of the account's other posts. Of two publishers, the one that recorded its time later sees the
-       other's time, so at least one of them finds the conflict.
+    1. Record the first free time. If the process dies here, the next try keeps this time, or
+       chooses again if it has passed.
+    2. Read the times of the account's other posts. Of two publishers, the one that recorded its
+       time later sees the other's time, so at least one of them finds the conflict.
     3. If no other post is too close, return the time.
-    4. Otherwise forget the time, pause, and start again. If the process dies here, the time is free for others.
+    4. Otherwise forget the time, pause, and start again. If the process dies here, the time is free
+       for others.
     """
     at = rows.late_time(post, any_version=False)
     if at is None or at <= clock() - PUNCTUAL:
@@ -113,10 +126,19 @@ def choose_late_time(
         at = _record_free_time(post, calendar, rows, clock())
 
 
-def _record_free_time(post: ScheduledPost, calendar: Calendar, rows: PostRows, now: datetime) -> datetime:
+def _record_free_time(
+    post: ScheduledPost, calendar: Calendar, rows: PostRows, now: datetime
+) -> datetime:
     others = other_times(post, calendar, rows, now)
     earliest = now + PREPARATION
     at = first_free_time(earliest, others.values(), calendar.min_spacing)
-    near = next((key.partition("/")[2] for key, other in others.items() if at == other + calendar.min_spacing), None)
+    near = next(
+        (
+            key.partition("/")[2]
+            for key, other in others.items()
+            if at == other + calendar.min_spacing
+        ),
+        None,
+    )
     rows.record_late_time(post, at, chosen_at=now, distance_to=near if at > earliest else None)
     return at

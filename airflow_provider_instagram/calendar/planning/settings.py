@@ -19,7 +19,12 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import is_table
 from airflow_provider_instagram.calendar.file.sheet import SheetForm, invalid_form
 from airflow_provider_instagram.calendar.file.times import MAX_DURATION, in_words, read_duration
-from airflow_provider_instagram.calendar.planning.stored_plan import About, StoredPlan, plan_file, read_plan
+from airflow_provider_instagram.calendar.planning.stored_plan import (
+    About,
+    StoredPlan,
+    plan_file,
+    read_plan,
+)
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files.old_files import kept_for
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
@@ -28,12 +33,15 @@ from airflow_provider_instagram.utils.arguments import in_quotes
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import is_web, shown
 
-#: The parameter of a run of the planner that the Posts page starts for one post. Its user says nothing of the file.
+#: The parameter of a run of the planner that the Posts page starts for one post. Its user says
+#: nothing of the file.
 BY_HAND: Final = "by_hand"
 FIRST_DELAY = timedelta(seconds=20)
-#: The longest delay is a twelfth of ``max_lateness``, within these bounds: a post waits for it after an outage.
+#: The longest delay is a twelfth of ``max_lateness``, within these bounds: a post waits for it
+#: after an outage.
 SHORTEST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(minutes=5)
-#: Tries go on for so long after ``max_lateness``. The first one that starts then marks the post as skipped.
+#: Tries go on for so long after ``max_lateness``. The first one that starts then marks the post as
+#: skipped.
 EXTRA_RETRY_TIME = timedelta(days=1)
 BACKOFF = 2.0
 
@@ -42,7 +50,8 @@ BACKOFF = 2.0
 class Retries:
     """The retries of a task, in the names of Airflow's arguments.
 
-    Airflow uses up a retry for each try that cannot start, for example because the API server is down.
+    Airflow uses up a retry for each try that cannot start, for example because the API server is
+    down.
     """
 
     retries: int
@@ -51,7 +60,9 @@ class Retries:
     retry_exponential_backoff: float = BACKOFF
 
     @classmethod
-    def spanning(cls, ahead: timedelta, max_lateness: timedelta, longest: timedelta = LONGEST_DELAY) -> Retries:
+    def spanning(
+        cls, ahead: timedelta, max_lateness: timedelta, longest: timedelta = LONGEST_DELAY
+    ) -> Retries:
         """Return the retries that last from the start of a run until its post is too late, and a day longer.
 
         :param ahead: How long before the post's time its run begins.
@@ -66,11 +77,13 @@ Late: TypeAlias = Literal["publish", "skip"]
 Approval: TypeAlias = Literal["required"]
 #: A container that is created a lead time ahead must not expire, also if clocks differ by a minute.
 MAX_LEAD_TIME = CONTAINER_LIFE - EXPIRY_MARGIN - timedelta(minutes=1)
-#: Half of the time for which a result is kept, less this, is the longest time between a preparation and its post: up
-#: to an hour until the run begins, the lead time, and a day in which Instagram may fetch the result.
+#: Half of the time for which a result is kept, less this, is the longest time between a preparation
+#: and its post: up to an hour until the run begins, the lead time, and a day in which Instagram may
+#: fetch the result.
 PREPARED_MARGIN = timedelta(hours=30)
 MAX_PREPARE_AHEAD = timedelta(days=30)
-#: Each task names the ledger of each account: Airflow stores 0.4 MB for a DAG with 200 of them, and 2 MB for 1,000.
+#: Each task names the ledger of each account: Airflow stores 0.4 MB for a DAG with 200 of them, and
+#: 2 MB for 1,000.
 MAX_ACCOUNTS = 200
 
 
@@ -79,7 +92,8 @@ class CalendarSettings:
     """How a calendar is published; ``content_calendar_dag`` describes each setting.
 
     :param plan_file: Where its plan is kept.
-    :param notify: What is called for each event; None tells nobody, and only problems are events of the asset.
+    :param notify: What is called for each event; None tells nobody, and only problems are events of
+        the asset.
     """
 
     dag_id: str
@@ -101,12 +115,17 @@ class CalendarSettings:
     def of(cls, dag_id: str, calendar: str | PathLike[str], **given: Any) -> CalendarSettings:
         """Return the settings.
 
-        :raises ValidationError: If one is invalid. Airflow shows that as an import error of the DAG file.
+        :raises ValidationError: If one is invalid. Airflow shows that as an import error of the DAG
+            file.
         """
         if not isinstance(calendar, (str, PathLike)) or not str(calendar).strip():
-            raise _invalid("calendar", calendar, "Give the path, the URI or the https address of the file.")
+            raise _invalid(
+                "calendar", calendar, "Give the path, the URI or the https address of the file."
+            )
         calendar, notify = str(calendar), given.get("notify")
-        given["notify"] = notify if notify is None or isinstance(notify, (list, tuple)) else [notify]
+        given["notify"] = (
+            notify if notify is None or isinstance(notify, (list, tuple)) else [notify]
+        )
         if isinstance(ahead := given.get("prepare_ahead"), str):
             with suppress(InvalidValue):
                 given["prepare_ahead"] = read_duration("prepare_ahead", ahead)
@@ -120,7 +139,12 @@ class CalendarSettings:
                 "columns and defaults of content_calendar_dag are for a sheet: an https:// address, or a CSV file.",
                 hint="Leave them out: a file names its fields, and has defaults of its own.",
             )
-        return cls(dag_id, calendar, plan_file(conf.get("instagram", "calendar_snapshots"), dag_id), **given)
+        return cls(
+            dag_id,
+            calendar,
+            plan_file(conf.get("instagram", "calendar_snapshots"), dag_id),
+            **given,
+        )
 
     @property
     def location(self) -> str:
@@ -192,20 +216,28 @@ def longest_ahead() -> timedelta:
 
 
 def _invalid(name: str, value: Any, remedy: str) -> ValidationError:
-    return ValidationError(f"{name} of content_calendar_dag is {in_quotes(value)}, which is not valid.", hint=remedy)
+    return ValidationError(
+        f"{name} of content_calendar_dag is {in_quotes(value)}, which is not valid.", hint=remedy
+    )
 
 
 def _remedy(name: str, value: Any) -> str | None:
     """Return what to give instead of the value of a setting; None if it is valid."""
     zero = timedelta(0)
     if name == "accounts":
-        if not isinstance(value, (list, tuple, set, frozenset)) or not all(isinstance(one, str) for one in value):
+        if not isinstance(value, (list, tuple, set, frozenset)) or not all(
+            isinstance(one, str) for one in value
+        ):
             return f'Write a list of connection ids: accounts=["{DEFAULT_CONN_ID}"].'
         if len({*value}) > MAX_ACCOUNTS:
-            return f"Name at most {MAX_ACCOUNTS} accounts, and make a second calendar for the others."
+            return (
+                f"Name at most {MAX_ACCOUNTS} accounts, and make a second calendar for the others."
+            )
     if name == "lead_time" and not (isinstance(value, timedelta) and zero < value <= MAX_LEAD_TIME):
         return "Give a timedelta of up to 23 h 29 min: a container expires after 24 h."
-    if name == "prepare_ahead" and not (isinstance(value, timedelta) and zero <= value <= longest_ahead()):
+    if name == "prepare_ahead" and not (
+        isinstance(value, timedelta) and zero <= value <= longest_ahead()
+    ):
         return (
             f'Give a timedelta or a text such as "7 days", of {in_words(longest_ahead())} at most, or timedelta(0) to '
             "begin with the lead time. For more, raise [instagram] keep_results_days."

@@ -54,7 +54,8 @@ class StoredPlan(Stored):
     :param text: The last text that could be read.
     :param headers: The headers that ask the server of a sheet for another version only.
     :param at: When the planner looked.
-    :param made_of: A digest of all that the posts depend on; None if they must be read from the text each time.
+    :param made_of: A digest of all that the posts depend on; None if they must be read from the
+        text each time.
     :param vanished: The posts that have vanished from the file, which does not count for a while.
     """
 
@@ -114,7 +115,11 @@ def read_plan(file: str) -> StoredPlan | None:
     try:
         return None if content is None else StoredPlan.model_validate_json(content)
     except ValueError as error:
-        log.warning("The plan %s is damaged, or another version has written it: %s", shown(file), shown(str(error)))
+        log.warning(
+            "The plan %s is damaged, or another version has written it: %s",
+            shown(file),
+            shown(str(error)),
+        )
         return None
 
 
@@ -153,7 +158,9 @@ def store(file: str, stored: StoredPlan | Due) -> None:
 
     :raises TransientError: If it cannot be written.
     """
-    content: Any = stored.as_content() if isinstance(stored, StoredPlan) else stored.model_dump_json().encode()
+    content: Any = (
+        stored.as_content() if isinstance(stored, StoredPlan) else stored.model_dump_json().encode()
+    )
     try:
         storage.write(file, content)
     except Exception as error:

@@ -86,8 +86,10 @@ class PreviewRecord(Row):
 class ProblemRecord(Row):
     """The row about the problems of a calendar.
 
-    :param told: The keys of the problems that have been told and still exist, each with whether the notifiers worked.
-    :param found: The problems that the last run found and the plan does not have, such as a missing file.
+    :param told: The keys of the problems that have been told and still exist, each with whether the
+        notifiers worked.
+    :param found: The problems that the last run found and the plan does not have, such as a missing
+        file.
     """
 
     told: dict[str, bool] = {}

@@ -1,7 +1,8 @@
 """Whether a reading of a calendar has lost most of its posts, as an empty sheet and half a file have.
 
-Nothing in such a reading says whether a person wanted it. So the last version stays for a while, and people are told.
-A post that a person removes on the Posts page is not lost: the page records its id beside the plan.
+Nothing in such a reading says whether a person wanted it. So the last version stays for a while,
+and people are told. A post that a person removes on the Posts page is not lost: the page records
+its id beside the plan.
 """
 
 from __future__ import annotations
@@ -60,14 +61,20 @@ class Vanished(BaseModel):
 
 
 def vanished_now(
-    known: Vanished | None, before: Calendar, after: Calendar, now: datetime, removed: Callable[[], Collection[str]]
+    known: Vanished | None,
+    before: Calendar,
+    after: Calendar,
+    now: datetime,
+    removed: Callable[[], Collection[str]],
 ) -> Vanished | None:
     """Return which posts a reading has lost, or None if these are not most of those that were to come.
 
-    :param known: What the last reading had lost, if it does not count yet. The posts that were to come then still do.
+    :param known: What the last reading had lost, if it does not count yet. The posts that were to
+        come then still do.
     :param before: The last version that counts.
     :param now: Only posts after this time were to come.
-    :param removed: Returns the ids of posts that a person has removed on the page. It is asked only if posts are gone.
+    :param removed: Returns the ids of posts that a person has removed on the page. It is asked only
+        if posts are gone.
     """
     planned = {post.id for post in before.posts if post.publish_at > now}
     to_come = planned | {post.id for post in before.invalid if post.publish_at > now}
@@ -82,7 +89,9 @@ def vanished_now(
         return None
     if known is not None and lost <= {*known.lost}:
         return known
-    return Vanished(to_come=tuple(sorted(to_come)), lost=tuple(sorted(lost)), since=int(now.timestamp()))
+    return Vanished(
+        to_come=tuple(sorted(to_come)), lost=tuple(sorted(lost)), since=int(now.timestamp())
+    )
 
 
 def _are_most(lost: Collection[str], to_come: Collection[str]) -> bool:
@@ -99,7 +108,10 @@ def kept_for() -> timedelta:
 def record_removal(plan_file: str, post_id: str, now: datetime) -> None:
     """Record that a person has removed a post on the page. If that fails, the removal waits as a loss does."""
     try:
-        storage.write(_removals(plan_file), json.dumps({**_recent(plan_file, now), post_id: now.timestamp()}).encode())
+        storage.write(
+            _removals(plan_file),
+            json.dumps({**_recent(plan_file, now), post_id: now.timestamp()}).encode(),
+        )
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         log.warning("The removal of %s is not recorded: %s", post_id, shown(str(error)))
 
@@ -115,7 +127,11 @@ def removed_on_page(plan_file: str, now: datetime) -> Collection[str]:
 
 def _recent(plan_file: str, now: datetime) -> dict[str, Any]:
     rows = json.loads(storage.read(_removals(plan_file)) or b"{}")
-    return {post_id: at for post_id, at in rows.items() if now.timestamp() - at < REMOVAL_KEPT.total_seconds()}
+    return {
+        post_id: at
+        for post_id, at in rows.items()
+        if now.timestamp() - at < REMOVAL_KEPT.total_seconds()
+    }
 
 
 def _removals(plan_file: str) -> str:

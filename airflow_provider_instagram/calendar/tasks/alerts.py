@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
-#: A mistake in a large file may be hundreds of problems. One run tells so many, and counts the others.
+#: A mistake in a large file may be hundreds of problems. One run tells so many, and counts the
+#: others.
 MOST_AT_ONCE: Final = 20
 #: How long a notifier may take. Posts wait for it.
 NOTIFIER_TIMEOUT_S: Final = 10.0
@@ -57,8 +58,8 @@ class Told(NamedTuple):
 class CalendarEvent:
     """What happened, as an event of the asset and the context of a notifier contain it.
 
-    :param event: ``waiting`` (for an approval), ``held`` (by the copyright check), ``late``, ``problem``, ``failed`` or
-        ``unknown``.
+    :param event: ``waiting`` (for an approval), ``held`` (by the copyright check), ``late``,
+        ``problem``, ``failed`` or ``unknown``.
     :param dag_id: The calendar's DAG.
     :param calendar: Its file.
     :param post: The id of the post, if the event concerns one post.
@@ -68,7 +69,8 @@ class CalendarEvent:
     :param message: What happened.
     :param remedy: What to do.
     :param text: All of it in one line.
-    :param link: The address of the post on the Posts page, or of the page; empty without ``[api] base_url``.
+    :param link: The address of the post on the Posts page, or of the page; empty without ``[api]
+        base_url``.
     """
 
     event: EventName
@@ -95,38 +97,59 @@ def told_assets(dag_id: str) -> dict[str, Any]:
 
 
 def tell_problems(
-    context: Context, settings: CalendarSettings, problems: Iterable[Problem], found: Iterable[Problem], *, is_all: bool
+    context: Context,
+    settings: CalendarSettings,
+    problems: Iterable[Problem],
+    found: Iterable[Problem],
+    *,
+    is_all: bool,
 ) -> bool:
     """Report the problems that have not been told. One that is corrected and returns counts as new.
 
-    1. Read the row of the problems that have been told. No other task of this DAG does so at this time.
-    2. Add one event with all new problems, and call the notifiers for each. If the process dies now, the next try does
-       it again. Airflow hands a DAG that waits for the asset only the first of several events of one task.
-    3. Write the row. If a notifier failed for a new problem, no new one counts as told: the task has to fail, and its
-       next try does all of it again. After the last try, each later run calls that notifier once, until it succeeds.
-       Airflow stores the event when the task succeeds. If the process dies before that, the event is lost.
+    1. Read the row of the problems that have been told. No other task of this DAG does so at this
+       time.
+    2. Add one event with all new problems, and call the notifiers for each. If the process dies
+       now, the next try does it again. Airflow hands a DAG that waits for the asset only the first
+       of several events of one task.
+    3. Write the row. If a notifier failed for a new problem, no new one counts as told: the task
+       has to fail, and its next try does all of it again. After the last try, each later run calls
+       that notifier once, until it succeeds. Airflow stores the event when the task succeeds. If
+       the process dies before that, the event is lost.
 
     :param found: Those of them that are not in the plan.
     :param is_all: Whether these are all. If the calendar cannot be read, none counts as corrected.
     :return: Whether the new ones are told, or this is the last try.
     """
-    store, location = SealedStore.of(context, events_asset(settings.dag_id)), shown(settings.calendar)
+    store, location = (
+        SealedStore.of(context, events_asset(settings.dag_id)),
+        shown(settings.calendar),
+    )
     before = ProblemRecord.of(store.get(RECORD)).told
     now = {problem.key: problem for problem in problems}
     due = [problem for key, problem in now.items() if not before.get(key)]
     if (more := len(due) - MOST_AT_ONCE) > 0:
-        others = Problem(0, f"{more} more problems are new.", "airflow instagram calendar check lists all.")
+        others = Problem(
+            0, f"{more} more problems are new.", "airflow instagram calendar check lists all."
+        )
         due = [*due[:MOST_AT_ONCE], others]
     events = {
         one.key: _event(
-            settings, Told("problem", one.message, one.remedy), one.text(location), one.post_id, line=one.line
+            settings,
+            Told("problem", one.message, one.remedy),
+            one.text(location),
+            one.post_id,
+            line=one.line,
         )
         for one in due
     }
     _emit(context, settings, [event for key, event in events.items() if key not in before])
     silent: list[Any] = []
-    succeeded = {key: notify(context, settings.notify or (), event, silent) for key, event in events.items()}
-    is_told = all(succeeded.get(key, True) for key in now.keys() - before.keys()) or is_last_try(context)
+    succeeded = {
+        key: notify(context, settings.notify or (), event, silent) for key, event in events.items()
+    }
+    is_told = all(succeeded.get(key, True) for key in now.keys() - before.keys()) or is_last_try(
+        context
+    )
     told = {key: succeeded.get(key, True) for key in now if is_told or key in before}
     record = ProblemRecord(told=told if is_all else before | told, found=tuple(found)[:MOST_FOUND])
     store.set(RECORD, record.model_dump(mode="json"))
@@ -134,11 +157,17 @@ def tell_problems(
 
 
 def tell_post(
-    context: Context, settings: CalendarSettings, post: ScheduledPost, told: Told, *, emits: bool = True
+    context: Context,
+    settings: CalendarSettings,
+    post: ScheduledPost,
+    told: Told,
+    *,
+    emits: bool = True,
 ) -> bool:
     """Report what happened to a post, once for each of its versions, as :func:`tell_problems` does.
 
-    If a notifier fails, the next call does all of it again: the task then fails, and Airflow stores no event of it.
+    If a notifier fails, the next call does all of it again: the task then fails, and Airflow stores
+    no event of it.
 
     :param emits: Whether this task is about to succeed: Airflow stores events of no other one.
     :return: Whether all notifiers succeeded, now or before.
@@ -152,14 +181,28 @@ def tell_post(
     at, day = f"{post.publish_at:%a %d %b, %H:%M %Z}", f"{post.publish_at:%Y-%m-%d}"
     text = " ".join(f"{post.id} ({post.account}, {at}): {told.message} {told.remedy}".split())
     publish_at = post.publish_at.isoformat()
-    event = _event(settings, told, text, post.id, day, account=post.account, publish_at=publish_at, line=post.line)
+    event = _event(
+        settings,
+        told,
+        text,
+        post.id,
+        day,
+        account=post.account,
+        publish_at=publish_at,
+        line=post.line,
+    )
     _emit(context, settings, [event] if emits else [])
     succeeded = notify(context, settings.notify or (), event)
-    store.set(key, PostRecord(version=post.version, told={**before, name: succeeded}).model_dump(mode="json"))
+    store.set(
+        key,
+        PostRecord(version=post.version, told={**before, name: succeeded}).model_dump(mode="json"),
+    )
     return succeeded
 
 
-def tell_failed_run(context: Context, settings: CalendarSettings, message: str, remedy: str) -> None:
+def tell_failed_run(
+    context: Context, settings: CalendarSettings, message: str, remedy: str
+) -> None:
     """Call the notifiers for a run that failed."""
     text = f"{shown(settings.calendar)}: {message} {remedy}"
     notify(context, settings.notify or (), _event(settings, Told("failed", message, remedy), text))
@@ -176,7 +219,12 @@ def is_last_try(context: Context) -> bool:
 
 
 def _event(
-    settings: CalendarSettings, told: Told, text: str, post_id: str | None = None, day: str | None = None, **more: Any
+    settings: CalendarSettings,
+    told: Told,
+    text: str,
+    post_id: str | None = None,
+    day: str | None = None,
+    **more: Any,
 ) -> CalendarEvent:
     return CalendarEvent(
         event=told.event,
@@ -195,7 +243,9 @@ def _emit(context: Context, settings: CalendarSettings, events: Sequence[Calenda
     """Add one event of the asset with all that is new."""
     if events:
         asset, alias = events_asset(settings.dag_id), events_alias(settings.dag_id)
-        become_first_emitter(context, Ledger(SealedStore.of(context, asset), settings.dag_id), alias)
+        become_first_emitter(
+            context, Ledger(SealedStore.of(context, asset), settings.dag_id), alias
+        )
         extra: dict[str, Any] = {
             "dag_id": settings.dag_id,
             "calendar": shown(settings.calendar),
@@ -205,10 +255,16 @@ def _emit(context: Context, settings: CalendarSettings, events: Sequence[Calenda
         context["outlet_events"][alias].add(asset, extra=extra)
 
 
-def notify(context: Context, notifiers: Iterable[Any], event: CalendarEvent, silent: list[Any] | None = None) -> bool:
+def notify(
+    context: Context,
+    notifiers: Iterable[Any],
+    event: CalendarEvent,
+    silent: list[Any] | None = None,
+) -> bool:
     """Call the notifiers with the context, as Airflow does. Return whether all of them succeeded in time.
 
-    :param silent: The notifiers that were too slow for an earlier event. They are not called again. New ones are added.
+    :param silent: The notifiers that were too slow for an earlier event. They are not called again.
+        New ones are added.
     """
     succeeded, silent = True, [] if silent is None else silent
     for notifier in notifiers:
@@ -216,7 +272,11 @@ def notify(context: Context, notifiers: Iterable[Any], event: CalendarEvent, sil
             succeeded = False
             continue
         try:
-            within_timeout(NOTIFIER_TIMEOUT_S, partial(_call, notifier, {**context, "event": event}), "a notifier")
+            within_timeout(
+                NOTIFIER_TIMEOUT_S,
+                partial(_call, notifier, {**context, "event": event}),
+                "a notifier",
+            )
         except Exception as error:
             log.exception("A notifier failed for: %s", event)
             succeeded = False

@@ -38,8 +38,10 @@ class PreparedPost(BaseModel):
     :param media: The file of each item.
     :param reports: What the transcode of each item did, and the digest of its file.
     :param container_id: The container that was made of them last.
-    :param container_caption: The caption with which that container was approved. None without an approval.
-    :param container_sha256: The digest of each file of that container, as it was approved. Empty without an approval.
+    :param container_caption: The caption with which that container was approved. None without an
+        approval.
+    :param container_sha256: The digest of each file of that container, as it was approved. Empty
+        without an approval.
     """
 
     media: list[str]
@@ -77,7 +79,12 @@ class Answer:
         given = event.get("params_input") or {}
         person = (event.get("responded_by_user") or {}).get("name")
         approved = event.get("chosen_options") == ["Approve"] and person is not None
-        return cls(approved, person, _text(given.get("caption", caption)), _text(given.get("reason")) or None)
+        return cls(
+            approved,
+            person,
+            _text(given.get("caption", caption)),
+            _text(given.get("reason")) or None,
+        )
 
     @property
     def refusal(self) -> Skipped | None:
@@ -100,7 +107,8 @@ class Approval(BaseModel):
 
     :param post_id: The id of the post.
     :param version: The version of the post that it is about.
-    :param sha256: The digest of each file that was shown; None for one that Instagram fetches from the web.
+    :param sha256: The digest of each file that was shown; None for one that Instagram fetches from
+        the web.
     :param caption: The caption that was shown. None if the post cannot have one.
     :param is_open: Whether Airflow has the question.
     :param answered_at: When it was answered, as ISO 8601.
@@ -131,7 +139,8 @@ class PostRecords:
     """The rows of one post.
 
     :param key: Its key in the ledger.
-    :param is_dry: Whether its run is a dry run. What is made and answered for a dry run has rows of its own.
+    :param is_dry: Whether its run is a dry run. What is made and answered for a dry run has rows of
+        its own.
     """
 
     store: StateStore
@@ -176,5 +185,9 @@ class PostRecords:
         try:
             return kind.model_validate(row)
         except ValidationError as error:
-            log.warning("The row %s is malformed: %s", key, error.errors(include_input=False, include_url=False))
+            log.warning(
+                "The row %s is malformed: %s",
+                key,
+                error.errors(include_input=False, include_url=False),
+            )
             return None

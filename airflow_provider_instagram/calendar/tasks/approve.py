@@ -34,23 +34,28 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import PreparedPost
 
-#: How the row of a question begins that names the version of the post, and the line with the digest of a file.
+#: How the row of a question begins that names the version of the post, and the line with the digest
+#: of a file.
 VERSION, SHA256 = "| Version | ", "SHA-256 of the file: "
 
 
 class ApprovePost(PostTask):
     """Requests the approval of a post that requires it. Without an answer by its time, the post is not published.
 
-    The task waits in Airflow's *Required Actions*, and precedes the container, which would expire if the answer took a
-    day. The question and its answer are a row of the ledger:
+    The task waits in Airflow's *Required Actions*, and precedes the container, which would expire
+    if the answer took a day. The question and its answer are a row of the ledger:
 
     1. Record what is asked. Every earlier answer about the post is void from here on.
-    2. Open the question in Airflow, and record that, unless Airflow keeps one about something else. A retry that finds
-       this asks nobody again: it waits with the question that Airflow has, and goes on at once if that is answered.
-    3. Resumed by an answer, record it if the question is still the last one, before anything that can fail.
-    4. Carry it out. A retry begins with this step if the row has the answer. So does a DAG that was renamed.
+    2. Open the question in Airflow, and record that, unless Airflow keeps one about something else.
+       A retry that finds this asks nobody again: it waits with the question that Airflow has, and
+       goes on at once if that is answered.
+    3. Resumed by an answer, record it if the question is still the last one, before anything that
+       can fail.
+    4. Carry it out. A retry begins with this step if the row has the answer. So does a DAG that was
+       renamed.
 
-    A Clear of the task closes the question and opens it again. An edited post is asked about in another run.
+    A Clear of the task closes the question and opens it again. An edited post is asked about in
+    another run.
     """
 
     weight = APPROVE
@@ -70,23 +75,35 @@ class ApprovePost(PostTask):
         if approval is None or (approval.version, approval.sha256) != about:
             return self._ask(context, post, prepared)
         is_of_earlier_try = approval.question.is_of_earlier_try(context)
-        is_of_former_name = approval.question.dag_id != context["ti"].dag_id and not self.requested_post(context)
+        is_of_former_name = approval.question.dag_id != context[
+            "ti"
+        ].dag_id and not self.requested_post(context)
         if approval.answer is not None and (is_of_earlier_try or is_of_former_name):
             records.record_approval(approval.model_copy(update={"question": Question.of(context)}))
             return self._carry_out(context, approval.answer)
         return self._ask(context, post, prepared, is_open=approval.is_open and is_of_earlier_try)
 
-    def _ask(self, context: Context, post: ScheduledPost, prepared: PreparedPost, *, is_open: bool = False) -> NoReturn:
+    def _ask(
+        self,
+        context: Context,
+        post: ScheduledPost,
+        prepared: PreparedPost,
+        *,
+        is_open: bool = False,
+    ) -> NoReturn:
         """Open the question, unless Airflow has it from an earlier try, and wait for its answer."""
         left = self.answer_by(context, post) - CLOCK.now()
         if left <= timedelta() and not is_open:
             self.skip_post(
-                context, "not approved", f"Its time, {post.publish_at.isoformat()}, has passed, so nobody is asked."
+                context,
+                "not approved",
+                f"Its time, {post.publish_at.isoformat()}, has passed, so nobody is asked.",
             )
         records = self.records(context, post)
         before = records.approval()
         is_again = before is not None and before.answer is not None
-        self.tell_that_it_waits(context, post, emits=False, is_again=is_again)  # if that of prepare failed, too
+        # if that of prepare failed, too
+        self.tell_that_it_waits(context, post, emits=False, is_again=is_again)
         approval = Approval(
             question=Question.of(context),
             post_id=post.id,
@@ -100,7 +117,9 @@ class ApprovePost(PostTask):
             self._open(context, post, prepared)
             records.record_approval(approval.model_copy(update={"is_open": True}))
         about = {"account": post.account, "post_key": post.key, "is_dry": records.is_dry}
-        raise TaskAwaitingInput(method_name="execute_complete", kwargs=about, timeout=max(left, SHORTEST_QUESTION))
+        raise TaskAwaitingInput(
+            method_name="execute_complete", kwargs=about, timeout=max(left, SHORTEST_QUESTION)
+        )
 
     def _open(self, context: Context, post: ScheduledPost, prepared: PreparedPost) -> None:
         """Open the question in Airflow, or open it again if the task was cleared.
@@ -108,7 +127,11 @@ class ApprovePost(PostTask):
         :raises ValidationError: If Airflow keeps a question about another file, or about a dry run.
         """
         form = _form(post.caption if has_caption(post) else None)
-        at = "once" if self.is_requested_now(context, post) else f"{post.publish_at:%a %d %b %Y, %H:%M %Z}"
+        at = (
+            "once"
+            if self.is_requested_now(context, post)
+            else f"{post.publish_at:%a %d %b %Y, %H:%M %Z}"
+        )
         subject, body = f"{_about(post)}{at}?", question(post, prepared.reports)
         if self.is_dry_run(context):
             subject, body = f"{subject} (dry run)", f"{DRY_RUN}\n\n{body}"
@@ -125,7 +148,11 @@ class ApprovePost(PostTask):
         """Record the answer, and return if a person approved the post. Skip the post otherwise."""
         records = PostRecords(Ledger.of(context, account).store, post_key, is_dry)
         approval = records.approval()
-        if approval is None or not approval.is_open or approval.question.ti_id != str(context["ti"].id):
+        if (
+            approval is None
+            or not approval.is_open
+            or approval.question.ti_id != str(context["ti"].id)
+        ):
             raise ValidationError(
                 f"This answer about {post_key} is to a question that does not count any more.",
                 hint="Clear this task. It asks again.",
@@ -136,7 +163,8 @@ class ApprovePost(PostTask):
         post = self.wanted_post(context)
         if approval.sha256 != self.prepared(context, post).digests:
             raise ValidationError(
-                f"What was shown of {post.id} is not what would be published.", hint="Clear this task. It asks again."
+                f"What was shown of {post.id} is not what would be published.",
+                hint="Clear this task. It asks again.",
             )
         return self._carry_out(context, answer)
 
@@ -151,8 +179,8 @@ class ApprovePost(PostTask):
 def _read_answer(event: Mapping[str, Any], approval: Approval) -> Answer:
     """Return the answer to a question.
 
-    :raises ValidationError: If it has a field that the form does not have, or a value that a field does not take, or
-        that no XCom and no request can carry.
+    :raises ValidationError: If it has a field that the form does not have, or a value that a field
+        does not take, or that no XCom and no request can carry.
     """
     form = _form(approval.caption)
     given = event.get("params_input") or {}
@@ -176,7 +204,10 @@ def is_about(post: ScheduledPost, subject: str, body: str | None, *, is_held: bo
     if is_held:
         return subject == held_subject(post.key)
     versions = (line for line in _bound_by(body or "") if line.startswith(VERSION))
-    return subject.startswith(_about(post)) and next(versions, "") == f"{VERSION}{as_code(post.version)} |"
+    return (
+        subject.startswith(_about(post))
+        and next(versions, "") == f"{VERSION}{as_code(post.version)} |"
+    )
 
 
 def _bound_by(body: str) -> list[str]:
@@ -274,7 +305,10 @@ def _measures(report: Mapping[str, Any]) -> list[str]:
     if not report:
         return ["There is no report of the transcode."]
     lines = [f"Transcoded as {as_code(report.get('tier'))}."]
-    lines += [f"* {as_code(reason)}" for reason in (*report.get("reasons", ()), *report.get("warnings", ()))]
+    lines += [
+        f"* {as_code(reason)}"
+        for reason in (*report.get("reasons", ()), *report.get("warnings", ()))
+    ]
     if sha256 := report.get("sha256"):
         lines += ["", f"{SHA256}{as_code(sha256)}"]
     return lines

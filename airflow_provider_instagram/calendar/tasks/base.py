@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
 
-#: A run that a user started to publish a post at once counts for so long. A Clear on another day follows the calendar.
+#: A run that a user started to publish a post at once counts for so long. A Clear on another day
+#: follows the calendar.
 REQUEST_COUNTS_FOR = CONTAINER_LIFE
 CLEAR_PREPARE = "Clear prepare with all downstream tasks."
 WAITS = "waits for an approval."
@@ -54,12 +55,20 @@ class CalendarTask(BaseOperator):
     longest_delay: ClassVar[timedelta] = LONGEST_DELAY
 
     def __init__(
-        self, *, settings: CalendarSettings, default_args: dict[str, Any] | None = None, **kwargs: Any
+        self,
+        *,
+        settings: CalendarSettings,
+        default_args: dict[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
         retries = Retries.spanning(settings.work_ahead, settings.max_lateness, self.longest_delay)
         ours = {"priority_weight": self.weight, "weight_rule": "absolute", **asdict(retries)}
         # Airflow gives the default_args of the DAG to each constructor. None does not replace ours.
-        given = {name: one for name, one in (default_args or {}).items() if one is not None or name not in ours}
+        given = {
+            name: one
+            for name, one in (default_args or {}).items()
+            if one is not None or name not in ours
+        }
         super().__init__(default_args=ours | given, **kwargs)
         self.settings = settings
 
@@ -67,9 +76,9 @@ class CalendarTask(BaseOperator):
 class PostTask(CalendarTask, AccountTask):
     """Base class of a task that works on the post of its run.
 
-    The run names the post by its id. All else is read from the stored plan: a user may start a run with any id and any
-    parameters. So the parameters of a run that the plan names count for nothing, and any other run works only on the
-    post that the user names in them.
+    The run names the post by its id. All else is read from the stored plan: a user may start a run
+    with any id and any parameters. So the parameters of a run that the plan names count for
+    nothing, and any other run works only on the post that the user names in them.
     """
 
     #: Whether the task tells people something, if the calendar has anybody to tell.
@@ -93,13 +102,19 @@ class PostTask(CalendarTask, AccountTask):
             assets = self.with_assets(account, inlets, outlets)
             inlets, outlets = assets["inlets"], assets["outlets"]
         first = next(iter(settings.accounts), DEFAULT_CONN_ID)
-        super().__init__(settings=settings, instagram_conn_id=first, inlets=inlets, outlets=outlets, **kwargs)
+        super().__init__(
+            settings=settings, instagram_conn_id=first, inlets=inlets, outlets=outlets, **kwargs
+        )
         self._plan: StoredPlan | None = None
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
         """Continue after a wait, and report an error to the Posts page."""
         resume = super().resume_execution
-        return reports_failure(lambda _, context: resume(next_method, next_kwargs, context))(self, context)
+        return reports_failure(lambda _, context: resume(next_method, next_kwargs, context))(
+            self, context
+        )
 
     def wanted_post(self, context: Context) -> ScheduledPost:
         """Return the post of the run as it is in the plan now, or skip it."""
@@ -110,11 +125,11 @@ class PostTask(CalendarTask, AccountTask):
     def wanted(self, context: Context) -> ScheduledPost | Skipped:
         """Return the post of the run as it is in the plan now.
 
-        If it is not to be published, return why: it was removed, has a problem, was skipped by a user, was edited after
-        this run prepared it, has another run, or has the id of another post.
+        If it is not to be published, return why: it was removed, has a problem, was skipped by a
+        user, was edited after this run prepared it, has another run, or has the id of another post.
 
-        :raises ValidationError: If a user started this run for a post that has a problem or does not exist, or if the
-            account is not one of the DAG's.
+        :raises ValidationError: If a user started this run for a post that has a problem or does
+            not exist, or if the account is not one of the DAG's.
         :raises TransientError: If the plan cannot be read, or fits another ``dry_run``.
         """
         self._plan = stored = self.settings.stored()
@@ -125,25 +140,38 @@ class PostTask(CalendarTask, AccountTask):
                 return _invalid_post(post_id, calendar, by_hand=by_hand)
             draft = calendar.draft(post_id)
             if by_hand and draft is not None:
-                raise ValidationError(f"{post_id} is a draft: it has {draft.lacks}.", hint="Add that first.")
+                raise ValidationError(
+                    f"{post_id} is a draft: it has {draft.lacks}.", hint="Add that first."
+                )
             if by_hand:
-                raise ValidationError(f"{self.settings.location} has no post {post_id!r}.", hint="Check the id.")
+                raise ValidationError(
+                    f"{self.settings.location} has no post {post_id!r}.", hint="Check the id."
+                )
             if is_reserved(post_id):
-                raise ValidationError("This run names no post.", hint="Trigger the DAG with the id of a post.")
-            was = "was removed from the calendar" if draft is None else f"is a draft now, with {draft.lacks}"
+                raise ValidationError(
+                    "This run names no post.", hint="Trigger the DAG with the id of a post."
+                )
+            was = (
+                "was removed from the calendar"
+                if draft is None
+                else f"is a draft now, with {draft.lacks}"
+            )
             return Skipped("removed", f"{post_id} {was}, so it is not published.")
         self.use_account(post)
         if (reason := self._reason_to_drop(context, post, by_hand=by_hand)) is not None:
             return reason
         ledger = Ledger.of(context, post.account)
         if not by_hand and (user := PostRows(ledger.store).skipped_by(post)) is not None:
-            return Skipped("skipped", f"{user} decided on the Posts page that {post.id} is not published.")
+            return Skipped(
+                "skipped", f"{user} decided on the Posts page that {post.id} is not published."
+            )
         return self.published_by_another(post.id, ledger.post(post.key)) or post
 
     def use_account(self, post: ScheduledPost) -> None:
         """Work with the account of a post.
 
-        :raises ValidationError: If the DAG's author does not name it. The file decides nothing here.
+        :raises ValidationError: If the DAG's author does not name it. The file decides nothing
+            here.
         """
         unnamed = unnamed_account(post.account, self.settings.accounts)
         if unnamed is not None:
@@ -151,25 +179,36 @@ class PostTask(CalendarTask, AccountTask):
             raise ValidationError(message, hint=f"{unnamed.remedy} Then clear this task.")
         self.instagram_conn_id = post.account
 
-    def _reason_to_drop(self, context: Context, post: ScheduledPost, *, by_hand: bool) -> Skipped | None:
+    def _reason_to_drop(
+        self, context: Context, post: ScheduledPost, *, by_hand: bool
+    ) -> Skipped | None:
         """Return why this run drops the post: it is not the post's run, or has prepared another version.
 
-        The run that the planner has begun for this version never drops it: no other run publishes it.
+        The run that the planner has begun for this version never drops it: no other run publishes
+        it.
 
-        :raises TransientError: If only the planner, or only this worker, has read a changed ``dry_run``.
+        :raises TransientError: If only the planner, or only this worker, has read a changed
+            ``dry_run``.
         """
         refusal = None if by_hand else self._not_its_run(context, post)
         if refusal is not None:
             return refusal
-        if not self.needs_prepared or self.records(context, post).prepared(post.version) is not None:
+        if (
+            not self.needs_prepared
+            or self.records(context, post).prepared(post.version) is not None
+        ):
             return None
         if not by_hand:
-            raise ValidationError(f"Nothing was prepared for this version of {post.id}.", hint=CLEAR_PREPARE)
+            raise ValidationError(
+                f"Nothing was prepared for this version of {post.id}.", hint=CLEAR_PREPARE
+            )
         return edited(post)
 
     def records(self, context: Context, post: ScheduledPost) -> PostRecords:
         """Return the rows of a post that its tasks leave to each other."""
-        return PostRecords(Ledger.of(context, post.account).store, post.key, self.is_dry_run(context))
+        return PostRecords(
+            Ledger.of(context, post.account).store, post.key, self.is_dry_run(context)
+        )
 
     def prepared(self, context: Context, post: ScheduledPost) -> PreparedPost:
         """Return what was made of this version of a post.
@@ -178,13 +217,16 @@ class PostTask(CalendarTask, AccountTask):
         """
         prepared = self.records(context, post).prepared(post.version)
         if prepared is None or len(prepared.media) != len(post.items):
-            raise ValidationError(f"Nothing was prepared for this version of {post.id}.", hint=CLEAR_PREPARE)
+            raise ValidationError(
+                f"Nothing was prepared for this version of {post.id}.", hint=CLEAR_PREPARE
+            )
         return prepared
 
     def _not_its_run(self, context: Context, post: ScheduledPost) -> Skipped | None:
         """Return why a run without a request of a user is not that of the post: the plan names it, or no run is.
 
-        :raises TransientError: If this worker reads another ``dry_run`` than the planner, or an older plan.
+        :raises TransientError: If this worker reads another ``dry_run`` than the planner, or an
+            older plan.
         """
         stored = self.known_plan()
         begun = stored.plan.begun.get(post.id)
@@ -192,7 +234,9 @@ class PostTask(CalendarTask, AccountTask):
         ahead = post.publish_at - self.settings.work_ahead
         if not is_current and ahead > CLOCK.now() + schedule.CLOCKS_DIFFER:
             word = f"moved to {post.publish_at:%Y-%m-%d %H:%M}"
-            return Skipped(word, f"{post.id} was {word}. A run begins for it at {ahead:%Y-%m-%d %H:%M}.")
+            return Skipped(
+                word, f"{post.id} was {word}. A run begins for it at {ahead:%Y-%m-%d %H:%M}."
+            )
         if begun is None and self._is_recorded(context, post):
             raise TransientError(
                 f"This worker reads a plan that is older than the run of {post.id}.",
@@ -200,9 +244,13 @@ class PostTask(CalendarTask, AccountTask):
             )
         if begun is None:
             hint = "To publish the post yourself, trigger the DAG with its id as post."
-            return Skipped("not its run", f"The planner has not started this run for {post.id}. {hint}")
+            return Skipped(
+                "not its run", f"The planner has not started this run for {post.id}. {hint}"
+            )
         if begun.run != context["ti"].run_id:
-            return Skipped("edited", f"{post.id} was edited. The run {begun.run} publishes the new version.")
+            return Skipped(
+                "edited", f"{post.id} was edited. The run {begun.run} publishes the new version."
+            )
         if stored.about.is_dry != self.settings.dry_run:
             raise TransientError(
                 "The planner and this worker have read different values of dry_run in the DAG file.",
@@ -229,7 +277,8 @@ class PostTask(CalendarTask, AccountTask):
     def requested_post(self, context: Context) -> str:
         """Return the id of the post for which a user started this run.
 
-        Empty for the run that the planner begins for a post: a user may have started it before, with any parameters.
+        Empty for the run that the planner begins for a post: a user may have started it before,
+        with any parameters.
         """
         run_id = context["ti"].run_id
         begun = self.known_plan().plan.begun.get(post_of(run_id))
@@ -244,11 +293,16 @@ class PostTask(CalendarTask, AccountTask):
     def is_requested_now(self, context: Context, post: ScheduledPost) -> bool:
         """Return whether a user started this run to publish the post at once.
 
-        That is a post whose time had passed, however late it is, or any post if the user chose *now*.
+        That is a post whose time had passed, however late it is, or any post if the user chose
+        *now*.
         """
         started = context["dag_run"].run_after
         at_once = post.publish_at <= started or bool(context["params"].get("now"))
-        return bool(self.requested_post(context)) and at_once and started > CLOCK.now() - REQUEST_COUNTS_FOR
+        return (
+            bool(self.requested_post(context))
+            and at_once
+            and started > CLOCK.now() - REQUEST_COUNTS_FOR
+        )
 
     @property
     def _files(self) -> CalendarFiles:
@@ -272,7 +326,9 @@ class PostTask(CalendarTask, AccountTask):
         access = self._files.access
         for location in filter(None, (*post.media, post.cover_url)):
             access.check(str(location))
-        local = [location for location in (self.settings.calendar, *post.media) if is_local(location)]
+        local = [
+            location for location in (self.settings.calendar, *post.media) if is_local(location)
+        ]
         missing = [location for location in local if not storage.exists(location)]
         if self.settings.calendar in missing and len(missing) > 1:
             raise TransientError(
@@ -292,13 +348,19 @@ class PostTask(CalendarTask, AccountTask):
     def may_be_live(self, context: Context, post: ScheduledPost) -> bool:
         """Return whether the post is live, or an attempt to publish it has an open outcome."""
         ledger = Ledger.of(context, post.account)
-        return ledger.post(post.key) is not None or bool(ledger.open_intents(post.key, Owner.of(context)))
+        return ledger.post(post.key) is not None or bool(
+            ledger.open_intents(post.key, Owner.of(context))
+        )
 
     def published_by_another(self, post_id: str, done: PublishedPost | None) -> Skipped | None:
         """Return that the post was deleted, or published by another calendar, of which only the name is told."""
         if done is None or (other := other_publisher(done, self.settings)) is None:
             deleted_at = done and done.deleted_at
-            return Skipped("deleted", f"The post was published and deleted on {deleted_at}.") if deleted_at else None
+            return (
+                Skipped("deleted", f"The post was published and deleted on {deleted_at}.")
+                if deleted_at
+                else None
+            )
         why = f"{other} has published the id {post_id} on {self.instagram_conn_id}: give this post another id."
         return Skipped("id used by another calendar", why)
 
@@ -313,11 +375,15 @@ class PostTask(CalendarTask, AccountTask):
             self.skip_post(context, *reason)
         self.tell_that_it_is_late(context, post, now)
 
-    def too_late(self, context: Context, post: ScheduledPost, now: datetime, at: datetime) -> Skipped | None:
+    def too_late(
+        self, context: Context, post: ScheduledPost, now: datetime, at: datetime
+    ) -> Skipped | None:
         """Return why a post is too late even at the earliest possible time, or None if it is not."""
         if self.is_requested_now(context, post):
             return None
-        return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)
+        return schedule.too_late(
+            post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness
+        )
 
     def compared_now(self) -> datetime:
         """Return the time by Instagram's clock, with which this worker's is compared first."""
@@ -344,15 +410,25 @@ class PostTask(CalendarTask, AccountTask):
         is_asked = bool(self.requested_post(context)) and bool(context["params"].get("dry_run"))
         return self.settings.dry_run or is_asked
 
-    def tell_that_it_waits(self, context: Context, post: ScheduledPost, *, emits: bool, is_again: bool = False) -> None:
+    def tell_that_it_waits(
+        self, context: Context, post: ScheduledPost, *, emits: bool, is_again: bool = False
+    ) -> None:
         """Report once that a post waits for an approval.
 
-        :param is_again: Whether an answer was given, and does not count any more: people think that all is done.
+        :param is_again: Whether an answer was given, and does not count any more: people think that
+            all is done.
         """
         if not self.needs_approval(post):
             return
-        message = "waits for an approval again: an earlier answer does not count." if is_again else WAITS
-        told = Told("waiting", message, "It goes out only if somebody approves it in time.", is_again=is_again)
+        message = (
+            "waits for an approval again: an earlier answer does not count." if is_again else WAITS
+        )
+        told = Told(
+            "waiting",
+            message,
+            "It goes out only if somebody approves it in time.",
+            is_again=is_again,
+        )
         self._tell(context, post, told, emits=emits)
 
     def tell_that_it_is_late(self, context: Context, post: ScheduledPost, at: datetime) -> None:
@@ -362,7 +438,9 @@ class PostTask(CalendarTask, AccountTask):
             message = f"is not published yet, and will be at least {in_words(delay)} late."
             self._tell(context, post, Told("late", message, once="not published yet"))
 
-    def _tell(self, context: Context, post: ScheduledPost, told: Told, *, emits: bool = False) -> None:
+    def _tell(
+        self, context: Context, post: ScheduledPost, told: Told, *, emits: bool = False
+    ) -> None:
         """Report something, if the calendar has anybody to tell. The task goes on if that fails or hangs."""
         if self.settings.notify is None:
             return
@@ -393,13 +471,18 @@ def has_caption(post: ScheduledPost) -> bool:
 
 def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool:
     """Return whether Instagram fetches a file itself from its source, where the calendar's author keeps it."""
-    return is_web(source) and (upload != "file" or kind_in(report) is ItemKind.PICTURE) and report.get("tier") == "pass"
+    return (
+        is_web(source)
+        and (upload != "file" or kind_in(report) is ItemKind.PICTURE)
+        and report.get("tier") == "pass"
+    )
 
 
 def check_bound(post: ScheduledPost, prepared: PreparedPost, digests: Sequence[str | None]) -> None:
     """Check that an approval binds each file of a post that is sent.
 
-    :raises ValidationError: If a file that Instagram does not fetch itself from its source has no digest.
+    :raises ValidationError: If a file that Instagram does not fetch itself from its source has no
+        digest.
     """
     reports = prepared.reports
     known = digests or (None,) * len(reports)
@@ -429,8 +512,12 @@ def _invalid_post(post_id: str, calendar: Calendar, *, by_hand: bool) -> Skipped
     messages = " ".join(problem.message for problem in problems)
     remedies = " ".join(problem.remedy for problem in problems)
     if by_hand:
-        raise ValidationError(f"The post has a problem: {messages}", hint=f"{remedies} Then clear this task.")
-    return Skipped("has a problem", f"The post has a problem: {messages} {remedies} Then another run begins.")
+        raise ValidationError(
+            f"The post has a problem: {messages}", hint=f"{remedies} Then clear this task."
+        )
+    return Skipped(
+        "has a problem", f"The post has a problem: {messages} {remedies} Then another run begins."
+    )
 
 
 def other_publisher(done: PublishedPost, settings: CalendarSettings) -> str | None:

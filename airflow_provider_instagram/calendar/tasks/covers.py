@@ -15,18 +15,20 @@ from airflow_provider_instagram.utils import urls
 
 #: The largest width and height of a thumbnail: twice the size of a card, for sharp screens.
 THUMBNAIL_PIXELS: Final = (320, 568)
-#: The largest cover. A picture that complies has at most 8 MB, and a frame of a video has fewer pixels.
+#: The largest cover. A picture that complies has at most 8 MB, and a frame of a video has fewer
+#: pixels.
 MAX_BYTES: Final = 8_000_000
 MAX_PIXELS: Final = 8192 * 2048
-#: The names of covers: the version of a post, then the place of the item in its carousel, unless that is the first, and
-#: half of the digest of its file, if an approval binds that.
+#: The names of covers: the version of a post, then the place of the item in its carousel, unless
+#: that is the first, and half of the digest of its file, if an approval binds that.
 NAME = "^[0-9a-f]{32}(-[1-9][0-9]?)?(-[0-9a-f]{32})?$"
 
 
 def cover_name(version: str, place: int = 1, sha256: str | None = None) -> str:
     """Return the name of a cover.
 
-    :param sha256: The digest of its file, if an approval binds that: another file then has another cover.
+    :param sha256: The digest of its file, if an approval binds that: another file then has another
+        cover.
     """
     name = version if place == 1 else f"{version}-{place}"
     return name if sha256 is None else f"{name}-{sha256[:32]}"
@@ -80,7 +82,9 @@ def write_cover(name: str, picture: Path) -> None:
     small = io.BytesIO()
     with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
         if image.width * image.height > MAX_PIXELS:
-            raise ValidationError(f"{picture} has {image.width}x{image.height} pixels.", hint="Make it smaller.")
+            raise ValidationError(
+                f"{picture} has {image.width}x{image.height} pixels.", hint="Make it smaller."
+            )
         image.draft("RGB", THUMBNAIL_PIXELS)
         image.thumbnail(THUMBNAIL_PIXELS)
         image.save(small, "JPEG", quality=82, optimize=True)
@@ -90,5 +94,7 @@ def write_cover(name: str, picture: Path) -> None:
 
 def _checked(content: bytes, location: str) -> bytes:
     if not content.startswith(b"\xff\xd8\xff"):
-        raise ValidationError(f"{urls.shown(location)} is not a JPEG.", hint="Transcode the post again.")
+        raise ValidationError(
+            f"{urls.shown(location)} is not a JPEG.", hint="Transcode the post again."
+        )
     return content

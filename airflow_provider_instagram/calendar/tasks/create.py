@@ -30,7 +30,11 @@ from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Try
-from airflow_provider_instagram.operators.approval import Verdict, approved_container, review_copyright
+from airflow_provider_instagram.operators.approval import (
+    Verdict,
+    approved_container,
+    review_copyright,
+)
 from airflow_provider_instagram.operators.base import CREATE
 from airflow_provider_instagram.operators.container import create
 from airflow_provider_instagram.operators.lineage import container_lineage
@@ -60,8 +64,9 @@ CLEAR_PREPARE = "clear prepare with all downstream tasks"
 class CreatePost(PostTask):
     """Create the container of a calendar's post, wait until it is processed, and replace it if a new one can help.
 
-    The container is created a lead time before the post's time, because it expires after 24 hours. What it is made of,
-    and what a person approved, is read from the ledger, which then has the container as well.
+    The container is created a lead time before the post's time, because it expires after 24 hours.
+    What it is made of, and what a person approved, is read from the ledger, which then has the
+    container as well.
     """
 
     ui_color = "#fdf1f6"
@@ -78,29 +83,49 @@ class CreatePost(PostTask):
         if (done := self.live(context, post)) is not None:
             return done.container_id
         if event is None:
-            self._approval(context, post, self.prepared(context, post))  # or the page waits for days until this fails
+            # or the page waits for days until this fails
+            self._approval(context, post, self.prepared(context, post))
             self._wait_for_lead_time(context, post)
         elif not event["error"] and self.requested_post(context):
-            event = None  # it may be about the container of an earlier version: that of this one is looked for
+            # it may be about the container of an earlier version: that of this one is looked for
+            event = None
         try:
-            self.container_id = create(self, context, event, post.key, partial(self.order, context, post))
+            self.container_id = create(
+                self, context, event, post.key, partial(self.order, context, post)
+            )
         except MediaRejectedError as error:
             if cause_of(error) in (Cause.UNFIT_FILE, Cause.NOT_FETCHED_OR_UNFIT):
                 code = f" ({error.subcode})" if error.subcode else ""
                 # A person has to be asked about another file, and a run asks about one only.
-                again = f"trigger the DAG with the post {post.id}" if self.needs_approval(post) else CLEAR_PREPARE
+                again = (
+                    f"trigger the DAG with the post {post.id}"
+                    if self.needs_approval(post)
+                    else CLEAR_PREPARE
+                )
                 error.hint = (
                     f"Instagram refused this file{code}. Put another file in its place and {again}, or change the "
                     "calendar."
                 )
-            if isinstance(error, MediaNotFetchedError) and not self._may_be_fetched_later(context, post, error):
-                raise InstagramError.from_data(error.as_data() | {"error": MediaRejectedError.__name__}) from None
+            if isinstance(error, MediaNotFetchedError) and not self._may_be_fetched_later(
+                context, post, error
+            ):
+                raise InstagramError.from_data(
+                    error.as_data() | {"error": MediaRejectedError.__name__}
+                ) from None
             raise
         post = self._unedited(context, post.version)
         self._record_container(context, post, None)  # until the copyright check allows it
         until = self.answer_by(context, post) if post.on_copyright_match == "hold" else None
         told = partial(self._tell_that_it_is_held, context, post)
-        review_copyright(self, context, self.container_id, post.on_copyright_match, until, told, version=post.version)
+        review_copyright(
+            self,
+            context,
+            self.container_id,
+            post.on_copyright_match,
+            until,
+            told,
+            version=post.version,
+        )
         self._record_container(context, post, self.container_id)
         return self.container_id
 
@@ -117,7 +142,9 @@ class CreatePost(PostTask):
         self.log.info("Creating the container at %s", moment.isoformat())
         self.defer(trigger=at_moment(moment), method_name="lead_time_begins", timeout=left)
 
-    def answered(self, context: Context, event: dict[str, Any], container_id: str, version: str) -> str:
+    def answered(
+        self, context: Context, event: dict[str, Any], container_id: str, version: str
+    ) -> str:
         """Continue after a person has answered what to do with a container that is held."""
         verdict = Verdict.read(event)
         if not verdict.approved:
@@ -135,11 +162,20 @@ class CreatePost(PostTask):
             self.skip_post(context, *edited(post))
         return post
 
-    def _record_container(self, context: Context, post: ScheduledPost, container_id: str | None) -> None:
+    def _record_container(
+        self, context: Context, post: ScheduledPost, container_id: str | None
+    ) -> None:
         """Record the container that is published for this version of the post, and no other one is. None: none is."""
         prepared = self.prepared(context, post)
-        made: dict[str, Any] = {"container_id": container_id, "container_caption": None, "container_sha256": ()}
-        if container_id is not None and (approval := self._approval(context, post, prepared)) is not None:
+        made: dict[str, Any] = {
+            "container_id": container_id,
+            "container_caption": None,
+            "container_sha256": (),
+        }
+        if (
+            container_id is not None
+            and (approval := self._approval(context, post, prepared)) is not None
+        ):
             made["container_sha256"] = approval.sha256
             made["container_caption"] = approval.answer and approval.answer.caption
         self.records(context, post).record_prepared(post.version, prepared.model_copy(update=made))
@@ -154,7 +190,8 @@ class CreatePost(PostTask):
         """Return what to create a container of. For the parent of a carousel, the media are sent already.
 
         :raises AirflowSkipException: If it is too late.
-        :raises ValidationError: If a file may not be sent, or the account has no free quota in time.
+        :raises ValidationError: If a file may not be sent, or the account has no free quota in
+            time.
         """
         if not is_resumed:
             self.skip_if_over(context, post)
@@ -180,7 +217,9 @@ class CreatePost(PostTask):
         """Return the lineage of the task, for OpenLineage: the media in, the container out."""
         return container_lineage(self.instagram_conn_id, self.media_sent, self.container_id)
 
-    def _may_be_fetched_later(self, context: Context, post: ScheduledPost, error: MediaNotFetchedError) -> bool:
+    def _may_be_fetched_later(
+        self, context: Context, post: ScheduledPost, error: MediaNotFetchedError
+    ) -> bool:
         """Return whether the post is not too late after the pause before a retry.
 
         A person who wants the post now waits for about an hour.
@@ -190,10 +229,14 @@ class CreatePost(PostTask):
         at = CLOCK.now() + (error.retry_after or timedelta())
         return self.too_late(context, post, at, at) is None
 
-    def _post_to_create(self, post: ScheduledPost, prepared: PreparedPost, approval: Approval | None) -> Post:
+    def _post_to_create(
+        self, post: ScheduledPost, prepared: PreparedPost, approval: Approval | None
+    ) -> Post:
         values = {name: getattr(post, name) for name in FIELDS}
         if approval and approval.answer and has_caption(post):
-            values["caption"] = FIELDS["caption"].read("caption", arguments.literal(approval.answer.caption))
+            values["caption"] = FIELDS["caption"].read(
+                "caption", arguments.literal(approval.answer.caption)
+            )
         made = zip(post.items, prepared.media, prepared.reports, strict=True)
         items = [self._sent(item, location, report, post.upload) for item, location, report in made]
         if post.carousel:
@@ -204,10 +247,13 @@ class CreatePost(PostTask):
             values["upload"] = "auto"  # a default of the calendar is for its videos
         return checked_post(values)
 
-    def _approval(self, context: Context, post: ScheduledPost, prepared: PreparedPost) -> Approval | None:
+    def _approval(
+        self, context: Context, post: ScheduledPost, prepared: PreparedPost
+    ) -> Approval | None:
         """Return the approval of a post, or None if the post requires none.
 
-        :raises ValidationError: If it requires one, and the last question in this run about this version has no yes.
+        :raises ValidationError: If it requires one, and the last question in this run about this
+            version has no yes.
         """
         if not self.needs_approval(post):
             return None
@@ -225,7 +271,8 @@ class CreatePost(PostTask):
 
         The transcode returns a copy instead of a link, because a link may contain a signature.
 
-        :raises ValidationError: If the result is of the other kind, or has been replaced by a symbolic link.
+        :raises ValidationError: If the result is of the other kind, or has been replaced by a
+            symbolic link.
         """
         kind = kind_in(report)
         if item.kind not in (None, kind):  # the name of a file need not show its kind
@@ -256,7 +303,10 @@ class CreatePost(PostTask):
             except InstagramError as error:  # it is read again before the publication
                 self.log.warning("Could not read the publishing limit: %s", error)
                 return
-            if limit.remaining > 0 or (wait := time_until_quota_frees(client, user_id, now)) is None:
+            if (
+                limit.remaining > 0
+                or (wait := time_until_quota_frees(client, user_id, now)) is None
+            ):
                 return
         if self.too_late(context, post, now + wait, now + wait) is not None:
             raise ValidationError(

@@ -1,6 +1,7 @@
 """What the Posts page shows of a task that did not succeed.
 
-Airflow stores no reason for a task's state, so that is an XCom of the task. Airflow deletes it when a next try starts.
+Airflow stores no reason for a task's state, so that is an XCom of the task. Airflow deletes it when
+a next try starts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, DownstreamTasksSkipped
+from airflow.sdk.exceptions import (
+    AirflowRescheduleException,
+    AirflowSkipException,
+    DownstreamTasksSkipped,
+)
 
 from airflow_provider_instagram.exceptions import InstagramError, own_words
 
@@ -33,9 +38,15 @@ def report(context: Context, key: str, value: dict[str, Any]) -> None:
         log.warning("The Posts page cannot show the %s of this task: %s", key, error)
 
 
-def report_state(context: Context, state: Literal["skipped", "later", "held"], mark: str, reason: str) -> None:
+def report_state(
+    context: Context, state: Literal["skipped", "later", "held"], mark: str, reason: str
+) -> None:
     """Report why a post is skipped, is left to a later run, or is held until a person answers."""
-    report(context, OUTCOME, {"state": state, "mark": mark, "reason": reason[:LONGEST_TEXT], "hint": None})
+    report(
+        context,
+        OUTCOME,
+        {"state": state, "mark": mark, "reason": reason[:LONGEST_TEXT], "hint": None},
+    )
 
 
 def reports_failure(method: T) -> T:

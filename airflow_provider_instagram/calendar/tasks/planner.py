@@ -1,9 +1,12 @@
 """The task of a calendar's planner: it reads the file, and starts one run for each post.
 
-1. It looks at the file, and decides. If the process dies before the third step, nothing has changed.
-2. It records each run that it is about to start or to end in the ledger of its post, in a row that no user can write.
+1. It looks at the file, and decides. If the process dies before the third step, nothing has
+   changed.
+2. It records each run that it is about to start or to end in the ledger of its post, in a row that
+   no user can write.
 3. It stores the plan, in which the runs to start are *pending*.
-4. It starts them, and stores the plan again. The next look, two minutes later, tries again what is pending still.
+4. It starts them, and stores the plan again. The next look, two minutes later, tries again what is
+   pending still.
 """
 
 from __future__ import annotations
@@ -40,7 +43,8 @@ if TYPE_CHECKING:
 
 #: A file that breaks, or loses a post whose run has begun, is read again.
 SECOND_LOOK_AFTER_S = 2.0
-#: After so many runs that Airflow has not started, the others wait for the next look: Airflow answers nothing now.
+#: After so many runs that Airflow has not started, the others wait for the next look: Airflow
+#: answers nothing now.
 MOST_FAILURES: Final = 3
 
 
@@ -53,8 +57,14 @@ class PlanPosts(CalendarTask):
     #: What a failure means.
     failed: ClassVar[str] = "no run begins, and no edit counts."
 
-    def __init__(self, *, settings: CalendarSettings, on_failure_callback: Any = None, **kwargs: Any) -> None:
-        given = on_failure_callback if isinstance(on_failure_callback, (list, tuple)) else [on_failure_callback]
+    def __init__(
+        self, *, settings: CalendarSettings, on_failure_callback: Any = None, **kwargs: Any
+    ) -> None:
+        given = (
+            on_failure_callback
+            if isinstance(on_failure_callback, (list, tuple))
+            else [on_failure_callback]
+        )
         callbacks = [*filter(None, given), *([self._tell] if settings.notify else [])]
         inlets = [ledger_asset(one) for one in settings.accounts]
         super().__init__(settings=settings, on_failure_callback=callbacks, inlets=inlets, **kwargs)
@@ -72,7 +82,12 @@ class PlanPosts(CalendarTask):
             time.sleep(SECOND_LOOK_AFTER_S)  # the file may be half-written at this moment
             planned, due = self._look(context, stored, runs)
         plan = planned.plan
-        self.log.info("%s: %s posts, %s runs to start", settings.location, len(plan.calendar.posts), len(plan.pending))
+        self.log.info(
+            "%s: %s posts, %s runs to start",
+            settings.location,
+            len(plan.calendar.posts),
+            len(plan.pending),
+        )
         before = stored.plan.begun if stored is not None else {}
         for post_id, begun in plan.begun.items():
             if begun != before.get(post_id):
@@ -86,28 +101,45 @@ class PlanPosts(CalendarTask):
         if plan.pending:
             self._start(planned, due, runs)
 
-    def _look(self, context: Context, stored: StoredPlan | None, runs: PostRuns) -> tuple[StoredPlan, Due]:
+    def _look(
+        self, context: Context, stored: StoredPlan | None, runs: PostRuns
+    ) -> tuple[StoredPlan, Due]:
         """Look at the calendar once. Nothing is stored."""
         run = context["dag_run"]
         is_of_user = run.run_type != "asset_triggered"
-        # The time of the first event since the last run. A user may give a run of a new calendar any date.
+        # The time of the first event since the last run. A user may give a run of a new calendar
+        # any date.
         came_at: datetime | None = None if is_of_user and stored is None else run.run_after
         by_hand = is_of_user and (run.conf or {}).get(BY_HAND, True)
         records = Records(
-            is_live=partial(self._asked, context, lambda ledger, key: ledger.post(key) is not None, False),
-            is_open=partial(self._asked, context, lambda ledger, key: bool(ledger.open_intents(key)), False),
-            runs=partial(self._asked, context, lambda ledger, key: PostRows(ledger.store).runs(key), {}),
+            is_live=partial(
+                self._asked, context, lambda ledger, key: ledger.post(key) is not None, False
+            ),
+            is_open=partial(
+                self._asked, context, lambda ledger, key: bool(ledger.open_intents(key)), False
+            ),
+            runs=partial(
+                self._asked, context, lambda ledger, key: PostRows(ledger.store).runs(key), {}
+            ),
             exists=runs.exists,
             stands=runs.stands,
             lost=runs.lost,
         )
-        return look(self.settings, stored, CLOCK.now(), came_at=came_at, by_hand=by_hand, records=records)
+        return look(
+            self.settings, stored, CLOCK.now(), came_at=came_at, by_hand=by_hand, records=records
+        )
 
-    def _asked(self, context: Context, question: Callable[[Ledger, str], Any], default: Any, key: str) -> Any:
+    def _asked(
+        self, context: Context, question: Callable[[Ledger, str], Any], default: Any, key: str
+    ) -> Any:
         """Return the answer of a post's ledger. If a row of it is not good, the run of the post says so."""
         account = key.partition("/")[0]
         try:
-            return question(Ledger.of(context, account), key) if account in self.settings.accounts else default
+            return (
+                question(Ledger.of(context, account), key)
+                if account in self.settings.accounts
+                else default
+            )
         except LedgerRowError:
             return default
 
@@ -123,7 +155,8 @@ class PlanPosts(CalendarTask):
     def _start(self, planned: StoredPlan, due: Due, runs: PostRuns) -> None:
         """Start what is pending, and store the plan and the next look without it.
 
-        A run that a user has started with the id of a post counts for nothing: the next look gives the post another id.
+        A run that a user has started with the id of a post counts for nothing: the next look gives
+        the post another id.
 
         :raises AirflowFailException: If Airflow has not started some.
         """
@@ -151,7 +184,9 @@ class PlanPosts(CalendarTask):
         at = next_look(self.settings, started, CLOCK.now())
         store(due_file(self.settings.plan_file), due.model_copy(update={"at": at}))
         if failed:
-            raise AirflowFailException(f"Not started, and started again in two minutes: {', '.join(left)}")
+            raise AirflowFailException(
+                f"Not started, and started again in two minutes: {', '.join(left)}"
+            )
 
     def _tell(self, context: Context) -> None:
         """Report that the planner failed. A task that fails emits no event of an asset."""

@@ -1,6 +1,7 @@
 """The runs of a calendar's DAG, which its planner starts through Airflow's API for tasks.
 
-Airflow's ``TriggerDagRunOperator`` is mapped over an XCom, which users may edit, and Airflow renders what comes out.
+Airflow's ``TriggerDagRunOperator`` is mapped over an XCom, which users may edit, and Airflow
+renders what comes out.
 """
 
 from __future__ import annotations
@@ -81,7 +82,9 @@ class PostRuns:
         return run is None or (run.state == "queued" and _is_dated_ahead(run))
 
     def _count(self, run_ids: Sequence[str], states: Sequence[str] | None = None) -> int:
-        number: int = self.ti.get_dr_count(self.dag_id, run_ids=list(run_ids), states=states and list(states))
+        number: int = self.ti.get_dr_count(
+            self.dag_id, run_ids=list(run_ids), states=states and list(states)
+        )
         return number
 
     def _run(self, run_id: str) -> Any:
@@ -96,7 +99,11 @@ class PostRuns:
         from airflow.sdk.execution_time.comms import TriggerDagRun
 
         now = CLOCK.now()
-        return send(TriggerDagRun(dag_id=self.dag_id, run_id=run_id, logical_date=now, reset_dag_run=is_reset))
+        return send(
+            TriggerDagRun(
+                dag_id=self.dag_id, run_id=run_id, logical_date=now, reset_dag_run=is_reset
+            )
+        )
 
 
 def _is_own(run: Any) -> bool:

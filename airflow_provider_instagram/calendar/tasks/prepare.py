@@ -37,8 +37,8 @@ LOOK_AGAIN_AFTER: Final = timedelta(hours=1)
 class PreparePost(PostTask):
     """Make the video, the picture, or the items of the carousel of a post comply with Instagram's rules.
 
-    Records the results and their reports in the ledger, and returns them with the version of the post. After a Clear,
-    what is done is found.
+    Records the results and their reports in the ledger, and returns them with the version of the
+    post. After a Clear, what is done is found.
     """
 
     ui_color = "#fdf1f6"
@@ -51,7 +51,10 @@ class PreparePost(PostTask):
         """Transcode what the post shows for its placement, unless it is too late for the post anyway."""
         post = self.wanted_post(context)
         if (done := self.live(context, post)) is not None:
-            if used_before(post, done) and InstagramHook(post.account).another_user_id(done.ig_user_id) is None:
+            if (
+                used_before(post, done)
+                and InstagramHook(post.account).another_user_id(done.ig_user_id) is None
+            ):
                 why = f"The id {post.id} was published on {done.published_at}: give this post another id."
                 self.skip_post(context, "id used before", why)
             return self._recorded(context, post, [], [])
@@ -63,7 +66,8 @@ class PreparePost(PostTask):
             self,
             post.media,
             profile_for(
-                PostKind.CAROUSEL.value if post.carousel else post.placement, conf.get("instagram", "picture_shapes")
+                PostKind.CAROUSEL.value if post.carousel else post.placement,
+                conf.get("instagram", "picture_shapes"),
             ),
             Options(post.fit, post.background, post.trim),
             file_check=self.file_check,
@@ -84,7 +88,9 @@ class PreparePost(PostTask):
         if media or before is None:
             kept = [{name: one[name] for name in KEPT_OF_REPORTS if name in one} for one in reports]
             prepared = before or PreparedPost(media=[], reports=[])
-            records.record_prepared(post.version, prepared.model_copy(update={"media": media, "reports": kept}))
+            records.record_prepared(
+                post.version, prepared.model_copy(update={"media": media, "reports": kept})
+            )
         return {"version": post.version, "media": media, "reports": reports}
 
     def _wait_for_file(self, context: Context, post: ScheduledPost, missing: str) -> None:
@@ -92,19 +98,26 @@ class PreparePost(PostTask):
         at = CLOCK.now() + LOOK_AGAIN_AFTER
         if at >= post.publish_at - self.settings.lead_time:
             return
-        reason = f"{public_name(missing)} does not exist yet. It is looked for again at {at:%H:%M %Z}."
+        reason = (
+            f"{public_name(missing)} does not exist yet. It is looked for again at {at:%H:%M %Z}."
+        )
         report_state(context, "later", "waits for its file", reason)
         self.log.warning("%s", reason)
         raise AirflowRescheduleException(at)
 
-    def _about_result(self, post: ScheduledPost, place: int, location: str, report: Report) -> dict[str, Any]:
+    def _about_result(
+        self, post: ScheduledPost, place: int, location: str, report: Report
+    ) -> dict[str, Any]:
         """Store a picture of a result for the approval and the Posts page, and return what an approval is about.
 
-        Both are of the same content: the digest of a result that a person is asked about is that of a copy, of which
-        the picture is made. Without an approval, the picture is all, and nothing fails if there is none.
+        Both are of the same content: the digest of a result that a person is asked about is that of
+        a copy, of which the picture is made. Without an approval, the picture is all, and nothing
+        fails if there is none.
         """
         name, check = cover_name(post.version, place + 1), self.file_check(location)
-        if not self.needs_approval(post) or is_sent_as_link(post.media[place], post.upload, report.as_data()):
+        if not self.needs_approval(post) or is_sent_as_link(
+            post.media[place], post.upload, report.as_data()
+        ):
             self._write_cover(post, [name], location, check)
             return {}
         with storage.as_local_file(location, check=check) as copy:
@@ -123,7 +136,10 @@ class PreparePost(PostTask):
 
         at_ms = post.video_cover_timestamp_ms or 0
         try:
-            with storage.as_local_file(made, check=check) as file, scratch.scratch_folder() as folder:
+            with (
+                storage.as_local_file(made, check=check) as file,
+                scratch.scratch_folder() as folder,
+            ):
                 shown = file
                 if kind_of(file) is ItemKind.VIDEO:
                     shown = folder / "cover.jpg"

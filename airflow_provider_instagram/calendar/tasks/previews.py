@@ -1,10 +1,13 @@
 """Pictures of posts before their preparation: as their ``fit`` and ``background`` will show them.
 
-1. The task ``problems`` makes the picture soon after an edit: of a video one frame at the cover's time, of a picture
-   what its transcode makes. The preparation of a post that begins within ten minutes makes it itself.
-2. The covers' folder keeps it under the version, where the transcode replaces it, and a row says what is lost.
-3. A run makes at most ``MOST_AT_ONCE``, the next posts first, within ``TIME_LIMIT_S``. Each later run goes on, and
-   tries again what failed a day ago. If the process dies, the next one makes again what the row does not contain.
+1. The task ``problems`` makes the picture soon after an edit: of a video one frame at the cover's
+   time, of a picture what its transcode makes. The preparation of a post that begins within ten
+   minutes makes it itself.
+2. The covers' folder keeps it under the version, where the transcode replaces it, and a row says
+   what is lost.
+3. A run makes at most ``MOST_AT_ONCE``, the next posts first, within ``TIME_LIMIT_S``. Each later
+   run goes on, and tries again what failed a day ago. If the process dies, the next one makes again
+   what the row does not contain.
 """
 
 from __future__ import annotations
@@ -48,7 +51,8 @@ TIME_LIMIT_S: Final = 60.0
 MOST_SOURCE_BYTES: Final = 500 * 10**6
 TRY_AGAIN_AFTER_S: Final = 86_400
 LONGEST_TEXT: Final = 200
-#: Airflow's default limit of a row is 65,535 bytes. The posts that are furthest away have no place in it.
+#: Airflow's default limit of a row is 65,535 bytes. The posts that are furthest away have no place
+#: in it.
 MOST_BYTES: Final = 60_000
 
 log = logging.getLogger(__name__)
@@ -59,11 +63,18 @@ def make_previews(context: Context, settings: CalendarSettings, plan: Plan, now:
     try:
         store = SealedStore.of(context, events_asset(settings.dag_id))
         before = PreviewRecord.of(store.get(PREVIEWS)).previews
-        wanted = [post for post in plan.timely.posts if post.publish_at > now and not post.cover_url]
-        oldest = 0 if (kept := kept_for()) is None else (now - kept / 2).timestamp()  # what is older is removed soon
+        wanted = [
+            post for post in plan.timely.posts if post.publish_at > now and not post.cover_url
+        ]
+        # what is older is removed soon
+        oldest = 0 if (kept := kept_for()) is None else (now - kept / 2).timestamp()
         known = {version: one for version, one in before.items() if one.at > oldest}
         made = known | dict(_made(settings, plan, wanted, known, now))
-        if (row := _row([(post.version, made[post.version]) for post in wanted if post.version in made])) != before:
+        if (
+            row := _row(
+                [(post.version, made[post.version]) for post in wanted if post.version in made]
+            )
+        ) != before:
             content = PreviewRecord(previews=row).model_dump(mode="json", exclude_defaults=True)
             store.set(PREVIEWS, content)
     except Exception:  # each storage and each tool has errors of its own
@@ -81,21 +92,35 @@ def _row(previews: list[tuple[str, Preview]]) -> dict[str, Preview]:
 
 
 def _made(
-    settings: CalendarSettings, plan: Plan, posts: list[ScheduledPost], known: dict[str, Preview], now: datetime
+    settings: CalendarSettings,
+    plan: Plan,
+    posts: list[ScheduledPost],
+    known: dict[str, Preview],
+    now: datetime,
 ) -> Iterator[tuple[str, Preview]]:
     """Make pictures, and yield them with their versions. Posts without a try come before those that have failed."""
     until_s, left, at = time.monotonic() + TIME_LIMIT_S, MOST_AT_ONCE, int(now.timestamp())
-    missing = [post for post in posts if post.version not in known or _is_due_again(known[post.version], at)]
+    missing = [
+        post
+        for post in posts
+        if post.version not in known or _is_due_again(known[post.version], at)
+    ]
     for post in sorted(missing, key=lambda post: post.version in known):
         if left == 0 or time.monotonic() >= until_s:
             return
-        if post.id in plan.begun or (post.publish_at - settings.work_ahead).timestamp() <= at + SOON_S:
+        if (
+            post.id in plan.begun
+            or (post.publish_at - settings.work_ahead).timestamp() <= at + SOON_S
+        ):
             continue  # its preparation makes the picture, and needs the processor for it
         if has_cover(cover_name(post.version)):
             yield post.version, Preview(at=at)
         elif all(is_web(source) or storage.exists(source) for source in post.media):
             left -= 1
-            yield post.version, _preview(post, CalendarFiles(settings.calendar, plan.calendar.pin), at, until_s)
+            yield (
+                post.version,
+                _preview(post, CalendarFiles(settings.calendar, plan.calendar.pin), at, until_s),
+            )
 
 
 def _is_due_again(preview: Preview, at: int) -> bool:
@@ -119,7 +144,8 @@ def _written(post: ScheduledPost, files: CalendarFiles, until_s: float) -> Itera
     if files.moved is not None:
         raise files.moved
     profile = profile_for(
-        PostKind.CAROUSEL.value if post.carousel else post.placement, conf.get("instagram", "picture_shapes")
+        PostKind.CAROUSEL.value if post.carousel else post.placement,
+        conf.get("instagram", "picture_shapes"),
     )
     programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
     options = Options(post.fit, post.background, post.trim, **programs)
@@ -128,7 +154,10 @@ def _written(post: ScheduledPost, files: CalendarFiles, until_s: float) -> Itera
             check = FileCheck(files.access_to(source))
             check.access.check(source)
             bounds: dict[str, Any] = {"max_bytes": MOST_SOURCE_BYTES, "until_s": until_s}
-            with storage.as_local_file(source, check=check, **bounds) as local, scratch.scratch_folder() as folder:
+            with (
+                storage.as_local_file(source, check=check, **bounds) as local,
+                scratch.scratch_folder() as folder,
+            ):
                 item = read_item(local, profile, options, is_written_next=True)
                 item.write_still(still := folder / "still.jpg", post.video_cover_timestamp_ms or 0)
                 write_cover(cover_name(post.version, place), still)

@@ -18,7 +18,11 @@ from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.rows import public_name
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-from airflow_provider_instagram.calendar.tasks.alerts import notifier_failed, tell_problems, told_assets
+from airflow_provider_instagram.calendar.tasks.alerts import (
+    notifier_failed,
+    tell_problems,
+    told_assets,
+)
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
 from airflow_provider_instagram.calendar.tasks.covers import covers_folder
 from airflow_provider_instagram.calendar.tasks.previews import make_previews
@@ -52,11 +56,14 @@ CHECK_FOR_S = 60.0
 class ReportProblems(CalendarTask):
     """Report each problem of the calendar once, and make previews of its posts.
 
-    No post waits for this task, but the report of the next look does. What it does not finish is left to that one.
+    No post waits for this task, but the report of the next look does. What it does not finish is
+    left to that one.
     """
 
     def __init__(self, *, settings: CalendarSettings, retries: int = 2, **kwargs: Any) -> None:
-        super().__init__(settings=settings, retries=retries, **told_assets(settings.dag_id), **kwargs)
+        super().__init__(
+            settings=settings, retries=retries, **told_assets(settings.dag_id), **kwargs
+        )
 
     def execute(self, context: Context) -> None:
         """Report the problems of the whole calendar, and the missing files of the next day.
@@ -74,7 +81,9 @@ class ReportProblems(CalendarTask):
             *pictures_without_link(calendar, now, has_keys=True),
         )
         problems = (*plan.timely.problems, *found)
-        self.log.info("%s: %s posts, %s problems", calendar.location, len(calendar.posts), len(problems))
+        self.log.info(
+            "%s: %s posts, %s problems", calendar.location, len(calendar.posts), len(problems)
+        )
         for problem in problems:
             self.log.warning("%s", problem.text(calendar.location))
         is_told = tell_problems(context, self.settings, problems, found, is_all=plan.readable)
@@ -90,7 +99,11 @@ def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:
         try:
             limits[account] = account_limits(account) or Limits()
         except ValidationError as error:  # noqa: PERF203 -- each account is reported
-            problems.append(Problem(0, f"the limits of {account} cannot be read: {error.message}", error.hint or ""))
+            problems.append(
+                Problem(
+                    0, f"the limits of {account} cannot be read: {error.message}", error.hint or ""
+                )
+            )
     return limits, problems
 
 
@@ -111,7 +124,11 @@ def account_problems(calendar: Calendar, now: datetime) -> Iterator[Problem]:
         yield from _lacking(known, firsts)
         if known.expires is not None and known.expires - now <= EXPIRY_WARNING:
             message = f"the token of {known.conn_id} {known.end}. Posts after that fail."
-            turn_on = "Turn on the DAG refresh_instagram_tokens. " if known.login.gives_refreshable_tokens else ""
+            turn_on = (
+                "Turn on the DAG refresh_instagram_tokens. "
+                if known.login.gives_refreshable_tokens
+                else ""
+            )
             yield Problem(0, message, turn_on + reconnect_hint(known.conn_id))
 
 
@@ -130,7 +147,9 @@ def _lacking(known: AccountScopes, firsts: dict[Capability, ScheduledPost]) -> I
             yield Problem(post.line, message, lack.remedy, post.id)
 
 
-def pictures_without_link(calendar: Calendar, now: datetime, *, has_keys: bool) -> Iterator[Problem]:
+def pictures_without_link(
+    calendar: Calendar, now: datetime, *, has_keys: bool
+) -> Iterator[Problem]:
     """Yield a problem for each post to come with a local picture that Instagram cannot fetch from anywhere.
 
     :param has_keys: Whether this machine must have the keys of the storage, because it publishes.
@@ -149,7 +168,9 @@ def local_pictures(post: ScheduledPost) -> list[str]:
     return [one for one in post.media if is_local(one) and kind_by_name(one) is ItemKind.PICTURE]
 
 
-def missing_files(calendar: Calendar, now: datetime, ahead: timedelta = LOOK_AHEAD) -> list[Problem]:
+def missing_files(
+    calendar: Calendar, now: datetime, ahead: timedelta = LOOK_AHEAD
+) -> list[Problem]:
     """Return a problem for each missing video or picture of the next posts."""
     soon = (post for post in calendar.posts if now <= post.publish_at <= now + ahead)
     problems: list[Problem] = []
@@ -164,12 +185,16 @@ def missing_files(calendar: Calendar, now: datetime, ahead: timedelta = LOOK_AHE
             is_folder = not there and storage.is_folder(location)
         except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
             remedy = f"Check the path and its connection. {own_words(error)}"
-            problems.append(Problem(post.line, f"{public_name(location)} cannot be checked.", remedy, post.id))
+            problems.append(
+                Problem(post.line, f"{public_name(location)} cannot be checked.", remedy, post.id)
+            )
             continue
         if not there:
             name, remedy = public_name(location), "Put it there, or correct the name."
             message = f"{name} is a folder." if is_folder else f"there is no file {name}."
-            problems.append(Problem(post.line, message, "Name a file in it." if is_folder else remedy, post.id))
+            problems.append(
+                Problem(post.line, message, "Name a file in it." if is_folder else remedy, post.id)
+            )
     return problems
 
 
@@ -184,9 +209,10 @@ MOST_FILES: Final = 500
 def remove_old_files(settings: CalendarSettings, calendar: Calendar, now: datetime) -> None:
     """Remove what the provider wrote for posts that are long past. A failure is logged, and keeps nothing from working.
 
-    A file is written before its post, but by less than half of the time for which it is kept. Its name decides whether
-    the provider wrote it. So a calendar decides nothing about what is removed outside of its own folder.
-    If the calendar has problems, nothing is removed there either: a post that is left out may name a result.
+    A file is written before its post, but by less than half of the time for which it is kept. Its
+    name decides whether the provider wrote it. So a calendar decides nothing about what is removed
+    outside of its own folder. If the calendar has problems, nothing is removed there either: a post
+    that is left out may name a result.
     """
     try:
         kept, left = old_files.kept_for(), MOST_FILES
@@ -196,8 +222,14 @@ def remove_old_files(settings: CalendarSettings, calendar: Calendar, now: dateti
             with suppress(
                 FileNotFoundError, ValidationError
             ):  # nothing is there, or it is not the calendar's own folder
-                left -= old_files.remove_old(folder, is_ours, now - kept - CONTAINER_LIFE, left, access)
-        log.info("Removed %s files of posts that were published more than %s days ago", MOST_FILES - left, kept.days)
+                left -= old_files.remove_old(
+                    folder, is_ours, now - kept - CONTAINER_LIFE, left, access
+                )
+        log.info(
+            "Removed %s files of posts that were published more than %s days ago",
+            MOST_FILES - left,
+            kept.days,
+        )
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and another day will do
         log.warning("Old files are not removed: %s", shown(str(error)))
 
@@ -211,14 +243,21 @@ def _is_due(mark: str, now: datetime) -> bool:
     return True
 
 
-def _folders(settings: CalendarSettings, calendar: Calendar) -> Iterator[tuple[str, Callable[[str], Any], FileAccess]]:
+def _folders(
+    settings: CalendarSettings, calendar: Calendar
+) -> Iterator[tuple[str, Callable[[str], Any], FileAccess]]:
     """Return where old files may be, what tells that the provider wrote them, and where each folder must really be."""
-    for folder, name in ((covers_folder(), COVER), (conf.get("instagram", "work_prefix", fallback=""), RESULT)):
+    for folder, name in (
+        (covers_folder(), COVER),
+        (conf.get("instagram", "work_prefix", fallback=""), RESULT),
+    ):
         if folder:
             yield folder, name.fullmatch, FileAccess.of(folder)
     if not is_local(settings.calendar) or calendar.problems:
         return
-    sources = [PurePath(source) for post in calendar.posts for source in post.media if is_local(source)]
+    sources = [
+        PurePath(source) for post in calendar.posts for source in post.media if is_local(source)
+    ]
     named = {source.name for source in sources}
     own = CalendarFiles(settings.calendar, calendar.pin).own
     for folder in sorted({*map(str, own.folders), *(str(source.parent) for source in sources)}):

@@ -14,7 +14,11 @@ from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, choo
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
 from airflow_provider_instagram.calendar.tasks.base import PostTask, has_caption
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
-from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    InstagramError,
+    QuotaExhaustedError,
+    ValidationError,
+)
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import Owner, PublishedPost
@@ -55,7 +59,8 @@ class PublishPost(PostTask, PublishingTask):
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Publish the post, unless the plan no longer contains it in this version.
 
-        If an earlier try left its outcome open, the outcome is settled first, whatever the plan contains now.
+        If an earlier try left its outcome open, the outcome is settled first, whatever the plan
+        contains now.
         """
         container_id = arguments.required_text("container_id", self.container_id)
         post = self._own_post(context, container_id)
@@ -79,7 +84,8 @@ class PublishPost(PostTask, PublishingTask):
     def publication_time(self, context: Context) -> datetime:
         """Return the time of the post in the plan, or the next free time for a late post, or skip the post.
 
-        :raises ValidationError: If the container is not the one that create has made for this version of the post.
+        :raises ValidationError: If the container is not the one that create has made for this
+            version of the post.
         """
         post, now = self.wanted_post(context), self.compared_now()
         self._check_container(context, post)
@@ -103,7 +109,9 @@ class PublishPost(PostTask, PublishingTask):
         if (reason := self.published_by_another(self.post_id(context), post)) is not None:
             self.skip_post(context, *reason)
 
-    def check_quota_wait(self, context: Context, available_at: datetime, error: QuotaExhaustedError) -> None:
+    def check_quota_wait(
+        self, context: Context, available_at: datetime, error: QuotaExhaustedError
+    ) -> None:
         """Skip the post if it will be too late once the account has free quota."""
         post = self.wanted_post(context)
         if (reason := self.too_late(context, post, available_at, available_at)) is not None:
@@ -117,7 +125,8 @@ class PublishPost(PostTask, PublishingTask):
         wanted = self.wanted(context)
         if not isinstance(wanted, Skipped):
             return wanted
-        # The container names the key. Users may edit the XCom with its id, so its record must be of this run's post.
+        # The container names the key. Users may edit the XCom with its id, so its record must be of
+        # this run's post.
         for account in self.settings.accounts:
             record = Ledger.of(context, account).container(container_id)
             if record is not None and record.post_key == f"{account}/{self.post_id(context)}":
@@ -135,7 +144,11 @@ class PublishPost(PostTask, PublishingTask):
         if container_id == made:
             return
         record = Ledger.of(context, post.account).container(container_id)
-        origin = f"was created for {record.post_key}" if record is not None else "is not in the ledger of the account"
+        origin = (
+            f"was created for {record.post_key}"
+            if record is not None
+            else "is not in the ledger of the account"
+        )
         own = f"container {made} was made" if made is not None else "no container was made"
         raise ValidationError(
             f"Container {container_id} {origin}. For this version of {post.key}, {own}.",
@@ -145,23 +158,31 @@ class PublishPost(PostTask, PublishingTask):
     def _check_approval(self, context: Context, post: ScheduledPost) -> None:
         """Skip a post that is not approved, or not any more: a later question makes an answer void.
 
-        A state of the task ``approve`` that users may set proves nothing, but one that is no success forbids.
+        A state of the task ``approve`` that users may set proves nothing, but one that is no
+        success forbids.
 
-        :raises ValidationError: If the container was made for another answer, of this run or of another one.
+        :raises ValidationError: If the container was made for another answer, of this run or of
+            another one.
         """
         if not self.needs_approval(post):
             return
         approval = self.records(context, post).answer(context, post.version)
         ti = context["ti"]
-        states = ti.get_task_states(ti.dag_id, task_ids=["approve"], run_ids=[ti.run_id]).get(ti.run_id, {})
+        states = ti.get_task_states(ti.dag_id, task_ids=["approve"], run_ids=[ti.run_id]).get(
+            ti.run_id, {}
+        )
         if approval is None or approval.answer is None or states.get("approve") != "success":
             self.skip_post(context, *NOBODY)
         if approval.answer.refusal is not None:
             self.skip_post(context, *approval.answer.refusal)
         caption = approval.answer.caption if has_caption(post) else post.caption
-        record, prepared = Ledger.of(context, post.account).container(self.container_id), self.prepared(context, post)
+        record, prepared = (
+            Ledger.of(context, post.account).container(self.container_id),
+            self.prepared(context, post),
+        )
         made_of = (record and record.caption, prepared.container_caption, prepared.container_sha256)
-        if made_of != (digest(caption), approval.answer.caption, approval.sha256):  # that digest leaves out lines
+        # that digest leaves out lines
+        if made_of != (digest(caption), approval.answer.caption, approval.sha256):
             raise ValidationError(
                 f"Container {self.container_id} has another caption or other files than {post.id} was approved with.",
                 hint=CLEAR_CREATE,
@@ -203,7 +224,9 @@ class CommentPost(PostTask):
             raise AirflowSkipException(f"{post.id} has no first comment.")
         try:
             self._check_approval(context, post)
-            message = read_message(arguments.literal(post.first_comment)) if post.comment_enabled else ""
+            message = (
+                read_message(arguments.literal(post.first_comment)) if post.comment_enabled else ""
+            )
             target = {"media_id": done.media_id, "published_at": done.published_at}
             return write_comment(self, context, target, message, post.key, act)
         except InstagramError as error:
@@ -216,4 +239,6 @@ class CommentPost(PostTask):
             return
         approval = self.records(context, post).answer(context, post.version)
         if approval is None or not approval.is_yes:
-            raise ValidationError("the ledger has no approval of that in this run.", hint="Do it in the app.")
+            raise ValidationError(
+                "the ledger has no approval of that in this run.", hint="Do it in the app."
+            )

@@ -19,14 +19,16 @@ from airflow_provider_instagram.utils.urls import is_local, is_web, shown
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.sheet import SheetText
 
-#: How often a file on this machine is looked at, one in object storage, and a sheet. An edit of the first two is read
-#: within 10 s, of which the start of the planner's task takes several on a busy Airflow.
+#: How often a file on this machine is looked at, one in object storage, and a sheet. An edit of the
+#: first two is read within 10 s, of which the start of the planner's task takes several on a busy
+#: Airflow.
 LOOK_EVERY_S: Final = 2.0
 LOOK_AT_OBJECT_EVERY_S: Final = 5.0
 LOOK_AT_SHEET_EVERY_S: Final = 60.0
 #: How long the planner may take before it is woken again.
 WAKE_AGAIN_AFTER_S: Final = 60.0
-#: Reads the files. If their storage hangs, the other work of the triggerer does not wait for its threads.
+#: Reads the files. If their storage hangs, the other work of the triggerer does not wait for its
+#: threads.
 _readers: Final = ThreadPoolExecutor(4, "calendars")
 
 log = logging.getLogger(__name__)
@@ -35,10 +37,11 @@ log = logging.getLogger(__name__)
 class CalendarTrigger(BaseEventTrigger):
     """Event trigger that fires while the planner has something to do. It remembers nothing, so nothing is lost.
 
-    It compares the file with what the planner has stored: after an outage of the triggerer, the scheduler or the
-    storage, it fires at its first look.
+    It compares the file with what the planner has stored: after an outage of the triggerer, the
+    scheduler or the storage, it fires at its first look.
 
-    :param calendar: The calendar's file, or the address of a sheet without its query: Airflow stores it as it is.
+    :param calendar: The calendar's file, or the address of a sheet without its query: Airflow
+        stores it as it is.
     :param plan_file: Where the planner keeps its plan.
     :param settings: A digest of the DAG's settings.
     """
@@ -65,7 +68,9 @@ class CalendarTrigger(BaseEventTrigger):
             except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and it may answer again
                 why = ""
                 if not failed:
-                    log.warning("The calendar %s cannot be looked at: %s", self.calendar, shown(str(error)))
+                    log.warning(
+                        "The calendar %s cannot be looked at: %s", self.calendar, shown(str(error))
+                    )
                 failed = True
             is_new = why != fired_for or time.monotonic() - fired_at >= WAKE_AGAIN_AFTER_S
             if why and is_new:
@@ -102,5 +107,7 @@ class CalendarTrigger(BaseEventTrigger):
             return "settings"
         if CLOCK.now().timestamp() >= due.at:
             return f"time {due.at}"
-        changed = change_since(due, partial(self._sheet, due.calendar) if is_web(due.calendar) else None)
+        changed = change_since(
+            due, partial(self._sheet, due.calendar) if is_web(due.calendar) else None
+        )
         return f"edited {changed}" if changed else ""

@@ -1,7 +1,7 @@
 """What a user does to a post. Each act goes through Airflow's own API as this user, or through the ledger.
 
-So each act needs the right that Airflow's own page requires, is in Airflow's audit log, and cannot post twice: the same
-ledger decides whether something is published as for every other run.
+So each act needs the right that Airflow's own page requires, is in Airflow's audit log, and cannot
+post twice: the same ledger decides whether something is published as for every other run.
 """
 
 from __future__ import annotations
@@ -47,13 +47,15 @@ TIMEOUT_S: Final = 60
 LONGEST_REASON: Final = 500
 #: Headers by which Airflow knows the user.
 CREDENTIALS: Final = ("authorization", "cookie")
-#: Airflow 3.3.2 takes both of two answers that arrive at one moment, so this process sends them one after the other.
+#: Airflow 3.3.2 takes both of two answers that arrive at one moment, so this process sends them one
+#: after the other.
 ONE_ANSWER: Final = asyncio.Lock()
 ANSWERS: Final = ("approve", "reject")
 #: Acts that would be about the version before an edit that Airflow has not read yet.
 OF_THE_VERSION: Final = ("publish_now", "skip", "unskip")
 UNREAD: Final = (
-    "The calendar was edited, and Airflow has not read that yet. Nothing was changed. Try again in a few seconds."
+    "The calendar was edited, and Airflow has not read that yet. Nothing was changed."
+    " Try again in a few seconds."
 )
 #: Acts with a reason, which the history of the post shows.
 WITH_REASON: Final = ("reject", "skip")
@@ -165,7 +167,9 @@ async def _answer(act: Act) -> str:
     path = f"/dagRuns/{_quoted(run.run_id)}/taskInstances/{asks}/-1/hitlDetails"
     body = {"chosen_options": ["Approve" if is_approved else "Reject"], "params_input": given}
     async with ONE_ANSWER:
-        if not await run_in_threadpool(questions.is_asked_about, act.dag_id, act.facts.post, run.run_id, asks):
+        if not await run_in_threadpool(
+            questions.is_asked_about, act.dag_id, act.facts.post, run.run_id, asks
+        ):
             raise HTTPException(409, CHANGED)
         await _call(act, "PATCH", path, body)
     counted = None if act.facts.is_held else await run_in_threadpool(_counted, act)
@@ -179,8 +183,9 @@ async def _answer(act: Act) -> str:
 async def _retry(act: Act) -> str:
     """Clear the first task that failed and those after it.
 
-    A container that is too old is made again as well. If Instagram refused a file, this begins with its transcode,
-    because it may be another file by now. A post whose run was deleted gets another one.
+    A container that is too old is made again as well. If Instagram refused a file, this begins with
+    its transcode, because it may be another file by now. A post whose run was deleted gets another
+    one.
     """
     post = act.facts.post
     if act.facts.run is None and act.facts.has_lost_run:
@@ -190,10 +195,15 @@ async def _retry(act: Act) -> str:
     run = _run(act)
     first = await run_in_threadpool(_first_to_clear, act, run)
     if first == "prepare" and act.board.asks_about(post) and run.task("approve").state == "success":
-        # Airflow keeps the question about the file that was refused, so another run asks about the one there is now.
+        # Airflow keeps the question about the file that was refused, so another run asks about the
+        # one there is now.
         await _start_another(act)
         return "Another run tries it again, and asks for an approval of the file that is there now."
-    await _clear(act, run.run_id, {"task_ids": [first], "include_downstream": True, "prevent_running_task": True})
+    await _clear(
+        act,
+        run.run_id,
+        {"task_ids": [first], "include_downstream": True, "prevent_running_task": True},
+    )
     return f"It is tried again, from {first} on."
 
 
@@ -231,10 +241,18 @@ async def _publish_now(act: Act) -> str:
     now = utc_now()
     for run in act.board.source.runs.get(post.id, ()):
         if run.is_active and run.at_once and not run.is_dry and not run.is_dated_ahead(now):
-            raise HTTPException(409, "Another run is publishing this post already. Nothing was changed.")
+            raise HTTPException(
+                409, "Another run is publishing this post already. Nothing was changed."
+            )
     run_id = _new_run_id(f"{NOW}{post.id}__", act.board.source.run_ids)
-    await _call(act, "POST", "/dagRuns", {**_run_body(run_id), "conf": {"post": post.id, "now": True}})
-    paused = " The calendar is paused, so this waits until it is unpaused." if act.board.calendar.is_paused else ""
+    await _call(
+        act, "POST", "/dagRuns", {**_run_body(run_id), "conf": {"post": post.id, "now": True}}
+    )
+    paused = (
+        " The calendar is paused, so this waits until it is unpaused."
+        if act.board.calendar.is_paused
+        else ""
+    )
     return f"A run has been started, which publishes it as soon as it is ready.{paused}"
 
 
@@ -266,7 +284,9 @@ async def _skip(act: Act) -> str:
         await _clear(act, run.run_id, {})
     if is_skip:
         return "Skipped. No run publishes it, unless it was about to be published this minute."
-    return "Brought back. Its run publishes it, if that is still to come. Otherwise, publish it now."
+    return (
+        "Brought back. Its run publishes it, if that is still to come. Otherwise, publish it now."
+    )
 
 
 async def _settle(act: Act) -> str:
@@ -310,16 +330,22 @@ async def _call(act: Act, method: str, path: str, body: dict[str, Any], dag_id: 
 
     :param dag_id: The DAG, if that is not the calendar's.
     """
-    headers = {name: act.request.headers[name] for name in CREDENTIALS if name in act.request.headers}
+    headers = {
+        name: act.request.headers[name] for name in CREDENTIALS if name in act.request.headers
+    }
     transport = httpx.ASGITransport(app=act.request.scope["airflow_app"])
     address = f"/api/v2/dags/{_quoted(dag_id or act.dag_id)}{path}"
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=TIMEOUT_S) as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://localhost", timeout=TIMEOUT_S
+    ) as client:
         answer = await client.request(method, address, json=body, headers=headers)
     if answer.is_success:
         return
     text = _text_of(answer)
     if answer.status_code == 409 and path == "/dagRuns":
-        text = "Somebody else has just started a run with this name. Nothing was changed. Try again."
+        text = (
+            "Somebody else has just started a run with this name. Nothing was changed. Try again."
+        )
     elif answer.status_code == 409 and method == "PATCH":
         by = await run_in_threadpool(_answered_by, act)
         text = f"{by} has answered already. Nothing was changed." if by else text
@@ -352,4 +378,6 @@ def _quoted(part: str) -> str:
 def _log(act: Act) -> None:
     reason = act.text("reason", LONGEST_REASON) if act.name in WITH_REASON else None
     about = {"post": act.facts.post.id, "post_key": act.facts.post.key, "reason": reason}
-    write_act(act.user.name, act.dag_id, act.name, about, act.facts.run.run_id if act.facts.run else None)
+    write_act(
+        act.user.name, act.dag_id, act.name, about, act.facts.run.run_id if act.facts.run else None
+    )

@@ -1,7 +1,7 @@
 """All that the Posts page takes from Airflow's database, and what it writes there: its audit log.
 
-Of a calendar's runs, tasks, XComs and rows, only what changed since the last look is read, so that a calendar with
-thousands of posts can be looked at every two seconds.
+Of a calendar's runs, tasks, XComs and rows, only what changed since the last look is read, so that
+a calendar with thousands of posts can be looked at every two seconds.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, PostR
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-#: What was stored this long before the last look is read again: clocks differ, and transactions end late.
+#: What was stored this long before the last look is read again: clocks differ, and transactions end
+#: late.
 MARGIN: Final = timedelta(seconds=60)
 #: Everything is read again after this, so that nothing is missed for good.
 READ_ALL_AFTER_S: Final = 600.0
@@ -83,7 +84,8 @@ class CalendarSource:
     """What Airflow's database says about the posts of one calendar.
 
     :param runs: The runs of its DAG, by the posts that they are about.
-    :param own: The ids of the runs that its planner has begun for posts. Their parameters count for nothing.
+    :param own: The ids of the runs that its planner has begun for posts. Their parameters count for
+        nothing.
     :param rows: The rows of the ledgers, by account.
     :param problems: The problems that only a worker finds, and what keeps the planner from looking.
     :param previews: The pictures that were made before the preparation of their posts, by version.
@@ -100,7 +102,8 @@ class CalendarSource:
     _reports: dict[tuple[str, str], Any] = field(default_factory=dict)
     _made: dict[str, PostRun] = field(default_factory=dict)
     _asked: set[str] = field(default_factory=set)  # the runs of which all was read
-    _ledgers: dict[str, str] = field(default_factory=dict)  # the accounts by the URIs of their ledgers
+    # the accounts by the URIs of their ledgers
+    _ledgers: dict[str, str] = field(default_factory=dict)
     _since: datetime | None = None
     _all_read_s: float = 0.0
 
@@ -124,7 +127,11 @@ class CalendarSource:
             self._ledgers = ledgers
         with create_session(scoped=False) as session:
             self._read_runs(session)
-            of_posts = {run_id: post for run_id, row in self._runs.items() if (post := self._post_of(row)) in posts}
+            of_posts = {
+                run_id: post
+                for run_id, row in self._runs.items()
+                if (post := self._post_of(row)) in posts
+            }
             self._read_tasks(session, of_posts)
             self._read_reports(session, of_posts)
             self._read_rows(session)
@@ -146,8 +153,12 @@ class CalendarSource:
         run = DagRun
         statement = select(run.run_id, run.state, run.queued_at, run.run_after, run.conf)
         statement = statement.where(run.dag_id == self.dag_id)
-        number = session.scalar(select(func.count()).select_from(run).where(run.dag_id == self.dag_id))
-        changed = statement if self._since is None else statement.where(run.updated_at >= self._since)
+        number = session.scalar(
+            select(func.count()).select_from(run).where(run.dag_id == self.dag_id)
+        )
+        changed = (
+            statement if self._since is None else statement.where(run.updated_at >= self._since)
+        )
         self._keep_runs(session.execute(changed))
         if number != len(self._runs):  # some were deleted
             self._forget()
@@ -159,7 +170,9 @@ class CalendarSource:
                 self._runs[row.run_id] = row
                 self._made.pop(row.run_id, None)
 
-    def _of_runs(self, session: Session, statement: Any, model: Any, at: Any, runs: Collection[str]) -> Iterator[Any]:
+    def _of_runs(
+        self, session: Session, statement: Any, model: Any, at: Any, runs: Collection[str]
+    ) -> Iterator[Any]:
         """Yield the rows of runs: those that changed since the last look, and all of runs that were not read before.
 
         :param at: The column with the time of a row's last change.
@@ -167,16 +180,24 @@ class CalendarSource:
         statement = statement.where(model.dag_id == self.dag_id)
         new = sorted({*runs} - self._asked)
         if self._since is not None and self._asked:
-            yield from (row for row in session.execute(statement.where(at >= self._since)) if row.run_id in self._asked)
+            yield from (
+                row
+                for row in session.execute(statement.where(at >= self._since))
+                if row.run_id in self._asked
+            )
         for first in range(0, len(new), AT_ONCE):
-            yield from session.execute(statement.where(model.run_id.in_(new[first : first + AT_ONCE])))
+            yield from session.execute(
+                statement.where(model.run_id.in_(new[first : first + AT_ONCE]))
+            )
 
     def _read_tasks(self, session: Session, runs: Collection[str]) -> None:
         task = TaskInstance
         event = case((task.task_id == "approve", task.next_kwargs)).label("kwargs")
         times = (task.start_date, task.end_date, task.trigger_timeout)
         before = _asked_before().label("asked_before")
-        statement = select(task.run_id, task.task_id, task.state, task.try_number, *times, event, before)
+        statement = select(
+            task.run_id, task.task_id, task.state, task.try_number, *times, event, before
+        )
         statement = statement.where(task.task_id.in_((*STEPS, COMMENT)))
         for row in self._of_runs(session, statement, task, task.updated_at, runs):
             if self._tasks.get(key := (row.run_id, row.task_id)) != row:
@@ -194,7 +215,11 @@ class CalendarSource:
         if run_id in self._made:
             return self._made[run_id]
         row = self._runs[run_id]
-        tasks = {step: self._task(found) for step in (*STEPS, COMMENT) if (found := self._tasks.get((run_id, step)))}
+        tasks = {
+            step: self._task(found)
+            for step in (*STEPS, COMMENT)
+            if (found := self._tasks.get((run_id, step)))
+        }
         given = row.conf if isinstance(row.conf, dict) else {}
         by_hand = self._is_by_hand(row)
         self._made[run_id] = run = PostRun(
@@ -203,7 +228,9 @@ class CalendarSource:
             tasks,
             row.queued_at or row.run_after,
             by_hand=by_hand,
-            at_once=by_hand and bool(given.get("now")) and row.run_after > utc_now() - REQUEST_COUNTS_FOR,
+            at_once=by_hand
+            and bool(given.get("now"))
+            and row.run_after > utc_now() - REQUEST_COUNTS_FOR,
             is_dry=by_hand and bool(given.get("dry_run")),
             event=_event(self._tasks.get((run_id, "approve"))),
             run_after=row.run_after,
@@ -213,7 +240,11 @@ class CalendarSource:
     def _is_by_hand(self, row: Any) -> bool:
         """Return whether a user started a run for a post, by the row of the run."""
         is_own = row.run_id in self.own
-        return not is_own and isinstance(row.conf, dict) and bool(str(row.conf.get("post") or "").strip())
+        return (
+            not is_own
+            and isinstance(row.conf, dict)
+            and bool(str(row.conf.get("post") or "").strip())
+        )
 
     def _post_of(self, row: Any) -> str:
         """Return the id of the post that a run is about, as its tasks read it."""
@@ -227,7 +258,8 @@ class CalendarSource:
     def _of_this_try(self, row: Any) -> dict[str, Any]:
         """Return what a task reported in its latest try: texts, and numbers. Users may edit the XCom.
 
-        The times of the try and of the report do not tell: they are of a worker's clock, and of the API server's.
+        The times of the try and of the report do not tell: they are of a worker's clock, and of the
+        API server's.
         """
         value = self._reports.get((row.run_id, row.task_id))
         if not isinstance(value, dict) or value.get("try") != row.try_number:
@@ -247,10 +279,14 @@ class CalendarSource:
         self.previews = told.PreviewRecord.of(rows.get(told.PREVIEWS)).previews
 
     def _read_rows(self, session: Session) -> None:
-        found = session.execute(select(AssetModel.id, AssetModel.uri).where(AssetModel.uri.in_(self._ledgers)))
+        found = session.execute(
+            select(AssetModel.id, AssetModel.uri).where(AssetModel.uri.in_(self._ledgers))
+        )
         uris = {asset_id: uri for asset_id, uri in found}  # noqa: C416 -- rows are no pairs for mypy
         store = AssetStateStoreModel
-        ours = store.asset_id.in_(uris) & or_(*(store.key.startswith(kind, autoescape=True) for kind in KINDS))
+        ours = store.asset_id.in_(uris) & or_(
+            *(store.key.startswith(kind, autoescape=True) for kind in KINDS)
+        )
         number = session.scalar(select(func.count()).select_from(store).where(ours))
         statement = select(store.asset_id, store.key, store.value).where(ours)
         if self._since is not None and number == sum(map(len, self.rows.values())):
@@ -269,14 +305,18 @@ def _problems_of_planner(session: Session, dag_id: str) -> Iterator[Problem]:
     dag, run, so = DagModel, DagRun, "so no run of a post begins, and no edit counts."
     ahead = (run.dag_id == dag_id, run.state == "queued", run.run_after > utc_now())
     number = session.scalar(select(func.count()).select_from(run).where(*ahead)) or 0
-    for is_paused, most in session.execute(select(dag.is_paused, dag.max_active_runs).where(dag.dag_id == dag_id)):
+    for is_paused, most in session.execute(
+        select(dag.is_paused, dag.max_active_runs).where(dag.dag_id == dag_id)
+    ):
         if is_paused:
             yield Problem(0, f"the DAG {dag_id} is paused, {so}", "Unpause it.")
         if most and number >= most:
             message = f"{number} runs of {dag_id} are dated ahead, and Airflow makes no other beside them, {so}"
             yield Problem(0, message, "Delete these runs.")
     ended = (run.dag_id == dag_id, run.state.in_(("success", "failed")))
-    last = session.scalars(select(run.state).where(*ended).order_by(run.end_date.desc()).limit(MOST_FAILED)).all()
+    last = session.scalars(
+        select(run.state).where(*ended).order_by(run.end_date.desc()).limit(MOST_FAILED)
+    ).all()
     if [str(state) for state in last] == ["failed"] * MOST_FAILED:
         message = f"the last {MOST_FAILED} runs of {dag_id} have failed, or were marked so, {so}"
         yield Problem(0, message, "Its log says why. Its audit log says who has marked them.")
@@ -288,14 +328,22 @@ def _asked_before() -> Any:
     return (
         select(asked.ti_history_id)
         .join(earlier, earlier.task_instance_id == asked.ti_history_id)
-        .where(earlier.dag_id == task.dag_id, earlier.run_id == task.run_id, earlier.task_id == task.task_id)
+        .where(
+            earlier.dag_id == task.dag_id,
+            earlier.run_id == task.run_id,
+            earlier.task_id == task.task_id,
+        )
         .exists()
     )
 
 
 def stands_still() -> bool:
     """Return whether a part of Airflow stands still without which no post goes on."""
-    latest = select(Job.job_type, func.max(Job.latest_heartbeat)).where(Job.job_type.in_(NEEDED)).group_by(Job.job_type)
+    latest = (
+        select(Job.job_type, func.max(Job.latest_heartbeat))
+        .where(Job.job_type.in_(NEEDED))
+        .group_by(Job.job_type)
+    )
     with create_session(scoped=False) as session:
         heard = {kind: at for kind, at in session.execute(latest)}  # noqa: C416 -- rows are no pairs for mypy
     for kind, section in NEEDED.items():
@@ -308,7 +356,11 @@ def stands_still() -> bool:
 
 def _event(approve: Any) -> dict[str, Any] | None:
     """Return the answer with which the task of an approval continues, or None if it has none or has ended."""
-    kwargs = None if approve is None or approve.state not in ("scheduled", "queued", "running") else approve.kwargs
+    kwargs = (
+        None
+        if approve is None or approve.state not in ("scheduled", "queued", "running")
+        else approve.kwargs
+    )
     event = kwargs.get("event") if isinstance(kwargs, dict) else None
     return event if isinstance(event, dict) and "chosen_options" in event else None
 
@@ -324,7 +376,8 @@ def _row(value: Any, key: str, uri: str) -> Any:
 def decoded(value: Any) -> Any:
     """Return the value of an XCom, which may be stored as JSON or as text that contains JSON.
 
-    Users may write it. What an answer of the page cannot contain, such as half of a surrogate pair, stays a text.
+    Users may write it. What an answer of the page cannot contain, such as half of a surrogate pair,
+    stays a text.
     """
     if isinstance(value, str):
         with suppress(ValueError, RecursionError):
@@ -351,15 +404,24 @@ def acts_of_users(dag_id: str, most: int) -> list[tuple[datetime, str, str, dict
     wanted = (Log.dag_id == dag_id, Log.event.startswith(EVENT, autoescape=True))
     about = (Log.dttm, Log.event, Log.owner_display_name, Log.extra)
     with create_session(scoped=False) as session:
-        rows = session.execute(select(*about).where(*wanted).order_by(Log.dttm.desc()).limit(most)).all()
+        rows = session.execute(
+            select(*about).where(*wanted).order_by(Log.dttm.desc()).limit(most)
+        ).all()
     return [
-        (at, event.removeprefix(EVENT), str(owner), details if isinstance(details := decoded(extra), dict) else {})
+        (
+            at,
+            event.removeprefix(EVENT),
+            str(owner),
+            details if isinstance(details := decoded(extra), dict) else {},
+        )
         for at, event, owner, extra in rows
         if at is not None
     ]
 
 
-def write_act(user: str, dag_id: str, name: str, about: dict[str, str | None], run_id: str | None = None) -> None:
+def write_act(
+    user: str, dag_id: str, name: str, about: dict[str, str | None], run_id: str | None = None
+) -> None:
     """Write to Airflow's audit log what was done to which post. Airflow's own entry, if any, names only a task."""
     extra = json.dumps({name: value for name, value in about.items() if value})
     of = {"owner": user, "owner_display_name": user, "dag_id": dag_id, "run_id": run_id}

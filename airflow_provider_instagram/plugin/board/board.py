@@ -11,7 +11,12 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file.model import Calendar, Draft, InvalidPost, ScheduledPost
+from airflow_provider_instagram.calendar.file.model import (
+    Calendar,
+    Draft,
+    InvalidPost,
+    ScheduledPost,
+)
 from airflow_provider_instagram.calendar.file.parser import Rules
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.reader import is_table
@@ -25,7 +30,14 @@ from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
 from airflow_provider_instagram.plugin.board.questions import is_of_run
-from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of, without_folders
+from airflow_provider_instagram.plugin.board.states import (
+    Facts,
+    PostRun,
+    State,
+    Status,
+    status_of,
+    without_folders,
+)
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.urls import is_web, shown
 
@@ -33,16 +45,20 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
 
 log = logging.getLogger(__name__)
-#: The state of a post of which Airflow has an XCom in a form that no task of this version has written.
+#: The state of a post of which Airflow has an XCom in a form that no task of this version has
+#: written.
 DAMAGED: Final = Status(
-    State.UNKNOWN, "An XCom of this post in Airflow is malformed.", "The log of the API server says more."
+    State.UNKNOWN,
+    "An XCom of this post in Airflow is malformed.",
+    "The log of the API server says more.",
 )
 #: What a run without a time comes before.
 LONG_AGO: Final = datetime.min.replace(tzinfo=timezone.utc)
 #: The most problems of a calendar that are sent.
 MOST_PROBLEMS: Final = 200
 LONGEST_LINE: Final = 120
-#: Beyond this, the planner does not begin a run late, but not at all. All slots may be busy for a while.
+#: Beyond this, the planner does not begin a run late, but not at all. All slots may be busy for a
+#: while.
 OVERDUE_AFTER: Final = timedelta(minutes=15)
 
 
@@ -102,7 +118,9 @@ class PostCard:
             "problems": [problem_as_data(problem) for problem in self.problems],
         }
         if not isinstance(post, InvalidPost):
-            title = first_line(post.caption) or (first_line(post.note) if isinstance(post, Draft) else "")
+            title = first_line(post.caption) or (
+                first_line(post.note) if isinstance(post, Draft) else ""
+            )
             content |= {"title": title, "caption": post.caption if post.caption != title else ""}
             content |= {"tags": list(post.tags), "note": post.note}
         if isinstance(post, ScheduledPost):
@@ -110,7 +128,12 @@ class PostCard:
         at, local = 0, ""  # of a draft without a time
         if post.publish_at is not None:
             at, local = int(post.publish_at.timestamp()), post.publish_at.strftime("%Y-%m-%dT%H:%M")
-        return {"id": post.id, "at": at, "local": local, **{name: value for name, value in content.items() if value}}
+        return {
+            "id": post.id,
+            "at": at,
+            "local": local,
+            **{name: value for name, value in content.items() if value},
+        }
 
 
 def invalid_card(
@@ -126,7 +149,11 @@ def invalid_card(
 
 def draft_card(dag_id: str, draft: Draft) -> PostCard:
     """Return the card of a draft."""
-    return PostCard(dag_id, draft, Status(State.DRAFT, draft.lacks, "It is published once it has a time and a file."))
+    return PostCard(
+        dag_id,
+        draft,
+        Status(State.DRAFT, draft.lacks, "It is published once it has a time and a file."),
+    )
 
 
 def first_line(caption: str) -> str:
@@ -148,7 +175,12 @@ def problem_status(problem: Problem) -> Status:
 def problem_as_data(problem: Problem) -> dict[str, Any]:
     """Return a problem as JSON."""
     message = without_folders(problem.message)
-    return {"line": problem.line, "message": message, "remedy": problem.remedy, "post": problem.post_id}
+    return {
+        "line": problem.line,
+        "message": message,
+        "remedy": problem.remedy,
+        "post": problem.post_id,
+    }
 
 
 @dataclass(frozen=True)
@@ -179,7 +211,10 @@ class Board:
 
     def asks_about(self, post: ScheduledPost) -> bool:
         """Return whether a person has to approve a post."""
-        return "required" in (post.approval, self.stored.about.approval if self.stored is not None else None)
+        return "required" in (
+            post.approval,
+            self.stored.about.approval if self.stored is not None else None,
+        )
 
     def own_run(self, post_id: str) -> PostRun | None:
         """Return the run that the planner has started for the present version of a post, if it has."""
@@ -199,7 +234,9 @@ class Board:
         if self.stored is None:
             return Rules()
         about = self.stored.about
-        return Rules(min_spacing=about.min_spacing, accounts=about.accounts, approval=about.approval)
+        return Rules(
+            min_spacing=about.min_spacing, accounts=about.accounts, approval=about.approval
+        )
 
     @property
     def is_sheet(self) -> bool:
@@ -231,9 +268,17 @@ class Board:
         calendar = self.calendar
         if not calendar.is_lost:
             return None
-        at = {"since": calendar.lost_at, "plan": self.stored.at if self.stored is not None else None}
+        at = {
+            "since": calendar.lost_at,
+            "plan": self.stored.at if self.stored is not None else None,
+        }
         moments = {name: moment and int(moment.timestamp()) for name, moment in at.items()}
-        return {"file": calendar.dag_file, "error": calendar.has_error, "slow": calendar.is_slow, **moments}
+        return {
+            "file": calendar.dag_file,
+            "error": calendar.has_error,
+            "slow": calendar.is_slow,
+            **moments,
+        }
 
 
 class BoardReader:
@@ -257,11 +302,22 @@ class BoardReader:
             content = stored.plan.timely
             own = {begun.run for begun in stored.plan.begun.values()}
             self._source.read(content.accounts, {post.id for post in content.posts}, own)
-            problems = (*content.problems, *self._source.problems, *_overdue(calendar, stored, utc_now()))
-            cards, facts = _Look(calendar, self._source, stored, content, utc_now(), is_still).cards_and_facts()
+            problems = (
+                *content.problems,
+                *self._source.problems,
+                *_overdue(calendar, stored, utc_now()),
+            )
+            cards, facts = _Look(
+                calendar, self._source, stored, content, utc_now(), is_still
+            ).cards_and_facts()
         # A card that has not changed stays the same object, which is written as JSON once.
-        self._cards = {card.key: before if (before := self._cards.get(card.key)) == card else card for card in cards}
-        return Board(calendar, self._source, stored, self._cards, facts, problems, utc_now().timestamp())
+        self._cards = {
+            card.key: before if (before := self._cards.get(card.key)) == card else card
+            for card in cards
+        }
+        return Board(
+            calendar, self._source, stored, self._cards, facts, problems, utc_now().timestamp()
+        )
 
 
 def _overdue(calendar: CalendarDag, stored: StoredPlan, now: datetime) -> Iterator[Problem]:
@@ -289,10 +345,14 @@ class _Look:
         for post in self.content.posts:
             try:
                 facts = self._facts(post)
-                card = self._card(post, facts, status_of(facts, self.now, self.stored.about, self._obstacle))
+                card = self._card(
+                    post, facts, status_of(facts, self.now, self.stored.about, self._obstacle)
+                )
             except Exception:  # a user has edited an XCom
                 log.exception("The records of %s cannot be understood", post.key)
-                card = PostCard(self.calendar.dag_id, post, DAMAGED, is_dry=self.stored.about.is_dry)
+                card = PostCard(
+                    self.calendar.dag_id, post, DAMAGED, is_dry=self.stored.about.is_dry
+                )
             else:
                 all_facts[post.id] = facts
             cards.append(card)
@@ -328,7 +388,9 @@ class _Look:
         ]
         times = Counter(post.id for post in invalid)
         return [
-            invalid_card(self.calendar.dag_id, post, tuple(by_post[post.id]), is_duplicate=times[post.id] > 1)
+            invalid_card(
+                self.calendar.dag_id, post, tuple(by_post[post.id]), is_duplicate=times[post.id] > 1
+            )
             for post in invalid
         ]
 
@@ -353,21 +415,33 @@ class _Look:
             approval = PostRecords(rows, post.key).approval()
         except LedgerRowError as error:
             return Facts(post, bad_row=error, run=self._run(post))
-        run = self._run(post, {done.run_id} if done is not None else {one.claim.owner.run_id for one in intents})
+        run = self._run(
+            post, {done.run_id} if done is not None else {one.claim.owner.run_id for one in intents}
+        )
         is_to_come = done is None and not intents
         is_undone = is_to_come and (run is None or not run.is_active)
         has_lost_run = is_undone and self._has_lost_run(post)
-        is_approved = approval is not None and approval.is_yes and run is not None and is_of_run(approval, post, run)
+        is_approved = (
+            approval is not None
+            and approval.is_yes
+            and run is not None
+            and is_of_run(approval, post, run)
+        )
         is_asked = "required" in (post.approval, self.stored.about.approval)
         has_gone_on = run is not None and not run.is_dry and run.task("approve").state == "success"
-        other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
+        other = (
+            None
+            if done is None
+            else done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
+        )
         return Facts(
             post=post,
             done=None if other else done,
             published_by=other,
             is_open=done is None and bool(intents),
             skipped_by=skipped_by,
-            run=None if has_lost_run else run,  # what a user has started, and has ended, tells nothing of that
+            # what a user has started, and has ended, tells nothing of that
+            run=None if has_lost_run else run,
             has_lost_run=has_lost_run,
             has_passed=post.id in self.stored.plan.passed,
             late=late if late is not None and late.version == post.version else None,
@@ -378,7 +452,8 @@ class _Look:
     def _run(self, post: ScheduledPost, senders: Collection[str | None] = ()) -> PostRun | None:
         """Return the run whose tasks tell the state of a post.
 
-        That is the one that has published it or sent the request, or else one that has not ended, or the last one.
+        That is the one that has published it or sent the request, or else one that has not ended,
+        or the last one.
 
         :param senders: The ids of the former, by the ledger.
         """
@@ -388,7 +463,11 @@ class _Look:
             return run.run_id in senders, run.is_active, run.queued_at or LONG_AGO
 
         runs = self.source.runs.get(post.id, ())
-        counting = [run for run in runs if run.run_id in senders or self._counts(post, run, may_be_dry=may_be_dry)]
+        counting = [
+            run
+            for run in runs
+            if run.run_id in senders or self._counts(post, run, may_be_dry=may_be_dry)
+        ]
         run = max(counting, key=order, default=None)
         return run if run is None or run.is_dry or not may_be_dry else replace(run, is_dry=True)
 

@@ -1,8 +1,8 @@
 """All boards of this process, and the part of them that a user may see.
 
-Users share a look at the database for two seconds. An API server process does not answer a page with what is older than
-what that page shows, although another process has answered before: each answer says when the look ended that it is
-from, and the page sends that with its next request.
+Users share a look at the database for two seconds. An API server process does not answer a page
+with what is older than what that page shows, although another process has answered before: each
+answer says when the look ended that it is from, and the page sends that with its next request.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ T = TypeVar("T")
 LIFE_S: Final = 2.0
 #: What a page has seen that shows nothing yet.
 NOTHING: Final = 0.0
-#: When the look of an answer ended, and what the answer contains. Proxies add to an ETag, so it is searched for.
+#: When the look of an answer ended, and what the answer contains. Proxies add to an ETag, so it is
+#: searched for.
 ETAG: Final = re.compile(r"([0-9]{1,11}\.[0-9]{3})-([0-9a-f]*)")
 #: Posts in these states are shown whatever the days: a person has to decide about them.
 DECIDED_BY_SOMEBODY: Final = (State.WAITING, State.UNKNOWN, State.FAILED)
@@ -95,7 +96,11 @@ class SharedLook(Generic[T]):
     def get(self, look: Callable[[], T], seen_s: float, of: object = None) -> T:
         """Return the result of the last look, or look again if it is too old or of something else."""
         with self._lock:
-            is_current = time.monotonic() - self._ended_s < LIFE_S and self._began_s >= seen_s and of == self._of
+            is_current = (
+                time.monotonic() - self._ended_s < LIFE_S
+                and self._began_s >= seen_s
+                and of == self._of
+            )
             if self._result is None or not is_current:
                 began_s = now_s()
                 self._result, self._of, self._began_s = look(), of, began_s
@@ -130,7 +135,10 @@ class Boards:
             seen_s = now_s()
         calendar = next((one for one in self.calendars(seen_s) if one.dag_id == dag_id), None)
         if calendar is None:
-            raise HTTPException(404, f"The DAG {dag_id!r} is not a content calendar, or Airflow has not read it yet.")
+            raise HTTPException(
+                404,
+                f"The DAG {dag_id!r} is not a content calendar, or Airflow has not read it yet.",
+            )
         is_still = self._still.get(stands_still, NOTHING)
         reader, shared = self._boards.setdefault(dag_id, (BoardReader(dag_id), SharedLook()))
         return shared.get(partial(reader.look, calendar, is_still), seen_s, (calendar, is_still))
@@ -147,29 +155,42 @@ class Boards:
         return boards
 
     def answer(
-        self, user: PageUser, dag_id: str | None, window: tuple[int, int], shown: str, search: str = ""
+        self,
+        user: PageUser,
+        dag_id: str | None,
+        window: tuple[int, int],
+        shown: str,
+        search: str = "",
     ) -> tuple[str, bytes | None]:
         """Return the posts in a span of time, and those that need attention, as JSON, and their ETag.
 
         The JSON is None if the page shows it already.
 
-        :param dag_id: The calendar, which the user may read, or None for all that the user may read.
+        :param dag_id: The calendar, which the user may read, or None for all that the user may
+            read.
         :param window: The first and the last time, in seconds since the epoch.
-        :param search: A text. Posts that contain it are sent whatever their time: those near to the window first.
+        :param search: A text. Posts that contain it are sent whatever their time: those near to the
+            window first.
         """
         seen_s, shown_digest = read_etag(shown)
         boards = self.readable(user, seen_s) if dag_id is None else [self.board(dag_id, seen_s)]
         listed = [card for board in boards for card in board.cards.values()]
         chosen = [card for card in listed if needs_somebody(card) or not _distance(card, window)]
         if wanted := search.strip().lower():
-            found = sorted((card for card in listed if wanted in card.texts), key=partial(_distance, window=window))
+            found = sorted(
+                (card for card in listed if wanted in card.texts),
+                key=partial(_distance, window=window),
+            )
             chosen = [*{card.key: card for card in (*chosen, *found[:MOST_FOUND])}.values()]
         cards = ",".join(card.as_json for card in chosen)
         heads: list[dict[str, Any]] = [
-            {**board.head, "edit": not board.is_sheet and may_edit(user, board.calendar.dag_id)} for board in boards
+            {**board.head, "edit": not board.is_sheet and may_edit(user, board.calendar.dag_id)}
+            for board in boards
         ]
         is_still = json.dumps(self._still.get(stands_still, NOTHING))
-        content = f'{{"calendars":{json.dumps(heads)},"still":{is_still},"cards":[{cards}]}}'.encode()
+        content = (
+            f'{{"calendars":{json.dumps(heads)},"still":{is_still},"cards":[{cards}]}}'.encode()
+        )
         digest = hashlib.sha256(content).hexdigest()[:16]
         tag = etag(max((board.seen_s for board in boards), default=NOTHING), digest)
         return tag, None if digest == shown_digest else content

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 
 MOST_EVENTS: Final = 500
 #: The errors of a preparation that another file mends.
-OF_FILES: Final = tuple(one.__name__ for one in (MediaRejectedError, TranscodeError, ValidationError))
+OF_FILES: Final = tuple(
+    one.__name__ for one in (MediaRejectedError, TranscodeError, ValidationError)
+)
 TASK_NAMES: Final = {
     "prepare": "Files ready",
     "approve": "Approved",
@@ -49,7 +51,8 @@ TASK_NAMES: Final = {
     "comment": "First comment written",
 }
 
-#: What the history says of a task that has not succeeded, by its state: what it does, and how that stands.
+#: What the history says of a task that has not succeeded, by its state: what it does, and how that
+#: stands.
 STEP_NAMES: Final = {
     "prepare": "Preparation of its files",
     "approve": "Approval",
@@ -111,11 +114,13 @@ def acts_in(status: Status, facts: Facts) -> list[str]:
         acts = []
     if facts.bad_row is not None and run is None:
         acts.remove("retry")  # both others delete the row
-    is_undone = facts.is_rejected and facts.post.publish_at > utc_now()  # later, nobody would be asked any more
+    # later, nobody would be asked any more
+    is_undone = facts.is_rejected and facts.post.publish_at > utc_now()
     if state is State.SKIPPED and (is_undone or facts.skipped_by is not None):
         acts.insert(0, "unskip")
     if run is not None and run.by_hand and run.is_active:
-        acts = [act for act in acts if act != "skip"]  # who started it wants the post, whatever the calendar says
+        # who started it wants the post, whatever the calendar says
+        acts = [act for act in acts if act != "skip"]
     if status.is_late and run is not None and run.has_begun and run.is_active:
         acts.remove("publish_now")  # its own run is about to
     if state is State.PUBLISHED and run is not None and run.has_failed(COMMENT):
@@ -128,7 +133,9 @@ def acts_in(status: Status, facts: Facts) -> list[str]:
 def cannot(board: Board, post_id: str, acts: Sequence[str]) -> dict[str, str]:
     """Return why the account cannot do some of these acts. Nothing is said of an account of another team."""
     facts = board.facts.get(post_id)
-    if facts is None or facts.post.account not in own_accounts(board.calendar.dag_id, board.accounts):
+    if facts is None or facts.post.account not in own_accounts(
+        board.calendar.dag_id, board.accounts
+    ):
         return {}
     offered = [act for act in acts if act in PUBLISHING_ACTS]
     why = kept_from(facts.post.account, facts.post.parameters()) if offered else ""
@@ -148,10 +155,15 @@ def deletion_of(board: Board, post_id: str, user: PageUser) -> dict[str, str] | 
 def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     """Return what the side panel shows of a post, as JSON."""
     key = f"{board.calendar.dag_id}/{post_id}"
-    if key not in board.cards:  # the file has the id twice, and the page was opened by a link from before
+    # the file has the id twice, and the page was opened by a link from before
+    if key not in board.cards:
         key = next((one for one, card in board.cards.items() if card.post.id == post_id), key)
     card = board.cards[key]
-    content: dict[str, Any] = {"card": card.as_data(), "hint": card.status.hint, "why": card.status.text}
+    content: dict[str, Any] = {
+        "card": card.as_data(),
+        "hint": card.status.hint,
+        "why": card.status.text,
+    }
     facts = board.facts.get(post_id)
     if facts is None:
         return {**content, "acts": [], **_of_invalid(board, post_id)}
@@ -180,7 +192,11 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "sha256": list(prepared.digests),
         "kind": kind_of(post),
         "zone": post.publish_at.tzname(),
-        "options": {name: value for name, value in post.without_signatures().options.items() if name != "caption"},
+        "options": {
+            name: value
+            for name, value in post.without_signatures().options.items()
+            if name != "caption"
+        },
         "media": _media(post, card.version, prepared),
         "comment": post.first_comment,
         "line": post.line,
@@ -203,12 +219,16 @@ def _needs_file(facts: Facts) -> bool:
     failed = None if run is None else next(filter(run.has_failed, STEPS), None)
     if run is None or failed is None or facts.done is not None:
         return False
-    return run.task(failed).said("mark") in (OF_FILES if failed == "prepare" else (MediaRejectedError.__name__,))
+    return run.task(failed).said("mark") in (
+        OF_FILES if failed == "prepare" else (MediaRejectedError.__name__,)
+    )
 
 
 def _link(done: PublishedPost | None) -> str | None:
     """Return the link to a post; None if it is not known, or leads nowhere because the post was deleted."""
-    return safe_link(done.permalink) if done and done.permalink and done.deleted_at is None else None
+    return (
+        safe_link(done.permalink) if done and done.permalink and done.deleted_at is None else None
+    )
 
 
 def _media(post: ScheduledPost, version: str, prepared: PreparedPost) -> list[dict[str, Any]]:
@@ -222,7 +242,14 @@ def _media(post: ScheduledPost, version: str, prepared: PreparedPost) -> list[di
         name = cover_name(version, place, sha256) if version else ""
         is_video = kind_by_name(made or "") is ItemKind.VIDEO
         alt = post.carousel[place - 1].alt_text if post.carousel else post.alt_text
-        items.append({"file": location.rpartition("/")[2], "cover": name, "video": is_video, "alt": alt or ""})
+        items.append(
+            {
+                "file": location.rpartition("/")[2],
+                "cover": name,
+                "video": is_video,
+                "alt": alt or "",
+            }
+        )
     return items
 
 
@@ -237,7 +264,9 @@ def dag_address(dag_id: str) -> str:
     return f"{base}/dags/{quote(dag_id, safe='')}"
 
 
-def _history(board: Board, facts: Facts, answer: Answer | None, answered_at: str) -> list[dict[str, Any]]:
+def _history(
+    board: Board, facts: Facts, answer: Answer | None, answered_at: str
+) -> list[dict[str, Any]]:
     events = []
     is_asked = facts.post.approval == "required"
     for step, task in facts.run.tasks.items() if facts.run is not None else ():
@@ -250,12 +279,25 @@ def _history(board: Board, facts: Facts, answer: Answer | None, answered_at: str
             what = f"{'Approved' if answer.approved else 'Rejected'} by {answer.person}"
             events.append(_event(answered_at or begun, what, answer.reason or "", log))
         elif task.state == "success":
-            events.append(_event(begun, NO_ANSWER if step == "approve" and is_asked else TASK_NAMES[step], "", log))
+            events.append(
+                _event(
+                    begun,
+                    NO_ANSWER if step == "approve" and is_asked else TASK_NAMES[step],
+                    "",
+                    log,
+                )
+            )
         elif step != COMMENT or task.state != "skipped":
-            events.append(_event(begun, f"{STEP_NAMES[step]}: {STATE_WORDS.get(task.state, task.state)}", "", log))
+            events.append(
+                _event(
+                    begun, f"{STEP_NAMES[step]}: {STATE_WORDS.get(task.state, task.state)}", "", log
+                )
+            )
     if facts.done is not None:
         link = _link(facts.done) or ""
-        events.append(_event(facts.done.published_at, "Live on Instagram", facts.done.media_id or "", link))
+        events.append(
+            _event(facts.done.published_at, "Live on Instagram", facts.done.media_id or "", link)
+        )
         if facts.done.deleted_at is not None:
             by = f", by {facts.done.deleted_by}" if facts.done.deleted_by else ""
             events.append(_event(facts.done.deleted_at, f"Deleted from Instagram{by}", "", ""))
@@ -276,7 +318,10 @@ def _of_ledger(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any] | Non
     events = [_event(one.created_at, "Handed to Instagram", one.container_id, "") for one in made]
     if numbers is None:
         return events, None
-    values = [*numbers.values.items(), *((name, "refused by Instagram") for name in numbers.refused)]
+    values = [
+        *numbers.values.items(),
+        *((name, "refused by Instagram") for name in numbers.refused),
+    ]
     about = {"values": values, "responses": list(numbers.responses.items())}
     return events, {"age": numbers.age, "at": numbers.read_at, **about}
 
@@ -288,7 +333,10 @@ def _event(at: str, what: str, detail: str, link: str) -> dict[str, Any]:
 def _acts_of_users(dag_id: str, post_id: str) -> list[dict[str, Any]]:
     return [
         _event(
-            at.isoformat(), f"{ACT_NAMES.get(what, what.replace('_', ' ').capitalize())} by {owner}", _about(about), ""
+            at.isoformat(),
+            f"{ACT_NAMES.get(what, what.replace('_', ' ').capitalize())} by {owner}",
+            _about(about),
+            "",
         )
         for at, what, owner, about in acts_of_users(dag_id, MOST_EVENTS)
         if about.get("post") == post_id and what != "approve"
@@ -302,7 +350,9 @@ def _about(details: dict[str, Any]) -> str:
 def _of_invalid(board: Board, post_id: str) -> dict[str, Any]:
     """Return the lines of a post that has a problem. Its line follows its id if the calendar has the id twice."""
     content = board.stored.plan.calendar if board.stored else None
-    all_posts: list[AnyPost] = [*content.posts, *content.invalid, *content.drafts] if content else []
+    all_posts: list[AnyPost] = (
+        [*content.posts, *content.invalid, *content.drafts] if content else []
+    )
     post_id, _, line = post_id.partition(":")
     found = [one for one in all_posts if one.id == post_id and line in ("", str(one.line))]
     return {"line": found[0].line, "lines": _lines(board, found[0])} if found else {"lines": ""}
@@ -312,5 +362,7 @@ def _lines(board: Board, post: AnyPost) -> str:
     if board.stored is None:
         return ""
     content = board.stored.plan.calendar
-    others = [one.line for posts in (content.posts, content.invalid, content.drafts) for one in posts]
+    others = [
+        one.line for posts in (content.posts, content.invalid, content.drafts) for one in posts
+    ]
     return lines_of(post, board.stored.text, board.location, others)

@@ -1,7 +1,7 @@
 """Edits of posts on the Posts page, which are written into the calendar's file.
 
-An edit says what its author saw of the post. Of two people, the second is told what the post says by now. Where the
-other one changed another post, the edit is made in the new file.
+An edit says what its author saw of the post. Of two people, the second is told what the post says
+by now. Where the other one changed another post, the edit is made in the new file.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ DONE: Final = {
     "import": "Imported into {file}.",
 }
 LATER: Final = " The page shows it once Airflow has read the file."
-ASKED_AGAIN: Final = "This post is approved already. With this edit, its approval is asked for again."
+ASKED_AGAIN: Final = (
+    "This post is approved already. With this edit, its approval is asked for again."
+)
 
 
 class EditRequest(BaseModel):
@@ -138,7 +140,8 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     written = await run_in_threadpool(_write, board, [edited])
     if written.refused:
         return _as_patch(written)
-    if given.do == "remove" or given.fields.get("publish_at") == "":  # it is taken out of the plan on purpose
+    # it is taken out of the plan on purpose
+    if given.do == "remove" or given.fields.get("publish_at") == "":
         await run_in_threadpool(record_removal, board.calendar.plan_file, given.post_id, utc_now())
     changed = ", ".join(edited.fields).replace("_", " ") if given.do == "change" else None
     key = facts.post.key if facts else None
@@ -160,8 +163,16 @@ def proposed(board: Board) -> dict[str, Any]:
     with errors_as_answers():
         text = writer.text()
         found = proposal_for(text, board.location, writer.files, now, board.rules)
-        diff = writer.in_text(text, found.fill, now, board.rules).diff if found.fill is not None else ()
-    seal = sealed("fill", {"dag_id": board.calendar.dag_id, **asdict(found.fill)}) if found.fill is not None else ""
+        diff = (
+            writer.in_text(text, found.fill, now, board.rules).diff
+            if found.fill is not None
+            else ()
+        )
+    seal = (
+        sealed("fill", {"dag_id": board.calendar.dag_id, **asdict(found.fill)})
+        if found.fill is not None
+        else ""
+    )
     return {"lines": found.lines, "diff": "\n".join(diff), "proposal": seal}
 
 
@@ -172,12 +183,16 @@ def fill(board: Board, user: PageUser, given: FillRequest) -> dict[str, Any]:
     """
     content = opened("fill", given.proposal)
     if content is None or content.pop("dag_id") != given.dag_id:
-        raise HTTPException(422, "This proposal is too old. Nothing was changed. Ask for a new one.")
+        raise HTTPException(
+            422, "This proposal is too old. Nothing was changed. Ask for a new one."
+        )
     agreed = edits.Fill(**content)
     return write_agreed(board, user, "fill", agreed, len(agreed.times))
 
 
-def write_agreed(board: Board, user: PageUser, do: str, agreed: edits.Fill, posts: int) -> dict[str, Any]:
+def write_agreed(
+    board: Board, user: PageUser, do: str, agreed: edits.Fill, posts: int
+) -> dict[str, Any]:
     """Write what a user agrees to into the calendar's file, and return what happened, as JSON.
 
     :raises HTTPException: If the file has changed since it was proposed.
@@ -213,7 +228,12 @@ def change_all(board: Board, user: PageUser, requests: Sequence[EditRequest]) ->
         return _as_patch(written)
     first, *others = ({"post": one.post_id, "changed": ", ".join(one.fields)} for one in changes)
     for about in others:  # the first one has the diff of all
-        write_act(user.name, board.calendar.dag_id, "change", {**about, "outcome": written.unknown or None})
+        write_act(
+            user.name,
+            board.calendar.dag_id,
+            "change",
+            {**about, "outcome": written.unknown or None},
+        )
     return {"done": _recorded(board, user, "change", written, dict(first))}
 
 
@@ -233,7 +253,9 @@ def _as_patch(written: Written) -> dict[str, Any]:
     return {"done": "", "refused": written.refused, "patch": "\n".join(written.diff)}
 
 
-def _recorded(board: Board, user: PageUser, do: str, written: Written, about: dict[str, Any]) -> str:
+def _recorded(
+    board: Board, user: PageUser, do: str, written: Written, about: dict[str, Any]
+) -> str:
     """Record an edit in the audit log, and return what happened."""
     about["diff"] = "\n".join(written.diff)[:LONGEST_DIFF]
     if written.unknown:
@@ -247,11 +269,16 @@ def _recorded(board: Board, user: PageUser, do: str, written: Written, about: di
 def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
     card = board.cards.get(f"{board.calendar.dag_id}/{given.post_id}")
     if card is None or card.is_duplicate:
-        raise HTTPException(404, "The calendar has no such post any more, or it has to be corrected in the file.")
+        raise HTTPException(
+            404, "The calendar has no such post any more, or it has to be corrected in the file."
+        )
     if given.do == "duplicate":
         return
     if card.status.is_over:
-        raise HTTPException(409, f"The state of this post is now: {card.status.state.in_words}. Nothing was changed.")
+        raise HTTPException(
+            409,
+            f"The state of this post is now: {card.status.state.in_words}. Nothing was changed.",
+        )
     changes_version = given.do == "remove" or given.fields.keys() - NO_EDITS
     if is_approved(facts) and changes_version and not given.sure:
         raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
@@ -268,7 +295,10 @@ def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
             raise _refused(f"{arguments.in_quotes(value)} is not valid. {remedy}", name)
     if given.do == "restore":
         removed = opened("undo", given.undo)
-        if removed is None or (removed["dag_id"], removed["post_id"]) != (given.dag_id, given.post_id):
+        if removed is None or (removed["dag_id"], removed["post_id"]) != (
+            given.dag_id,
+            given.post_id,
+        ):
             raise HTTPException(422, "This can no longer be brought back. Nothing was changed.")
         return edits.Edit("restore", given.post_id, lines=removed["lines"], after=removed["after"])
     return edits.Edit(given.do, given.post_id, given.seen, fields, given.new_id)
@@ -287,7 +317,9 @@ def _write(board: Board, edit: Sequence[edits.Edit] | edits.Fill) -> Written:
     except InvalidValue as invalid:
         raise _refused(f"{shown(invalid.message)} {shown(invalid.remedy)}", invalid.field) from None
     except InstagramError as error:
-        raise HTTPException(503, f"{shown(error.message)} Nothing was changed. Try again.") from None
+        raise HTTPException(
+            503, f"{shown(error.message)} Nothing was changed. Try again."
+        ) from None
 
 
 def _in_words(now: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -295,14 +327,19 @@ def _in_words(now: Mapping[str, Any] | None) -> dict[str, Any]:
     if now is None:
         return {"detail": "Somebody else has removed this post from the file. Nothing was changed."}
     words = [f'{name.replace("_", " ")} is now "{_text(value)}"' for name, value in now.items()]
-    message = f"Somebody else has changed this post meanwhile: {'; '.join(words)}. Nothing was changed."
+    message = (
+        f"Somebody else has changed this post meanwhile: {'; '.join(words)}. Nothing was changed."
+    )
     return {"detail": message, "now": dict(now)}
 
 
 def _text(value: Any) -> str:
     """Return a value in words. Of an object, such as an item of a carousel, that is what names it."""
     if isinstance(value, list):
-        return ", ".join(_text(next(iter(one.values()), "")) if isinstance(one, dict) else str(one) for one in value)
+        return ", ".join(
+            _text(next(iter(one.values()), "")) if isinstance(one, dict) else str(one)
+            for one in value
+        )
     return "" if value is None else str(value)
 
 
@@ -314,7 +351,9 @@ def _clean(name: str, value: Any, depth: int = 0) -> Any:
         parts = {one: _clean(name, part, depth + 1) for one, part in value.items()}
         return {one: part for one, part in parts.items() if part not in (None, "", [])}
     if isinstance(value, list):
-        items = [one for part in value if (one := _clean(name, part, depth + 1)) not in (None, "", {})]
+        items = [
+            one for part in value if (one := _clean(name, part, depth + 1)) not in (None, "", {})
+        ]
         return list(dict.fromkeys(items)) if all(isinstance(one, str) for one in items) else items
     if not isinstance(value, str):
         return value

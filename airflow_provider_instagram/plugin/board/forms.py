@@ -11,12 +11,20 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import HTTPException
 
 from airflow_provider_instagram.calendar.file import edits
-from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
+from airflow_provider_instagram.calendar.file.model import (
+    CALENDAR_FIELDS,
+    CalendarPost,
+    WrittenPost,
+)
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.planning.stored_plan import content_digest, due_file, read_due
+from airflow_provider_instagram.calendar.planning.stored_plan import (
+    content_digest,
+    due_file,
+    read_due,
+)
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.plugin.board.lines import without_queries
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, LONGEST_COMMENT, MOST_ITEMS
@@ -29,7 +37,8 @@ if TYPE_CHECKING:
 
 #: The most characters of a text, as UTF-16 counts them: an emoji is two or more.
 LONGEST: Final = {"caption": LONGEST_CAPTION, "first_comment": LONGEST_COMMENT}
-#: If the planner has not read an edit for so long, it is paused or stands still, and the version in the plan counts.
+#: If the planner has not read an edit for so long, it is paused or stands still, and the version in
+#: the plan counts.
 READ_WITHIN: Final = timedelta(minutes=2)
 #: The fields of forms by the type of a value in a JSON schema.
 INPUTS: Final = {"boolean": "flag", "integer": "number", "array": "words", "string": "text"}
@@ -40,10 +49,19 @@ def offered(board: Board, post_id: str) -> dict[str, Any]:
     card, facts = board.cards.get(f"{board.calendar.dag_id}/{post_id}"), board.facts.get(post_id)
     if card is None or card.is_duplicate or board.stored is None:
         return {"does": []}
-    does = ["duplicate"] if card.status.is_over else ["change", *(["duplicate"] if facts else []), "remove"]
+    does = (
+        ["duplicate"]
+        if card.status.is_over
+        else ["change", *(["duplicate"] if facts else []), "remove"]
+    )
     seen = _values(board, post_id)
     zone = facts.post.publish_at.tzname() if facts else None
-    return {"does": does if seen else [], "seen": seen, "zone": zone, "approved": is_approved(facts)}
+    return {
+        "does": does if seen else [],
+        "seen": seen,
+        "zone": zone,
+        "approved": is_approved(facts),
+    }
 
 
 def _values(board: Board, post_id: str) -> dict[str, Any] | None:
@@ -52,7 +70,9 @@ def _values(board: Board, post_id: str) -> dict[str, Any] | None:
         return None
     try:
         writer = writer_of(board)
-        return edits.values_to_edit(writer.text(), board.location, post_id, writer.files, board.rules)
+        return edits.values_to_edit(
+            writer.text(), board.location, post_id, writer.files, board.rules
+        )
     except (InvalidValue, InstagramError):  # the file is broken or elsewhere, or its storage fails
         return None
 
@@ -60,13 +80,16 @@ def _values(board: Board, post_id: str) -> dict[str, Any] | None:
 def for_form(board: Board) -> dict[str, Any]:
     """Return what a form needs: the files in the calendar's folder, the accounts, the zone of a new post, its fields.
 
-    ``start`` contains the values that a new post has by the file's defaults, and the approval that the DAG requires.
+    ``start`` contains the values that a new post has by the file's defaults, and the approval that
+    the DAG requires.
     """
     writer = writer_of(board)
     try:
         names = writer.media_names()
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
-        raise HTTPException(503, f"The calendar's folder cannot be read: {shown(str(error))}.") from None
+        raise HTTPException(
+            503, f"The calendar's folder cannot be read: {shown(str(error))}."
+        ) from None
     stored = board.stored
     if stored is None:
         return {}
@@ -76,7 +99,8 @@ def for_form(board: Board) -> dict[str, Any]:
         "accounts": list(board.accounts),
         "zone": edits.zone_of_new(stored.plan.calendar, stored.text),
         "fields": form_fields(),
-        "start": edits.values_of_new(stored.text, board.location) | ({"approval": required} if required else {}),
+        "start": edits.values_of_new(stored.text, board.location)
+        | ({"approval": required} if required else {}),
         "required": required,
         "most": MOST_ITEMS,
     }
@@ -117,15 +141,25 @@ def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def writer_of(board: Board) -> CalendarWriter:
     """Return what writes into a calendar's file and folder."""
-    if board.stored is None or not board.is_read:  # only what Airflow has read says which folder is the calendar's
-        raise HTTPException(503, "Airflow has not read the calendar's file yet. Nothing was changed. Try again later.")
+    # only what Airflow has read says which folder is the calendar's
+    if board.stored is None or not board.is_read:
+        raise HTTPException(
+            503,
+            "Airflow has not read the calendar's file yet. Nothing was changed. Try again later.",
+        )
     location = board.location
-    return CalendarWriter(location, board.stored.plan.calendar.pin, board.stored.text, without_queries)
+    return CalendarWriter(
+        location, board.stored.plan.calendar.pin, board.stored.text, without_queries
+    )
 
 
 def has_unread_edit(board: Board) -> bool:
     """Return whether the planner is about to read an edit of the file. False if the file cannot be read here."""
-    if board.stored is None or board.is_sheet or (due := read_due(due_file(board.calendar.plan_file))) is None:
+    if (
+        board.stored is None
+        or board.is_sheet
+        or (due := read_due(due_file(board.calendar.plan_file))) is None
+    ):
         return False
     try:
         writer = writer_of(board)

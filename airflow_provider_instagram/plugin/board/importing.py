@@ -1,7 +1,8 @@
 """Posts that are added at once on the Posts page: the rows of a sheet; and a draft's time.
 
-The page shows what would be written, and sends it again with the digest of that. Nothing else is written: if the file
-has changed meanwhile, or another answer makes other posts, the user sees those first.
+The page shows what would be written, and sends it again with the digest of that. Nothing else is
+written: if the file has changed meanwhile, or another answer makes other posts, the user sees those
+first.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ MOST_TOLD: Final = 100
 #: What a user can say a column means, and a word of a column.
 MEANINGS: Final = ("date", "time", "media", "title", "hashtags", *FIELDS[1:])
 FORMATS: Final = (*(str(kind) for kind in PostKind), "feed")
-CHANGED: Final = "The calendar's file, or what is added, has changed. Nothing was written. Look at it again."
+CHANGED: Final = (
+    "The calendar's file, or what is added, has changed. Nothing was written. Look at it again."
+)
 Title = Annotated[str, Field(max_length=1_000)]
 Word = Annotated[str, Field(pattern=f"^({'|'.join(WORDS)})$")]
 Meaning = Annotated[str, Field(pattern=f"^({'|'.join(MEANINGS)})?$")]
@@ -102,7 +105,10 @@ def import_sheet(
     return JSONResponse(
         {
             **answer,
-            "columns": [{"title": title, "field": name, "cells": cells} for title, name, cells in found.columns],
+            "columns": [
+                {"title": title, "field": name, "cells": cells}
+                for title, name, cells in found.columns
+            ],
             "meanings": MEANINGS,
             "asks": [{**asdict(one), "choices": choices[one.field]} for one in found.asked],
             "needs": sorted(found.needs),
@@ -135,10 +141,19 @@ def _bytes_of(sheet: str) -> bytes:
 
 
 def _answer(
-    board: Board, user: users.PageUser, writer: CalendarWriter, target: Target, found: Additions, agreed: str
+    board: Board,
+    user: users.PageUser,
+    writer: CalendarWriter,
+    target: Target,
+    found: Additions,
+    agreed: str,
 ) -> dict[str, Any]:
     """Return what is added, or write it if its digest is the one that the user agrees to."""
-    written = writer.in_text(target.text, found.fill, target.now, target.rules) if found.fill is not None else None
+    written = (
+        writer.in_text(target.text, found.fill, target.now, target.rules)
+        if found.fill is not None
+        else None
+    )
     proposal = digest(written.edited.text) if written is not None else ""
     if agreed and (found.fill is None or agreed != proposal):
         raise HTTPException(409, CHANGED)
@@ -159,7 +174,12 @@ def _answer(
 
 def _missing(writer: CalendarWriter, found: Additions) -> list[str]:
     """Return the names of files beside the calendar that new posts show, and that are not there yet."""
-    names = {str(one[kind]) for one in (found.fill.added if found.fill else ()) for kind in ItemKind if kind in one}
+    names = {
+        str(one[kind])
+        for one in (found.fill.added if found.fill else ())
+        for kind in ItemKind
+        if kind in one
+    }
     local = {name for name in names if "/" not in name}
     if not local:
         return []

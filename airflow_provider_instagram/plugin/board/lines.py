@@ -1,8 +1,8 @@
 """The lines of a calendar's file that make a post, without the queries of links.
 
-A viewer may not see a query, because it may be a signature. What must be hidden is decided on the text, not on what was
-read from it: the file may be broken, a link may be in a comment, and a query may end in a line that belongs to another
-post. In doubt, text is hidden.
+A viewer may not see a query, because it may be a signature. What must be hidden is decided on the
+text, not on what was read from it: the file may be broken, a link may be in a comment, and a query
+may end in a line that belongs to another post. In doubt, text is hidden.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ HIDDEN: Final = "…"
 FIELDS: Final = "|".join(KEYS)
 #: The beginning of a field, where no query continues.
 FIELD: Final = re.compile(rf"""[\s{{,]*(?:-\s+)?(?:(?:{FIELDS})\s*:(?:\s|$)|"(?:{FIELDS})"\s*:)""")
-#: Another beginning of a post in YAML or JSON. If a post begins elsewhere in a line, a query may end in that line.
+#: Another beginning of a post in YAML or JSON. If a post begins elsewhere in a line, a query may
+#: end in that line.
 BEGINNING: Final = re.compile(r"\s*-\s|[-\s{}\[\],]*$")
 #: The ends of lines by which posts are counted. A caption may contain others, such as U+2028.
 END: Final = re.compile(r"\r\n|\r|\n")
@@ -32,8 +33,8 @@ WORD: Final = re.compile(r"\S+")
 A_SLASH: Final = re.compile(SLASH, re.IGNORECASE)
 #: Where a query or a fragment begins in a word that has a slash before.
 AFTER_SLASH: Final = re.compile(rf"\#|{QUESTION_MARK}", re.IGNORECASE)
-#: Where a query may begin or continue in any word, such as the second line of a link. A question mark ends most words,
-#: with a few other signs.
+#: Where a query may begin or continue in any word, such as the second line of a link. A question
+#: mark ends most words, with a few other signs.
 ANYWHERE: Final = re.compile(
     rf"""(?!\?)(?:{QUESTION_MARK})|\?(?=[%&=./~+:;@$*-]|[^\s\w"\\]{{0,20}}(?:\w|\\(?![nrt"]))|[^\s\w"\\]{{21}})|"""
     r"""(?:=|%(?:25)*3d|\\x3d|\\u003d)(?=[^"',]{12})""",
@@ -78,7 +79,9 @@ def without_queries(lines: Iterable[str]) -> Iterator[str]:
         public = LINK.sub(_without_login_of_link, public)
         begins = _query_begins(public)
         is_hidden = begins is not None
-        yield public if begins is None and len(line) <= LONGEST_LINE else f"{public[:begins]}{HIDDEN}"
+        yield (
+            public if begins is None and len(line) <= LONGEST_LINE else f"{public[:begins]}{HIDDEN}"
+        )
 
 
 def _query_begins(line: str) -> int | None:
@@ -94,7 +97,9 @@ def _query_begins(line: str) -> int | None:
 def _without_login(word: re.Match[str]) -> str:
     login, at, host = word[0].rpartition("@")
     begins = LOGIN_BEGINS.search(login) if at else None
-    return word[0] if begins is None else login[: begins.end()] + _hidden(login[begins.end() :]) + host
+    return (
+        word[0] if begins is None else login[: begins.end()] + _hidden(login[begins.end() :]) + host
+    )
 
 
 def _without_login_of_link(link: re.Match[str]) -> str:
@@ -104,7 +109,8 @@ def _without_login_of_link(link: re.Match[str]) -> str:
 
 
 def _hidden(login: str) -> str:
-    # If a query begins before the last @, that is no end of a login, and the query goes on behind it.
+    # If a query begins before the last @, that is no end of a login, and the query goes on behind
+    # it.
     return f"{HIDDEN}@/?" if AFTER_SLASH.search(login) else f"{HIDDEN}@"
 
 

@@ -30,13 +30,21 @@ if TYPE_CHECKING:
 PART_BYTES: Final = 2 * 1024 * 1024
 RANGE: Final = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 #: Pictures that each browser shows. A JPEG is made of the others.
-SHOWN_AS: Final[dict[str | None, str]] = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+SHOWN_AS: Final[dict[str | None, str]] = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+}
 VIDEO: Final = re.compile(rb"....ftyp", re.DOTALL)
 #: A picture is not larger than a camera's.
 MOST_PICTURE_BYTES: Final = 30_000_000
-#: What a JPEG for the page is made as: in its own shape, and as wide as a preview on a sharp screen.
-PREVIEW: Final = PictureSpec("preview", 1 / 100, 100, min_columns=1, max_columns=1080, max_size_bytes=2_000_000)
-#: Pictures that are decoded one after the other in an API server process, whose threads also answer other requests.
+#: What a JPEG for the page is made as: in its own shape, and as wide as a preview on a sharp
+#: screen.
+PREVIEW: Final = PictureSpec(
+    "preview", 1 / 100, 100, min_columns=1, max_columns=1080, max_size_bytes=2_000_000
+)
+#: Pictures that are decoded one after the other in an API server process, whose threads also answer
+#: other requests.
 MOST_WAITING: Final = 8
 #: Nothing of ours may run as a page of its own.
 HARMLESS: Final = {**HEADERS, "Content-Security-Policy": "default-src 'none'; sandbox"}
@@ -53,31 +61,40 @@ def video_part(board: Board, facts: Facts, place: int, asked: str) -> Response:
 
     :param place: The place of the video in a carousel, from 1.
     :param asked: The header ``Range``.
-    :raises HTTPException: 404 if there is no such video on this machine, 416 if it has no such part.
+    :raises HTTPException: 404 if there is no such video on this machine, 416 if it has no such
+        part.
     """
     location = _result(facts, place)
     pin = board.stored.plan.calendar.pin if board.stored is not None else None
     try:
         with _opened(location, CalendarFiles(board.location, pin)) as (file, size):
             first, last = _part(asked, size)
-            # A storage that does not answer would hold one of the few threads that answer all users of Airflow.
+            # A storage that does not answer would hold one of the few threads that answer all users
+            # of Airflow.
             content, kind = within_small_file_timeout(lambda: _read(file, first, last))
     except (OSError, ValidationError):
         raise HTTPException(404, "This video is not on this machine.") from None
     if kind != b"ftyp":
         raise HTTPException(404, "This is not an MP4.")
-    headers = {**HARMLESS, "Accept-Ranges": "bytes", "Content-Range": f"bytes {first}-{last}/{size}"}
+    headers = {
+        **HARMLESS,
+        "Accept-Ranges": "bytes",
+        "Content-Range": f"bytes {first}-{last}/{size}",
+    }
     return Response(content, 206, media_type="video/mp4", headers=headers)
 
 
 def file_part(board: Board, name: str, asked: str) -> Response:
     """Return a picture, or a part of a video, that is in the calendar's folder.
 
-    The API server itself decodes neither. A JPEG is made of a HEIC in a process of its own, with limits.
+    The API server itself decodes neither. A JPEG is made of a HEIC in a process of its own, with
+    limits.
 
     :raises HTTPException: 404 if there is no such file, or none that a browser shows.
     """
-    files = CalendarFiles(board.location, board.stored.plan.calendar.pin if board.stored is not None else None)
+    files = CalendarFiles(
+        board.location, board.stored.plan.calendar.pin if board.stored is not None else None
+    )
     location = f"{board.location.rpartition('/')[0]}/{name}"
     try:
         files.own.check(location)
@@ -95,7 +112,11 @@ def file_part(board: Board, name: str, asked: str) -> Response:
         shown = content if kind in SHOWN_AS else _as_jpeg(content)
         headers = {**HARMLESS, "Cache-Control": COVER_CACHE}
         return Response(shown, media_type=SHOWN_AS.get(kind, "image/jpeg"), headers=headers)
-    headers = {**HARMLESS, "Accept-Ranges": "bytes", "Content-Range": f"bytes {first}-{last}/{size}"}
+    headers = {
+        **HARMLESS,
+        "Accept-Ranges": "bytes",
+        "Content-Range": f"bytes {first}-{last}/{size}",
+    }
     return Response(content, 206, media_type="video/mp4", headers=headers)
 
 
@@ -164,7 +185,9 @@ def _part(asked: str, size: int) -> tuple[int, int]:
     found = RANGE.fullmatch(asked or "bytes=0-")
     first_text, last_text = found.groups() if found else ("", "")
     if not (first_text or last_text) or size == 0:
-        raise HTTPException(416, "Ask for one range of bytes.", {"Content-Range": f"bytes */{size}"})
+        raise HTTPException(
+            416, "Ask for one range of bytes.", {"Content-Range": f"bytes */{size}"}
+        )
     first = int(first_text) if first_text else max(0, size - int(last_text))
     last = int(last_text) if first_text and last_text else size - 1
     if first >= size or last < first:

@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 def is_asked_about(dag_id: str, post: ScheduledPost, run_id: str, step: str) -> bool:
     """Return whether a task has asked about this version of a post, by Airflow's record of the question."""
     row = asked_by(dag_id, run_id, step)
-    return row is not None and row.subject is not None and is_about(post, row.subject, row.body, is_held=step == HOLDS)
+    return (
+        row is not None
+        and row.subject is not None
+        and is_about(post, row.subject, row.body, is_held=step == HOLDS)
+    )
 
 
 def counted_answer(dag_id: str, post: ScheduledPost, run: PostRun) -> tuple[Answer | None, str]:
     """Return a person's answer about this version of a post with its time. Neither if nobody has answered.
 
-    If two API server processes receive two answers at one moment, Airflow 3.3.2 accepts both and stores the second one
-    as the answer of the question. The task continues with the first one. That one is in its task instance until the
-    task has recorded it in the ledger.
+    If two API server processes receive two answers at one moment, Airflow 3.3.2 accepts both and
+    stores the second one as the answer of the question. The task continues with the first one. That
+    one is in its task instance until the task has recorded it in the ledger.
     """
     row = asked_by(dag_id, run.run_id, "approve")
     if row is None or row.subject is None or not is_about(post, row.subject, row.body):
@@ -61,7 +65,8 @@ def approval_of(dag_id: str, post: ScheduledPost, run: PostRun) -> Approval | No
 def is_of_run(approval: Approval, post: ScheduledPost, run: PostRun) -> bool:
     """Return whether a question is about this version of a post, and was asked in this run, not in a deleted one.
 
-    A user may give a run the id and the date of a deleted one, and mark its task, but that then has begun later.
+    A user may give a run the id and the date of a deleted one, and mark its task, but that then has
+    begun later.
     """
     task, question = run.task("approve"), approval.question
     is_later = task.started is not None and task.started > question.began

@@ -74,25 +74,45 @@ def _asked(
     """Return what the posts of the user's accounts reached."""
     if dag_id is not None:
         require_read(user, dag_id)
-    if not (0 <= (last - first).days <= MOST_DAYS and YEARS[0] <= first.year and last.year < YEARS[1]):
-        raise HTTPException(422, f"The period is longer than {MOST_DAYS} days, or ends before it begins.")
+    if not (
+        0 <= (last - first).days <= MOST_DAYS and YEARS[0] <= first.year and last.year < YEARS[1]
+    ):
+        raise HTTPException(
+            422, f"The period is longer than {MOST_DAYS} days, or ends before it begins."
+        )
     boards = routes.boards.readable(user) if dag_id is None else [routes.boards.board(dag_id)]
-    accounts = sorted({name for board in boards for name in own_accounts(board.calendar.dag_id, board.accounts)})
+    accounts = sorted(
+        {name for board in boards for name in own_accounts(board.calendar.dag_id, board.accounts)}
+    )
     if account and account not in accounts:
         raise HTTPException(403, f"No calendar that you may read has the account {account!r}.")
-    planned = {one.post.key: (board.calendar.dag_id, one.post) for board in boards for one in board.facts.values()}
+    planned = {
+        one.post.key: (board.calendar.dag_id, one.post)
+        for board in boards
+        for one in board.facts.values()
+    }
     chosen = _zone(zone)
-    span = datetime.combine(first, time(), chosen), datetime.combine(last + timedelta(days=1), time(), chosen)
+    span = (
+        datetime.combine(first, time(), chosen),
+        datetime.combine(last + timedelta(days=1), time(), chosen),
+    )
     posts, is_cut = _read([account] if account else accounts, metric, *span)
     tags = {key: one.tags for key, (_, one) in planned.items()}
-    known = [replace(one, link=safe_link(one.link), tags=tags.get(one.post_key or "", ())) for one in posts]
+    known = [
+        replace(one, link=safe_link(one.link), tags=tags.get(one.post_key or "", ()))
+        for one in posts
+    ]
     kept = [one for one in known if kind in ("", one.kind) and (not tag or tag in one.tags)]
     found = Results(kept, metric, age, chosen, utc_now(), post)
     return Asked(found, accounts, planned, is_cut)
 
 
-def _read(accounts: Sequence[str], metric: str, since: datetime, until: datetime) -> tuple[list[Measured], bool]:
-    conn_id, _, schema = conf.get("instagram", "insights_target", fallback="").strip().partition("/")
+def _read(
+    accounts: Sequence[str], metric: str, since: datetime, until: datetime
+) -> tuple[list[Measured], bool]:
+    conn_id, _, schema = (
+        conf.get("instagram", "insights_target", fallback="").strip().partition("/")
+    )
     if not conn_id:
         raise HTTPException(409, NO_TARGET)
     if not accounts:
@@ -120,7 +140,11 @@ def results(asked: Asked = Depends(_asked)) -> Response:  # noqa: B008
     if asked.is_cut:
         notes.append(f"The period has more posts. These are the newest {MOST_POSTS:,}.")
     keys = {post.post_key: post.media_id for post in found.posts}
-    cards = {keys[key]: f"{dag_id}/{post.id}" for key, (dag_id, post) in asked.planned.items() if key in keys}
+    cards = {
+        keys[key]: f"{dag_id}/{post.id}"
+        for key, (dag_id, post) in asked.planned.items()
+        if key in keys
+    }
     content = {
         "accounts": asked.accounts,
         "kinds": [kind.value for kind in PostKind],
@@ -145,4 +169,6 @@ def results_csv(table: str, asked: Asked = Depends(_asked)) -> Response:  # noqa
         raise HTTPException(404, "There is no such table.")
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{found.name}.csv"'}
     # The mark at the beginning tells spreadsheets that the text is UTF-8.
-    return Response(f"\ufeff{found.as_csv()}", media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(
+        f"\ufeff{found.as_csv()}", media_type="text/csv; charset=utf-8", headers=headers
+    )

@@ -73,7 +73,9 @@ def static(
 def icon(name: Annotated[str, InPath(pattern="^icon(-dark)?$")], user: users.Viewer) -> Response:
     """Return the icon of the menu's entry."""
     headers = {**media.HARMLESS, "Cache-Control": "private, max-age=86400"}
-    return Response((FOLDER / f"{name}.svg").read_bytes(), media_type="image/svg+xml", headers=headers)
+    return Response(
+        (FOLDER / f"{name}.svg").read_bytes(), media_type="image/svg+xml", headers=headers
+    )
 
 
 @router.get("/api/posts")
@@ -90,7 +92,11 @@ def posts(
         users.require_read(user, dag_id)
     begun_s = time.perf_counter()
     tag, content = boards.answer(user, dag_id, (first, last), if_none_match, q)
-    headers = {**HEADERS, "ETag": tag, "Server-Timing": f"cards;dur={1000 * (time.perf_counter() - begun_s):.1f}"}
+    headers = {
+        **HEADERS,
+        "ETag": tag,
+        "Server-Timing": f"cards;dur={1000 * (time.perf_counter() - begun_s):.1f}",
+    }
     if content is None:
         return Response(status_code=304, headers=headers)
     return Response(content, media_type="application/json", headers=headers)
@@ -118,7 +124,10 @@ def post(user: users.Viewer, dag_id: str, post_id: str, seen: str = "") -> Respo
 
 @router.get("/api/covers/{name}.jpg")
 def cover(
-    user: users.Viewer, name: Annotated[str, InPath(pattern=COVER_NAME)], dag_id: str, size: str = "small"
+    user: users.Viewer,
+    name: Annotated[str, InPath(pattern=COVER_NAME)],
+    dag_id: str,
+    size: str = "small",
 ) -> Response:
     """Return the cover of a post, or of an item of its carousel."""
     users.require_read(user, dag_id)
@@ -131,13 +140,23 @@ def cover(
     with suppress(ValidationError):  # something else is in its place
         content = read_cover(name, is_small=size == "small")
     if content is None:
-        raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
-    return Response(content, media_type="image/jpeg", headers={**media.HARMLESS, "Cache-Control": media.COVER_CACHE})
+        raise HTTPException(
+            404, "[instagram] calendar_snapshots does not contain this cover on this machine."
+        )
+    return Response(
+        content,
+        media_type="image/jpeg",
+        headers={**media.HARMLESS, "Cache-Control": media.COVER_CACHE},
+    )
 
 
 @router.get("/api/video")
 def video(
-    request: Request, user: users.Viewer, dag_id: str, post_id: str, item: Annotated[int, Query(ge=1, le=10)] = 1
+    request: Request,
+    user: users.Viewer,
+    dag_id: str,
+    post_id: str,
+    item: Annotated[int, Query(ge=1, le=10)] = 1,
 ) -> Response:
     """Return a part of the video of a post, or of a video in its carousel."""
     users.require_read(user, dag_id)
@@ -150,7 +169,9 @@ def video(
 
 @router.post("/api/acts")
 async def act(
-    request: Request, given: Annotated[acts.ActRequest, json_body(acts.ActRequest)], user: users.Viewer
+    request: Request,
+    given: Annotated[acts.ActRequest, json_body(acts.ActRequest)],
+    user: users.Viewer,
 ) -> Response:
     """Do something to a post."""
     token = given.form_token
@@ -169,7 +190,9 @@ async def act(
 
 @router.post("/api/edits")
 async def edit(
-    request: Request, given: Annotated[edits.EditRequest, json_body(edits.EditRequest)], user: users.Viewer
+    request: Request,
+    given: Annotated[edits.EditRequest, json_body(edits.EditRequest)],
+    user: users.Viewer,
 ) -> Response:
     """Edit a post in the calendar's file."""
     users.check_form(request, given.form_token, user)
@@ -179,11 +202,16 @@ async def edit(
 
 @router.post("/api/changes")
 def change_all(
-    request: Request, given: Annotated[edits.ChangesRequest, json_body(edits.ChangesRequest)], user: users.Viewer
+    request: Request,
+    given: Annotated[edits.ChangesRequest, json_body(edits.ChangesRequest)],
+    user: users.Viewer,
 ) -> Response:
     """Change several posts in the calendar's file at once."""
     users.check_form(request, given.form_token, user)
-    return JSONResponse(edits.change_all(editable_board(user, given.dag_id), user, given.requests()), headers=HEADERS)
+    return JSONResponse(
+        edits.change_all(editable_board(user, given.dag_id), user, given.requests()),
+        headers=HEADERS,
+    )
 
 
 @router.get("/api/fill")
@@ -195,11 +223,15 @@ def proposed_times(dag_id: str, user: users.Viewer) -> Response:
 
 @router.post("/api/fill")
 def fill_in(
-    request: Request, given: Annotated[edits.FillRequest, json_body(edits.FillRequest)], user: users.Viewer
+    request: Request,
+    given: Annotated[edits.FillRequest, json_body(edits.FillRequest)],
+    user: users.Viewer,
 ) -> Response:
     """Write proposed times into the calendar's file."""
     users.check_form(request, given.form_token, user)
-    return JSONResponse(edits.fill(editable_board(user, given.dag_id), user, given), headers=HEADERS)
+    return JSONResponse(
+        edits.fill(editable_board(user, given.dag_id), user, given), headers=HEADERS
+    )
 
 
 @router.get("/api/files")
@@ -216,7 +248,11 @@ def shown_file(request: Request, user: users.Viewer, dag_id: str, name: str) -> 
 
 @router.post("/api/files")
 async def upload(
-    request: Request, dag_id: str, name: str, user: users.Viewer, x_form_token: Annotated[str, Header()] = ""
+    request: Request,
+    dag_id: str,
+    name: str,
+    user: users.Viewer,
+    x_form_token: Annotated[str, Header()] = "",
 ) -> Response:
     """Write a file into the calendar's folder."""
     users.check_form(request, x_form_token, user)
@@ -226,7 +262,9 @@ async def upload(
 
 @router.post("/api/files/unused")
 def remove_unused(
-    request: Request, given: Annotated[uploads.UnusedRequest, json_body(uploads.UnusedRequest)], user: users.Viewer
+    request: Request,
+    given: Annotated[uploads.UnusedRequest, json_body(uploads.UnusedRequest)],
+    user: users.Viewer,
 ) -> Response:
     """Remove files that a form has uploaded and no longer needs."""
     users.check_form(request, given.form_token, user)
@@ -243,7 +281,9 @@ def editable_board(user: users.PageUser, dag_id: str) -> Any:
         raise HTTPException(403, f"You do not have permission to edit the posts of {dag_id!r}.")
     board = boards.board(dag_id, is_fresh=True)
     if board.is_sheet:
-        raise HTTPException(409, "The plan of this calendar is a sheet: edit it there. Nothing was changed.")
+        raise HTTPException(
+            409, "The plan of this calendar is a sheet: edit it there. Nothing was changed."
+        )
     return board
 
 

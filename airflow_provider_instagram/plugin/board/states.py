@@ -32,16 +32,21 @@ SEE_LOG: Final = "See the log of its task."
 NO_RECORD: Final = "its run has ended, and the ledger does not have the post"
 ENDED_EARLY: Final = "its run has ended before its tasks"
 LOST_RUN: Final = "its run was deleted"
-NO_APPROVAL: Final = "its approval does not count: another run has asked about it since, or nobody has approved it"
+NO_APPROVAL: Final = (
+    "its approval does not count: another run has asked about it since, or nobody has approved it"
+)
 NO_COMMENT: Final = "its first comment is not written"
-ASKED_AGAIN: Final = "Its task was cleared or tried again after it had asked. An answer from before does not count."
+ASKED_AGAIN: Final = (
+    "Its task was cleared or tried again after it had asked. An answer from before does not count."
+)
 AT_ONCE: Final = "it is published at once, not at its time"
 IN_WORDS: Final = {
     "prepare": "the video is transcoded",
     "approve": "its approval is looked for",
     "create": "Instagram processes it",
 }
-#: What Airflow has recorded of a task that began or ended after the post's time. What it waited for is not recorded.
+#: What Airflow has recorded of a task that began or ended after the post's time. What it waited for
+#: is not recorded.
 LATE_BY: Final = (
     ("prepare", "started", "its first task began"),
     ("prepare", "ended", "its file was ready"),
@@ -61,9 +66,11 @@ AT_WORK: Final = ("running", "scheduled", "queued", "deferred", "restarting")
 LATE_AFTER: Final = timedelta(minutes=1)
 #: How the mark of a post begins that a person has rejected.
 REJECTED: Final = ("rejected", "copyright: rejected")
-#: A publisher no longer looks at the calendar after this: it waits for the second in which it publishes.
+#: A publisher no longer looks at the calendar after this: it waits for the second in which it
+#: publishes.
 LAST_MOMENT: Final = timedelta(seconds=30)
-#: How the marks of runs by hand begin that have another version than the plan. The run of the planner has that one.
+#: How the marks of runs by hand begin that have another version than the plan. The run of the
+#: planner has that one.
 OUTDATED: Final = ("edited", "has a problem", "moved to ", "removed")
 
 
@@ -81,7 +88,8 @@ class State(str, Enum):
     #: It is not on Instagram, and nothing is done for it any more.
     SKIPPED = "skipped"
     FAILED = "failed"
-    #: A request to publish the post was sent, and nothing but a person can determine whether it is live.
+    #: A request to publish the post was sent, and nothing but a person can determine whether it is
+    #: live.
     UNKNOWN = "unknown"
     #: The calendar's file has to be corrected before the post can be published.
     PROBLEM = "problem"
@@ -92,7 +100,8 @@ class State(str, Enum):
         return self.value.replace("_", " ")
 
 
-#: Why a post is late of whose delay nothing else is known. In every other state, it is over, or a person decides first.
+#: Why a post is late of whose delay nothing else is known. In every other state, it is over, or a
+#: person decides first.
 NOT_BEGUN: Final = {
     State.PLANNED: "its run has not begun",
     State.IN_WORK: "its preparation goes on",
@@ -131,7 +140,8 @@ class PostRun:
     :param queued_at: When it was to begin, or to begin anew.
     :param by_hand: Whether a user started it.
     :param at_once: Whether it publishes the post whatever its time.
-    :param event: The answer to the approval's question, as Airflow hands it to the task, until the task has ended.
+    :param event: The answer to the approval's question, as Airflow hands it to the task, until the
+        task has ended.
     :param run_after: When it may begin, which a user may choose.
     """
 
@@ -147,7 +157,11 @@ class PostRun:
 
     def is_dated_ahead(self, now: datetime) -> bool:
         """Return whether a user has started it with a date to come: until then, it does nothing."""
-        return self.state == "queued" and self.run_after is not None and self.run_after > now + CLOCKS_DIFFER
+        return (
+            self.state == "queued"
+            and self.run_after is not None
+            and self.run_after > now + CLOCKS_DIFFER
+        )
 
     @property
     def is_active(self) -> bool:
@@ -183,11 +197,13 @@ class Facts:
     :param is_open: Whether an attempt to publish it has an open outcome.
     :param skipped_by: Who decided that this version is not published.
     :param run: The run that works on it, or worked on it last.
-    :param has_lost_run: Whether Airflow does not have the run any more that the planner has begun for it.
+    :param has_lost_run: Whether Airflow does not have the run any more that the planner has begun
+        for it.
     :param has_passed: Whether its time had passed when Airflow began to follow the calendar.
     :param late: The time that its publisher chose when its own had passed, and why.
     :param is_approved: Whether the ledger has a yes to the last question about it.
-    :param lacks_approval: Whether its run has gone on with a yes that it needs, and that does not count any more.
+    :param lacks_approval: Whether its run has gone on with a yes that it needs, and that does not
+        count any more.
     """
 
     post: ScheduledPost
@@ -215,12 +231,18 @@ class Facts:
             return False
         answer, tasks = self.answer, (self.run.task("approve"), self.run.task(HOLDS))
         is_refused = answer is not None and not answer.approved and answer.person is not None
-        return is_refused or any(one.state == "skipped" and one.said("mark").startswith(REJECTED) for one in tasks)
+        return is_refused or any(
+            one.state == "skipped" and one.said("mark").startswith(REJECTED) for one in tasks
+        )
 
     @property
     def answer(self) -> Answer | None:
         """The answer to the post's approval, until its task has carried it out."""
-        return None if self.run is None or self.run.event is None else Answer.read(self.run.event, self.post.caption)
+        return (
+            None
+            if self.run is None or self.run.event is None
+            else Answer.read(self.run.event, self.post.caption)
+        )
 
 
 @dataclass(frozen=True)
@@ -296,16 +318,23 @@ def _late(facts: Facts, at: datetime) -> str:
 
 def _why_late(facts: Facts, at: datetime) -> str:
     """Return what Airflow and the publisher have recorded: nothing else is known of why a post is late."""
-    due, tasks, reasons = facts.post.publish_at, facts.run.tasks if facts.run is not None else {}, list[str]()
+    due, tasks, reasons = (
+        facts.post.publish_at,
+        facts.run.tasks if facts.run is not None else {},
+        list[str](),
+    )
     for name, moment, what in LATE_BY:
         ready = getattr(tasks.get(name), moment, None)
         if ready is not None and ready > due:
             reasons.append(f"because {what} at {ready.astimezone(due.tzinfo):%H:%M}")
             break
     late = facts.late
-    if late is not None and late.at is not None and abs(at - late.at) <= CLOCKS_DIFFER:  # no later try was another one
+    # no later try was another one
+    if late is not None and late.at is not None and abs(at - late.at) <= CLOCKS_DIFFER:
         if not reasons and late.chosen_at is not None and late.chosen_at > due:
-            reasons.append(f"because its task publish went on at {late.chosen_at.astimezone(due.tzinfo):%H:%M}")
+            reasons.append(
+                f"because its task publish went on at {late.chosen_at.astimezone(due.tzinfo):%H:%M}"
+            )
         if late.distance_to is not None:
             reasons.append(f"to keep the distance to {late.distance_to}")
     return "".join(f", {reason}" for reason in reasons)
@@ -315,15 +344,23 @@ def _undecided(publish: Task) -> Status:
     """Return the state of a post of which an attempt to publish it has an open outcome."""
     if publish.state in AT_WORK:
         return Status(State.IN_WORK, GOING_OUT, is_going_out=True)
-    text = publish.said("reason") or "The task that was about to publish it has recorded no answer of Instagram."
-    return Status(State.UNKNOWN, text, publish.said("hint") or "Look at the account on Instagram first.")
+    text = (
+        publish.said("reason")
+        or "The task that was about to publish it has recorded no answer of Instagram."
+    )
+    return Status(
+        State.UNKNOWN, text, publish.said("hint") or "Look at the account on Instagram first."
+    )
 
 
 def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
     """Return the state of a post whose id has been published: by this post, or by an earlier one."""
     if done.deleted_at is not None:
         by = f" by {done.deleted_by}" if done.deleted_by else ""
-        return Status(State.SKIPPED, f"deleted from Instagram on {done.deleted_at[:16].replace('T', ' ')} UTC{by}")
+        return Status(
+            State.SKIPPED,
+            f"deleted from Instagram on {done.deleted_at[:16].replace('T', ' ')} UTC{by}",
+        )
     published_at = datetime.fromisoformat(done.published_at)
     if published_at + CLOCKS_DIFFER < facts.post.publish_at and publish.state != "success":
         text = f"id used before: {facts.post.id} was published on {done.published_at[:16].replace('T', ' ')}"
@@ -338,7 +375,11 @@ def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
 def _without_run(facts: Facts, now: datetime, about: About) -> Status:
     due = facts.post.publish_at
     if now <= due + about.max_lateness and facts.has_lost_run:
-        return Status(State.FAILED, LOST_RUN, "Another run begins when the planner looks again, or if you try again.")
+        return Status(
+            State.FAILED,
+            LOST_RUN,
+            "Another run begins when the planner looks again, or if you try again.",
+        )
     if now <= due + about.max_lateness and not facts.has_passed:
         return Status(State.PLANNED)
     began = "its time had passed when Airflow began to follow this file"
@@ -362,25 +403,38 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
             reason = without_folders(task.said("reason") or SEE_LOG)
             needs_login = task.said("mark") == AuthenticationError.__name__
             return Status(State.FAILED, reason, task.said("hint"), needs_login=needs_login)
-        if not run.is_active:  # a user has cleared or deleted a task, and Airflow begins nothing in this run
+        # a user has cleared or deleted a task, and Airflow begins nothing in this run
+        if not run.is_active:
             return Status(State.FAILED, ENDED_EARLY, "Try again, or publish it now.")
         if name in ("create", "publish") and facts.lacks_approval:
-            return Status(State.FAILED, NO_APPROVAL, "Try again: its run then asks for an approval.")
+            return Status(
+                State.FAILED, NO_APPROVAL, "Try again: its run then asks for an approval."
+            )
         if name == "approve" and answer is not None and answer.refusal is not None:
             return Status(State.SKIPPED, *answer.refusal)
         if name == "approve" and answer is not None:
             return Status(State.IN_WORK, f"approved by {answer.person or 'default'}")
-        waits_for_lead_time = name == "create" and task.state in (None, *AT_WORK) and not run.at_once
+        waits_for_lead_time = (
+            name == "create" and task.state in (None, *AT_WORK) and not run.at_once
+        )
         if waits_for_lead_time and now < due - about.lead_time:
             return Status(State.READY, "approved" if facts.is_approved else "")
         if name == "approve" and run.at_once and task.state == "awaiting_input":
-            return Status(State.WAITING, AT_ONCE, ASKED_AGAIN if task.is_asked_again else "", until=task.deadline)
+            return Status(
+                State.WAITING,
+                AT_ONCE,
+                ASKED_AGAIN if task.is_asked_again else "",
+                until=task.deadline,
+            )
         return _at_work(name, task, is_near=run.at_once or now >= due - LAST_MOMENT)
     if run.is_dry:
         return Status(State.SKIPPED, "dry run: everything was done except the publication")
     if not run.is_active:  # a user has marked a task as a success, or a row was deleted
-        return Status(State.FAILED, NO_RECORD, "Look at the account on Instagram before you try again.")
-    return Status(State.IN_WORK, GOING_OUT, is_going_out=True)  # the ledger has the post in a moment
+        return Status(
+            State.FAILED, NO_RECORD, "Look at the account on Instagram before you try again."
+        )
+    # the ledger has the post in a moment
+    return Status(State.IN_WORK, GOING_OUT, is_going_out=True)
 
 
 def without_folders(text: str) -> str:

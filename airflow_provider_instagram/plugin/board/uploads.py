@@ -32,34 +32,40 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.board.board import Board
     from airflow_provider_instagram.plugin.users import PageUser
 
-#: What is replaced in the name of a file: anything that a list of files, a link or a program could read otherwise.
+#: What is replaced in the name of a file: anything that a list of files, a link or a program could
+#: read otherwise.
 UNUSUAL: Final = re.compile(r"[^\w .()-]+")
 BRACKETS: Final = str.maketrans("[]{}", "()()")
 LONGEST_NAME_BYTES: Final = 150
 #: More than any file that Instagram takes, as it comes from a camera.
 MAX_UPLOAD_BYTES: Final = 2_000_000_000
 BLOCK_BYTES: Final = 1 << 20
-#: Uploads at one time in an API server process, whose threads also answer all other requests; those of one user, and of
-#: one calendar, so that places are left for others.
+#: Uploads at one time in an API server process, whose threads also answer all other requests; those
+#: of one user, and of one calendar, so that places are left for others.
 MOST_UPLOADS: Final = 8
 MOST_OF_A_USER: Final = 2
 MOST_OF_A_CALENDAR: Final = 4
 
-#: The uploads at this time: of all, of each user, and of each calendar. Only the event loop counts them.
+#: The uploads at this time: of all, of each user, and of each calendar. Only the event loop counts
+#: them.
 _uploads: Final[Counter[str]] = Counter()
 
 
 def stored_name(given: str) -> str:
     """Return the name under which a file is stored: letters of any script, digits, spaces and round brackets stay.
 
-    :raises InvalidValue: If it could hide the file, lead out of the folder, or has too little that stays.
+    :raises InvalidValue: If it could hide the file, lead out of the folder, or has too little that
+        stays.
     """
-    name = unicodedata.normalize("NFC", re.sub(r"\s", " ", given))  # macOS has a narrow space in names of screenshots
+    # macOS has a narrow space in names of screenshots
+    name = unicodedata.normalize("NFC", re.sub(r"\s", " ", given))
     if not name.isprintable() or re.search(r"[/\\]", name) or name.startswith("."):
         why = "it begins with a dot, has a slash, or has a character that nobody sees"
         raise InvalidValue(f"{given!r} is not a name of a file: {why}.", "Rename it.")
     stem, dot, ending = name.translate(BRACKETS).rpartition(".")
-    stem = UNUSUAL.sub("_", stem).encode()[:LONGEST_NAME_BYTES].decode(errors="ignore").strip(" .-_")
+    stem = (
+        UNUSUAL.sub("_", stem).encode()[:LONGEST_NAME_BYTES].decode(errors="ignore").strip(" .-_")
+    )
     if not (stem and dot):
         raise InvalidValue(f"{given!r} has no letter or digit before its ending.", "Rename it.")
     return f"{stem}.{ending.strip()}"
@@ -80,11 +86,11 @@ async def upload(board: Board, user: PageUser, request: Request, given: str) -> 
 
     The answer contains the file once more as a seal, with which this user can take it back.
 
-    The bytes go through a scratch file in blocks, so that memory does not depend on the size. What may take long runs
-    in a thread, so that the API server answers others meanwhile.
+    The bytes go through a scratch file in blocks, so that memory does not depend on the size. What
+    may take long runs in a thread, so that the API server answers others meanwhile.
 
-    :raises HTTPException: If the file is too large, or by its first bytes no video or picture, if one of this name
-        exists, or if nobody knows whether it was written.
+    :raises HTTPException: If the file is too large, or by its first bytes no video or picture, if
+        one of this name exists, or if nobody knows whether it was written.
     """
     places = {
         "": MOST_UPLOADS,
@@ -94,7 +100,9 @@ async def upload(board: Board, user: PageUser, request: Request, given: str) -> 
     for whose, most in places.items():
         if _uploads[whose] >= most:
             of = f" by the {whose}" if whose else ""
-            raise HTTPException(503, f"{most} files are being uploaded already{of}. Nothing was changed. Try again.")
+            raise HTTPException(
+                503, f"{most} files are being uploaded already{of}. Nothing was changed. Try again."
+            )
     _uploads.update(places.keys())
     try:
         writer = await run_in_threadpool(writer_of, board)
@@ -111,13 +119,23 @@ async def upload(board: Board, user: PageUser, request: Request, given: str) -> 
     finally:
         _uploads.subtract(places.keys())
     await run_in_threadpool(
-        write_act, user.name, board.calendar.dag_id, "upload", {"file": name, "outcome": unknown or None}
+        write_act,
+        user.name,
+        board.calendar.dag_id,
+        "upload",
+        {"file": name, "outcome": unknown or None},
     )
     if unknown:
         raise HTTPException(503, f"{unknown} Look into the calendar's folder before you try again.")
     is_same = name == unicodedata.normalize("NFC", given)
-    seal = sealed("upload", {"dag_id": board.calendar.dag_id, "user": user.id, "name": name, "number": number})
-    return {"name": name, "done": "" if is_same else f"{given} is stored as {name}.", "upload": seal}
+    seal = sealed(
+        "upload", {"dag_id": board.calendar.dag_id, "user": user.id, "name": name, "number": number}
+    )
+    return {
+        "name": name,
+        "done": "" if is_same else f"{given} is stored as {name}.",
+        "upload": seal,
+    }
 
 
 def remove_unused(board: Board, user: PageUser, given: UnusedRequest) -> list[str]:
@@ -156,13 +174,18 @@ def _check_kind(file: Path) -> None:
         kind = kind_by_head(opened_file.read(HEAD_BYTES))
     if kind is None:
         raise InvalidValue(
-            f"{file.name} is neither a video nor a picture, although its name says so.", "Choose another file."
+            f"{file.name} is neither a video nor a picture, although its name says so.",
+            "Choose another file.",
         )
     if kind is not kind_by_name(file.name):
-        raise InvalidValue(f"{file.name} is {kind.in_words}, but its name says something else.", "Rename it.")
+        raise InvalidValue(
+            f"{file.name} is {kind.in_words}, but its name says something else.", "Rename it."
+        )
 
 
 def _write_block(out: BinaryIO, block: bytes) -> None:
     if lack_of_space(Path(out.name).parent, len(block)):
-        raise HTTPException(503, "The disk of the API server is full. Nothing was changed. Try again later.")
+        raise HTTPException(
+            503, "The disk of the API server is full. Nothing was changed. Try again later."
+        )
     out.write(block)

@@ -45,7 +45,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, explain)
     _add_pages(app, sandbox)
     _add_files(app, sandbox)
-    _add_operation(app, sandbox, "POST", "/ig-api-upload/{version}/{container_id}", "upload", upload)
+    _add_operation(
+        app, sandbox, "POST", "/ig-api-upload/{version}/{container_id}", "upload", upload
+    )
     _add_login(app, sandbox)
 
     async def rest(request: Request, _: Exception | None = None) -> Response:
@@ -76,7 +78,12 @@ def _add_operation(
 
 def _add_login(app: FastAPI, sandbox: Sandbox) -> None:
     """Add the dialogs and the exchanges of both logins. Facebook's paths also have a version."""
-    dialogs = ("/oauth/authorize", "/dialog/oauth", "/{version}/dialog/oauth", "/{version}/oauth/authorize")
+    dialogs = (
+        "/oauth/authorize",
+        "/dialog/oauth",
+        "/{version}/dialog/oauth",
+        "/{version}/oauth/authorize",
+    )
     shown = only_ours(sandbox.settings.allowed_hosts, may_be_linked=True)
     decided = only_ours(sandbox.settings.allowed_hosts)
     for path in dialogs:
@@ -84,7 +91,9 @@ def _add_login(app: FastAPI, sandbox: Sandbox) -> None:
         _add_operation(app, sandbox, "POST", path, "decide", login.decide, decided)
     for path in ("/oauth/access_token", "/{version}/oauth/access_token"):
         _add_operation(app, sandbox, "GET", path, "facebook_token", facebook.token)
-    _add_operation(app, sandbox, "POST", "/{version}/oauth/access_token", "facebook_token", facebook.token)
+    _add_operation(
+        app, sandbox, "POST", "/{version}/oauth/access_token", "facebook_token", facebook.token
+    )
 
     async def exchange(request: Request) -> Response:
         if await _is_of_facebook(sandbox, request):

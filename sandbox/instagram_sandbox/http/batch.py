@@ -37,10 +37,14 @@ async def run(call: Call, dispatch: Dispatch) -> Response:
         text = bytes(response.body).decode("utf-8", "replace")
         if name := item.get("name"):
             bodies[str(name)] = json.loads(text) if text.startswith(("{", "[")) else None
-        is_left_out = bool(item.get("name")) and item.get("omit_response_on_success", True) is not False
+        is_left_out = (
+            bool(item.get("name")) and item.get("omit_response_on_success", True) is not False
+        )
         fine = response.status_code < 400
         answers.append(
-            None if fine and is_left_out and _is_used(item, items) else _answer(response, text, with_headers)
+            None
+            if fine and is_left_out and _is_used(item, items)
+            else _answer(response, text, with_headers)
         )
     return graph_json(answers)
 
@@ -116,5 +120,9 @@ _OWN: Final = frozenset({b"content-type", b"content-length", b"transfer-encoding
 def _answer(response: Response, text: str, with_headers: bool) -> dict[str, Any]:
     if not with_headers:
         return {"code": response.status_code, "body": text}
-    headers = [{"name": name, "value": value} for name, value in response.headers.items() if name != "content-length"]
+    headers = [
+        {"name": name, "value": value}
+        for name, value in response.headers.items()
+        if name != "content-length"
+    ]
     return {"code": response.status_code, "headers": headers, "body": text}

@@ -37,7 +37,8 @@ async def parameters(request: Request) -> dict[str, Any]:
     if kind in {"application/x-www-form-urlencoded", ""}:  # curl and fetch may leave the type out
         text = (await request.body()).decode("utf-8", "replace")
         return found | structured(parse_qsl(text, keep_blank_values=True))
-    if not await request.body():  # some clients name a type although they send everything in the query
+    # some clients name a type although they send everything in the query
+    if not await request.body():
         return found
     raise invalid(f"Unsupported content type {kind}")
 
@@ -60,7 +61,9 @@ async def _multipart(request: Request) -> dict[str, Any]:
         form = await request.form()
     except (HTTPException, ValueError, KeyError, AssertionError) as error:
         raise invalid(f"The multipart body cannot be read: {error}") from None
-    return structured((name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile))
+    return structured(
+        (name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile)
+    )
 
 
 def names(value: Any) -> list[str]:
@@ -98,7 +101,9 @@ def _put(group: dict[str, Any], keys: list[str], value: Any) -> None:
 
 def _lists(group: dict[str, Any]) -> Any:
     """Return an object whose keys are numbers as a list."""
-    made = {key: _lists(value) if isinstance(value, dict) else value for key, value in group.items()}
+    made = {
+        key: _lists(value) if isinstance(value, dict) else value for key, value in group.items()
+    }
     if len(made) <= MAX_ITEMS and all(key.isdecimal() for key in made):
         return [made[key] for key in sorted(made, key=int)]
     return made

@@ -31,7 +31,13 @@ from instagram_sandbox.simulator.faults import Fault  # noqa: TC001 -- FastAPI r
 from instagram_sandbox.simulator.journal import Entry, Operation  # noqa: TC001 -- FastAPI reads them
 from instagram_sandbox.simulator.state import Account, Container, Count, Post, Record, Token
 from instagram_sandbox.simulator.switches import Switches  # noqa: TC001 -- FastAPI reads it
-from instagram_sandbox.simulator.truth import CommentTruth, ContainerTruth, MessageTruth, PostTruth, Truth
+from instagram_sandbox.simulator.truth import (
+    CommentTruth,
+    ContainerTruth,
+    MessageTruth,
+    PostTruth,
+    Truth,
+)
 
 if TYPE_CHECKING:
     from instagram_sandbox.simulator.sandbox import Sandbox
@@ -56,7 +62,9 @@ def router(sandbox: Sandbox) -> APIRouter:
     _add_truth(routes, sandbox)
     _add_comments(routes, sandbox)
     _add_insights(routes, sandbox)
-    described = get_openapi(title="instagram-sandbox: control routes", version="1", routes=routes.routes)
+    described = get_openapi(
+        title="instagram-sandbox: control routes", version="1", routes=routes.routes
+    )
 
     @routes.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:
@@ -71,7 +79,9 @@ def _add_signpost(routes: APIRouter) -> None:
     known = sorted(f"{method} {route.path}" for route in routes.routes for method in route.methods)  # type: ignore[attr-defined]
 
     async def nothing_here(request: Request) -> Response:
-        what = f"Unknown route {request.method} {request.url.path}. Known routes: {', '.join(known)}."
+        what = (
+            f"Unknown route {request.method} {request.url.path}. Known routes: {', '.join(known)}."
+        )
         return JSONResponse({"detail": what}, 404)
 
     for path in ("", "/{path:path}"):
@@ -165,7 +175,12 @@ def _add_tokens(routes: APIRouter, sandbox: Sandbox) -> None:
         _account(sandbox, new.user_id)
         _check_new_token(sandbox, new.token)
         token = sandbox.world.add_token(
-            new.user_id, token=new.token, long_lived=new.long_lived, scopes=new.scopes, kind=new.kind, ends=new.ends
+            new.user_id,
+            token=new.token,
+            long_lived=new.long_lived,
+            scopes=new.scopes,
+            kind=new.kind,
+            ends=new.ends,
         )
         token.issued_at -= new.age_s
         token.expires_at -= new.age_s
@@ -234,30 +249,44 @@ def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
         return sandbox.journal.find(operation, account, container_id, after, warned)
 
     @routes.get("/posts")
-    async def posts(request: Request, user_id: str | None = None, caption: str | None = None) -> list[PostTruth]:
+    async def posts(
+        request: Request, user_id: str | None = None, caption: str | None = None
+    ) -> list[PostTruth]:
         found = sandbox.world.existing_posts()
         return [
             _truth_of(sandbox, post, request)
             for post in found
-            if (user_id is None or post.user_id == user_id) and (caption is None or post.caption == caption)
+            if (user_id is None or post.user_id == user_id)
+            and (caption is None or post.caption == caption)
         ]
 
     @routes.post("/posts")
     async def add_post(new: ForeignPost, request: Request) -> PostTruth:
         _account(sandbox, new.user_id)
-        post = sandbox.world.add_foreign_post(new.user_id, new.caption, sandbox.now - new.age_s, new.tagged)
+        post = sandbox.world.add_foreign_post(
+            new.user_id, new.caption, sandbox.now - new.age_s, new.tagged
+        )
         return _truth_of(sandbox, post, request)
 
     @routes.get("/containers")
     async def containers(user_id: str | None = None) -> list[ContainerTruth]:
-        found = sorted(sandbox.world.containers.values(), key=lambda container: container.created_at)
-        return [_container_truth(sandbox, c) for c in found if user_id is None or c.user_id == user_id]
+        found = sorted(
+            sandbox.world.containers.values(), key=lambda container: container.created_at
+        )
+        return [
+            _container_truth(sandbox, c) for c in found if user_id is None or c.user_id == user_id
+        ]
 
     @routes.get("/truth")
     async def truth() -> Truth:
-        made = [post for post in sandbox.world.posts.values() if post.container_id is not None and not post.deleted]
+        made = [
+            post
+            for post in sandbox.world.posts.values()
+            if post.container_id is not None and not post.deleted
+        ]
         return Truth(
-            per_container=dict.fromkeys(sandbox.world.containers, 0) | Counter(str(post.container_id) for post in made),
+            per_container=dict.fromkeys(sandbox.world.containers, 0)
+            | Counter(str(post.container_id) for post in made),
             per_caption=dict(Counter(post.caption for post in made)),
         )
 
@@ -267,7 +296,9 @@ def _add_comments(routes: APIRouter, sandbox: Sandbox) -> None:
 
     @routes.get("/comments")
     async def comments(media_id: str | None = None) -> list[CommentTruth]:
-        found = sorted(sandbox.world.comments.values(), key=lambda comment: (comment.created_at, comment.id))
+        found = sorted(
+            sandbox.world.comments.values(), key=lambda comment: (comment.created_at, comment.id)
+        )
         return [_comment_truth(sandbox, c) for c in found if media_id in {None, c.media_id}]
 
     @routes.post("/comments")
@@ -282,7 +313,9 @@ def _add_comments(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.get("/messages")
     async def messages() -> list[MessageTruth]:
         """Return all private replies, oldest first."""
-        return [_truth(MessageTruth, one, message_id=one.id) for one in sandbox.world.messages.values()]
+        return [
+            _truth(MessageTruth, one, message_id=one.id) for one in sandbox.world.messages.values()
+        ]
 
     @routes.post("/posts/{media_id}/collaborators")
     async def answer_invite(media_id: str, answer: Answer) -> dict[str, bool]:
@@ -323,7 +356,9 @@ def _post(sandbox: Sandbox, media_id: str) -> Post:
 def _count(post: Post, name: str, value: JsonValue) -> Count:
     names = insights.BY_PRODUCT[post.media_product_type]
     if name not in names:
-        raise HTTPException(422, f"{name[:40]!r} is not a metric of this post. Its metrics: {', '.join(names)}.")
+        raise HTTPException(
+            422, f"{name[:40]!r} is not a metric of this post. Its metrics: {', '.join(names)}."
+        )
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_METRIC:
         raise HTTPException(422, f"{name} must be an integer from 0 to {MAX_METRIC}.")
     return value
@@ -331,17 +366,23 @@ def _count(post: Post, name: str, value: JsonValue) -> Count:
 
 def _truth(model: type[T], record: Record, **more: Any) -> T:
     """Return what is true of a record: its fields of the same names, and more."""
-    return model.model_validate({name: getattr(record, name, None) for name in model.model_fields} | more)
+    return model.model_validate(
+        {name: getattr(record, name, None) for name in model.model_fields} | more
+    )
 
 
 def _comment_truth(sandbox: Sandbox, comment: Comment) -> CommentTruth:
-    return _truth(CommentTruth, comment, comment_id=comment.id, visible=comment.visible_at <= sandbox.now)
+    return _truth(
+        CommentTruth, comment, comment_id=comment.id, visible=comment.visible_at <= sandbox.now
+    )
 
 
 def _truth_of(sandbox: Sandbox, post: Post, request: Request) -> PostTruth:
     path = post.path(sandbox.world.accounts[post.user_id].username)
     link = str(request.base_url).rstrip("/") + path
-    return _truth(PostTruth, post, media_id=post.id, permalink=link, visible=post.visible_at <= sandbox.now)
+    return _truth(
+        PostTruth, post, media_id=post.id, permalink=link, visible=post.visible_at <= sandbox.now
+    )
 
 
 def _container_truth(sandbox: Sandbox, container: Container) -> ContainerTruth:

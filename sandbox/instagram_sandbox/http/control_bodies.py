@@ -58,7 +58,9 @@ class Plan(Record):
     @classmethod
     def _is_not_empty(cls, processing: Processing) -> Processing:
         if not processing.model_fields_set:
-            raise ValueError('processing is empty; for normal processing, send {"outcome": "inspected"}')
+            raise ValueError(
+                'processing is empty; for normal processing, send {"outcome": "inspected"}'
+            )
         return processing
 
 
@@ -130,7 +132,9 @@ class JsonRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
-            headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+            headers = [
+                (name, value) for name, value in request.scope["headers"] if name != b"content-type"
+            ]
             request.scope["headers"] = [*headers, (b"content-type", b"application/json")]
             response: Response = await handle(_JsonRequest(request.scope, request.receive))
             request.app.state.sandbox.store.commit()
@@ -156,7 +160,8 @@ async def known_query(request: Request) -> None:
     unknown = sorted(set(request.query_params) - known)
     if unknown:
         raise HTTPException(
-            422, f"Unknown query parameter {unknown[0]!r}. Known parameters: {', '.join(sorted(known)) or 'none'}."
+            422,
+            f"Unknown query parameter {unknown[0]!r}. Known parameters: {', '.join(sorted(known)) or 'none'}.",
         )
 
 

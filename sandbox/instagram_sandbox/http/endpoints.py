@@ -8,13 +8,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from instagram_sandbox.http import account_insights, audio, facebook, login, media, publishing, rows, webhooks
+from instagram_sandbox.http import (
+    account_insights,
+    audio,
+    facebook,
+    login,
+    media,
+    publishing,
+    rows,
+    webhooks,
+)
 from instagram_sandbox.http.fields import fields_of
 from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator import comments
 from instagram_sandbox.simulator.audio import CATALOGUE, Audio
 from instagram_sandbox.simulator.errors import GraphError
-from instagram_sandbox.simulator.scopes import BUSINESSES, COMMENTS, CONTENTS, ENGAGEMENT, INSIGHTS, PUBLISH
+from instagram_sandbox.simulator.scopes import (
+    BUSINESSES,
+    COMMENTS,
+    CONTENTS,
+    ENGAGEMENT,
+    INSIGHTS,
+    PUBLISH,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,7 +41,14 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.journal import Operation
     from instagram_sandbox.simulator.sandbox import Settings
     from instagram_sandbox.simulator.scopes import Login, Permission
-    from instagram_sandbox.simulator.state import Account, Child, Comment, Container, Post, TokenKind
+    from instagram_sandbox.simulator.state import (
+        Account,
+        Child,
+        Comment,
+        Container,
+        Post,
+        TokenKind,
+    )
     from instagram_sandbox.simulator.world import World
 
 T = TypeVar("T")
@@ -61,7 +84,8 @@ class Endpoint(Generic[T]):
 
     :param method: The HTTP method.
     :param edge: The rest of the path; ``*`` stands for any last part.
-    :param tokens: Whose tokens may call. :data:`LOGINS` says which login each kind of token belongs to.
+    :param tokens: Whose tokens may call. :data:`LOGINS` says which login each kind of token belongs
+        to.
     """
 
     method: str
@@ -153,15 +177,23 @@ CONTAINER: Final[Kind[Container]] = Kind(
     "{container}", "ShadowIGMediaBuilder", lambda world, node: node in world.containers, _container,
     rows.container_node,
 )  # fmt: skip
-MEDIA: Final[Kind[Post]] = Kind("{media}", "Media", lambda world, node: node in world.posts, _post, rows.post_node)
+MEDIA: Final[Kind[Post]] = Kind(
+    "{media}", "Media", lambda world, node: node in world.posts, _post, rows.post_node
+)
 CHILD: Final[Kind[Child]] = Kind(
-    "{media of a carousel}", "Media", lambda world, node: node in world.children, _child, rows.child_node
+    "{media of a carousel}",
+    "Media",
+    lambda world, node: node in world.children,
+    _child,
+    rows.child_node,
 )
 COMMENT: Final[Kind[Comment]] = Kind(
     "{comment}", "IGComment", lambda world, node: node in world.comments,
     lambda call, node: comments.comment_of(call.world, node, call.account.user_id), rows.comment_node,
 )  # fmt: skip
-PAGE: Final[Kind[Account]] = Kind("{page}", "Page", _of_any_account("page_id"), _page, facebook.page_node)
+PAGE: Final[Kind[Account]] = Kind(
+    "{page}", "Page", _of_any_account("page_id"), _page, facebook.page_node
+)
 PERSON: Final[Kind[Account]] = Kind(
     "me", "User", lambda world, node: node == "me" or _of_any_account("person_id")(world, node),
     lambda call, node: call.account if node in {"me", call.account.person_id} else None, facebook.person_node,
@@ -178,7 +210,9 @@ AUDIO: Final[Kind[Audio]] = Kind(
     "{audio}", "IGAudio", lambda _, node: node in CATALOGUE, lambda _, node: CATALOGUE.get(node)
 )
 SEARCH: Final[Kind[Account]] = Kind("", "", lambda _, node: True, lambda call, _: call.account)
-APP: Final[Kind[Settings]] = Kind("", "", lambda _, node: True, lambda call, _: call.sandbox.settings)
+APP: Final[Kind[Settings]] = Kind(
+    "", "", lambda _, node: True, lambda call, _: call.sandbox.settings
+)
 """Calls of the app itself, which neither need the token of an account nor count as its calls."""
 
 NODES: Final[tuple[Kind[Any], ...]] = (ME, ACCOUNT, CONTAINER, CHILD, COMMENT, MEDIA)
@@ -233,7 +267,8 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     Endpoint("GET", ACCOUNT, "", "account", ACCOUNT.read, ALL),
     Endpoint("POST", ACCOUNT, "media", "create", publishing.create, ALL, PUBLISH),
     Endpoint("POST", ACCOUNT, "media_publish", "publish", publishing.publish, ALL, PUBLISH),
-    Endpoint("POST", ACCOUNT, "mediapublish", "publish", publishing.publish, ALL, PUBLISH),  # Meta's SDK spells it so
+    # Meta's SDK spells it so
+    Endpoint("POST", ACCOUNT, "mediapublish", "publish", publishing.publish, ALL, PUBLISH),
     Endpoint("GET", ACCOUNT, "media", "media_list", media.media_list, ALL),
     Endpoint("GET", ACCOUNT, "stories", "stories", media.stories, ALL),
     Endpoint("GET", ACCOUNT, "tags", "media_list", media.tags, ALL),
@@ -243,7 +278,9 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     Endpoint("POST", SUBSCRIBER, "subscribed_apps", "subscribe", webhooks.subscribe, ALL),
     Endpoint("GET", SUBSCRIBER, "subscribed_apps", "subscribe", webhooks.subscriptions, ALL),
     Endpoint("DELETE", SUBSCRIBER, "subscribed_apps", "subscribe", webhooks.unsubscribe, ALL),
-    Endpoint("POST", SENDER, "messages", "message", media.private_reply, OURS | PAGE_TOKENS, COMMENTS),
+    Endpoint(
+        "POST", SENDER, "messages", "message", media.private_reply, OURS | PAGE_TOKENS, COMMENTS
+    ),
     Endpoint("GET", CONTAINER, "", "status", CONTAINER.read, ALL),
     Endpoint("GET", MEDIA, "", "media", MEDIA.read, ALL),
     Endpoint("GET", CHILD, "", "media", CHILD.read, ALL),
@@ -253,7 +290,9 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     Endpoint("GET", MEDIA, "comments", "comments", media.list_comments, ALL, COMMENTS),
     Endpoint("POST", MEDIA, "comments", "comment", media.write_comment, ALL, COMMENTS),
     Endpoint("GET", MEDIA, "insights", "insights", media.read_insights, ALL, INSIGHTS),
-    Endpoint("GET", MEDIA, "collaborators", "collaborators", media.collaborators, FACEBOOK, ENGAGEMENT),
+    Endpoint(
+        "GET", MEDIA, "collaborators", "collaborators", media.collaborators, FACEBOOK, ENGAGEMENT
+    ),
     Endpoint("GET", MEDIA, "poll_attachment", "add_on", media.poll_attachment, FACEBOOK),
     Endpoint("GET", MEDIA, "prompt_response", "add_on", media.prompt_response, FACEBOOK),
     Endpoint("GET", SEARCH, "ig_audio", "audio", audio.search, FACEBOOK, PUBLISH),
@@ -267,11 +306,15 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
 
 
 NOT_SERVED: Final[dict[str, str]] = {
-    **dict.fromkeys(("ig_hashtag_search", "recent_media", "recently_searched_hashtags", "top_media"), "hashtags"),
+    **dict.fromkeys(
+        ("ig_hashtag_search", "recent_media", "recently_searched_hashtags", "top_media"), "hashtags"
+    ),
     "mentions": "answers to mentions",
     **dict.fromkeys(("conversations", "messages", "message_attachments"), "conversations"),
     **dict.fromkeys(("collaboration_invites", "invites"), "invitations"),
-    **dict.fromkeys(("available_catalogs", "catalog_product_search", "product_appeal", "product_tags"), "shops"),
+    **dict.fromkeys(
+        ("available_catalogs", "catalog_product_search", "product_appeal", "product_tags"), "shops"
+    ),
     **dict.fromkeys(("instagram_oembed", "oembed_post"), "oEmbed"),
     **dict.fromkeys(("scheduled_media", "upcoming_events"), "events and plans"),
     **dict.fromkeys(("async_batch_requests", "asyncadrequests"), "asynchronous batches"),
@@ -282,12 +325,15 @@ NOT_SERVED: Final[dict[str, str]] = {
 def endpoint_of(world: World, method: str, node: str, edge: str) -> Endpoint[Any] | None:
     """Return the row of a call.
 
-    :return: The row; for an id that nothing has, that of any object with this edge; None if no object has the edge.
+    :return: The row; for an id that nothing has, that of any object with this edge; None if no
+        object has the edge.
     """
     for of_no_object in _BY_CALL.get((method, f"{node}/{edge}".rstrip("/")), ()):
         if not of_no_object.kind.name:
             return of_no_object
-    found = _BY_CALL.get((method, edge)) or _BY_CALL.get((method, f"{edge.partition('/')[0]}/*")) or []
+    found = (
+        _BY_CALL.get((method, edge)) or _BY_CALL.get((method, f"{edge.partition('/')[0]}/*")) or []
+    )
     found = [one for one in found if one.kind.name]
     owned = next((one for one in found if one.kind.owns(world, node)), None)
     if owned is not None or not found or (method, edge) == ("GET", ""):

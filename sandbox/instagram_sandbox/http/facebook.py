@@ -28,8 +28,24 @@ Place: TypeAlias = tuple[str, str, str, str, str, float, float]
 PLACES: Final[tuple[Place, ...]] = (
     ("110774245616525", "Café Central", "Herrengasse 14", "Vienna", "Austria", 48.2104, 16.3655),
     ("110843418940484", "Harbour Studio", "Am Sandtorkai 5", "Hamburg", "Germany", 53.5440, 9.9880),
-    ("106078429431815", "Golden Gate Park", "501 Stanyan St", "San Francisco", "United States", 37.7694, -122.4862),
-    ("109532332414123", "Parque del Retiro", "Plaza de la Independencia 7", "Madrid", "Spain", 40.4153, -3.6845),
+    (
+        "106078429431815",
+        "Golden Gate Park",
+        "501 Stanyan St",
+        "San Francisco",
+        "United States",
+        37.7694,
+        -122.4862,
+    ),
+    (
+        "109532332414123",
+        "Parque del Retiro",
+        "Plaza de la Independencia 7",
+        "Madrid",
+        "Spain",
+        40.4153,
+        -3.6845,
+    ),
 )
 """The Pages with a location that a search can find."""
 
@@ -37,11 +53,31 @@ PAGE_ID: Final = attrgetter("page_id")
 BUSINESS_ID: Final = attrgetter("business_id")
 
 _PERSON_UNSET: Final = frozenset(
-    {"about", "age_range", "birthday", "gender", "hometown", "link", "locale", "location", "middle_name"}
+    {
+        "about",
+        "age_range",
+        "birthday",
+        "gender",
+        "hometown",
+        "link",
+        "locale",
+        "location",
+        "middle_name",
+    }
     | {"name_format", "short_name", "timezone", "updated_time", "verified"}
 )
 _PAGE_UNSET: Final = frozenset(
-    {"about", "bio", "business", "category_list", "cover", "description", "emails", "fan_count", "followers_count"}
+    {
+        "about",
+        "bio",
+        "business",
+        "category_list",
+        "cover",
+        "description",
+        "emails",
+        "fan_count",
+        "followers_count",
+    }
     | {"is_published", "location", "phone", "verification_status", "website"}
 )
 
@@ -61,7 +97,9 @@ def page_node(call: Call, account: Account) -> Node:
         "link": constant(f"{call.base_url}/u/{account.username}/"),
         "tasks": constant(["ANALYZE", "ADVERTISE", "MODERATE", "CREATE_CONTENT", "MANAGE"]),
         "picture": picture(call, account),
-        "instagram_business_account": lambda field: linked.read(field.inner) if is_professional else None,
+        "instagram_business_account": lambda field: (
+            linked.read(field.inner) if is_professional else None
+        ),
         "connected_instagram_account": lambda field: linked.read(field.inner),
         "access_token": constant(token.token),
     }
@@ -78,7 +116,12 @@ def person_node(call: Call, account: Account) -> Node:
         "email": constant(f"{account.username}@example.com"),
         "picture": picture(call, account),
         "accounts": lambda field: paged(
-            call, _shown(call), partial(_listed_page, call), field, link_to(call, "me/accounts", field), PAGE_ID
+            call,
+            _shown(call),
+            partial(_listed_page, call),
+            field,
+            link_to(call, "me/accounts", field),
+            PAGE_ID,
         ),
         "businesses": lambda field: paged(
             call, [account], _business, field, link_to(call, "me/businesses", field), BUSINESS_ID
@@ -102,7 +145,9 @@ def _shown(call: Call) -> list[Account]:
 
 
 def _listed_page(call: Call, account: Account) -> Node:
-    return replace(page_node(call, account), default=("access_token", "category", "name", "id", "tasks"))
+    return replace(
+        page_node(call, account), default=("access_token", "category", "name", "id", "tasks")
+    )
 
 
 def _business(account: Account) -> Node:
@@ -140,14 +185,19 @@ async def client_pages(call: Call, account: Account) -> Response:
 
 async def permissions(call: Call, account: Account) -> Response:
     """Return what a person granted to the app."""
-    return graph_json({"data": [{"permission": scope, "status": "granted"} for scope in call.token.scopes]})
+    return graph_json(
+        {"data": [{"permission": scope, "status": "granted"} for scope in call.token.scopes]}
+    )
 
 
 async def revoke(call: Call, account: Account) -> Response:
     """Take back what a person granted to the app: all of it, or one permission. Source: Meta, User, Permissions."""
     name = call.request.url.path.rstrip("/").rpartition("/permissions")[2].strip("/")
     for token in call.world.tokens.values():
-        if call.world.accounts[token.user_id].person_id != account.person_id or token.kind == "instagram":
+        if (
+            call.world.accounts[token.user_id].person_id != account.person_id
+            or token.kind == "instagram"
+        ):
             continue
         if name:
             token.scopes = [scope for scope in token.scopes if scope != name]
@@ -168,8 +218,19 @@ async def search_places(call: Call, account: Account) -> Response:
 
 def _place(place: Place) -> Node:
     page_id, name, street, city, country, latitude, longitude = place
-    location = {"street": street, "city": city, "country": country, "latitude": latitude, "longitude": longitude}
-    row = {"id": page_id, "name": name, "location": location, "link": f"https://www.facebook.com/{page_id}"}
+    location = {
+        "street": street,
+        "city": city,
+        "country": country,
+        "latitude": latitude,
+        "longitude": longitude,
+    }
+    row = {
+        "id": page_id,
+        "name": name,
+        "location": location,
+        "link": f"https://www.facebook.com/{page_id}",
+    }
     return replace(row_node("Page", row, ("id", "name")), unset=frozenset({"verification_status"}))
 
 
@@ -202,7 +263,10 @@ def _granular(call: Call, token: Token, scope: Scope) -> dict[str, Any]:
     """Return a permission with the Pages and accounts that it covers. Source: Meta, Debug Token."""
     reached = call.world.reached(token)
     if scope.startswith("instagram_"):
-        return {"scope": scope, "target_ids": [each.user_id for each in reached if each.account_type != "PERSONAL"]}
+        return {
+            "scope": scope,
+            "target_ids": [each.user_id for each in reached if each.account_type != "PERSONAL"],
+        }
     if scope.startswith("pages_"):
         return {"scope": scope, "target_ids": [each.page_id for each in reached]}
     return {"scope": scope}
@@ -221,7 +285,11 @@ async def token(call: Call) -> Response:
     if not call.params.get("client_id"):
         raise GraphError(101, None, "Missing client_id parameter.")
     if call.params["client_id"] != call.sandbox.settings.app_id:
-        raise GraphError(101, None, "Error validating application. Cannot get application info due to a system error.")
+        raise GraphError(
+            101,
+            None,
+            "Error validating application. Cannot get application info due to a system error.",
+        )
     if not knows_secret(call):
         error = GraphError(1, None, "Error validating client secret.")
         error.status = 400  # code 1 is usually a server's fault, but not here
@@ -232,10 +300,16 @@ async def token(call: Call) -> Response:
     if grant == "fb_exchange_token":
         old = call.world.authenticate(str(call.params.get("fb_exchange_token", "")), "facebook")
         call.entry.account = old.user_id
-        return token_answer(call, call.world.add_token(old.user_id, scopes=old.scopes, kind=old.kind, ends=old.ends))
+        return token_answer(
+            call, call.world.add_token(old.user_id, scopes=old.scopes, kind=old.kind, ends=old.ends)
+        )
     if grant != "authorization_code":
         raise invalid("Invalid grant_type")
     code = redeem(call, "facebook")
     if call.world.accounts[code.user_id].unified_login:
-        return token_answer(call, call.world.add_token(code.user_id, scopes=code.scopes, kind="system", ends=False))
-    return token_answer(call, call.world.add_token(code.user_id, long_lived=False, scopes=code.scopes, kind="user"))
+        return token_answer(
+            call, call.world.add_token(code.user_id, scopes=code.scopes, kind="system", ends=False)
+        )
+    return token_answer(
+        call, call.world.add_token(code.user_id, long_lived=False, scopes=code.scopes, kind="user")
+    )

@@ -6,8 +6,8 @@
     field    = name *("." modifier) ["{" fields "}"]
     modifier = "fields(" fields ")" | name "(" argument ")"
 
-``.fields(…)`` is another spelling of the braces, and ``.as(…)`` another name in the answer. Source: Meta, Graph API,
-Field Expansion; the errors of the syntax are captured by authors of clients.
+``.fields(…)`` is another spelling of the braces, and ``.as(…)`` another name in the answer. Source:
+Meta, Graph API, Field Expansion; the errors of the syntax are captured by authors of clients.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class Field:
         """Return the field as it is asked for."""
         arguments = "".join(f".{name}({value})" for name, value in self.arguments.items())
         alias = f".as({self.alias})" if self.alias else ""
-        return f"{self.name}{arguments}{alias}" + (f"{{{written(self.inner)}}}" if self.inner else "")
+        return f"{self.name}{arguments}{alias}" + (
+            f"{{{written(self.inner)}}}" if self.inner else ""
+        )
 
 
 Value: TypeAlias = Callable[[Field], Any]
@@ -95,7 +97,9 @@ class Node:
         row = {}
         for one in wanted:
             if one.name not in self.values and one.name not in self.unset:
-                raise invalid(f"Tried accessing nonexisting field ({one.name}) on node type ({self.type})")
+                raise invalid(
+                    f"Tried accessing nonexisting field ({one.name}) on node type ({self.type})"
+                )
             for modifier in one.arguments:
                 if modifier not in MODIFIERS.get(one.name, ()):
                     raise invalid(f"Unexpected parameter {modifier} of the field {one.name}")
@@ -114,7 +118,9 @@ def computed(read: Callable[[], Any]) -> Value:
             return found
         if not isinstance(found, dict):
             raise GraphError(2500, None, f"(#2500) Subfields are not supported by {asked.name}")
-        return Node(asked.name, {name: constant(one) for name, one in found.items()}).read(asked.inner)
+        return Node(asked.name, {name: constant(one) for name, one in found.items()}).read(
+            asked.inner
+        )
 
     return value
 
@@ -173,7 +179,9 @@ class _Parser:
     def fields(self, end: str, depth: int) -> tuple[Field, ...]:
         """Read fields and what ends them; nothing is the end of the text."""
         if depth > DEEPEST:
-            raise GraphError(2500, None, f"The parameter fields is nested more than {DEEPEST} times")
+            raise GraphError(
+                2500, None, f"The parameter fields is nested more than {DEEPEST} times"
+            )
         found: dict[str, Field] = {}
         while True:
             while self._next() == ",":
@@ -240,7 +248,11 @@ class _Parser:
 
     def _expected(self, what: str) -> GraphError:
         found = self._text[self._at : self._at + 1]
-        return self._error(f'Expected {what} instead of "{found}".' if found else f"Expected {what}.")
+        return self._error(
+            f'Expected {what} instead of "{found}".' if found else f"Expected {what}."
+        )
 
     def _error(self, what: str) -> GraphError:
-        return GraphError(2500, None, f'Syntax error "{what}" at character {self._at}: {self._text}')
+        return GraphError(
+            2500, None, f'Syntax error "{what}" at character {self._at}: {self._text}'
+        )

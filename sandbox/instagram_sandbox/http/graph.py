@@ -53,7 +53,9 @@ async def endpoint(sandbox: Sandbox, request: Request, path: str) -> Response:
         if version is not None:
             call.version = check_version(call.world, version)
             if call.version != version:
-                call.warn(f"The version {version} is gone. Meta carries the call out as {call.version}.")
+                call.warn(
+                    f"The version {version} is gone. Meta carries the call out as {call.version}."
+                )
         return await handler(call)
 
     return await pipeline.run(sandbox, request, operation, versioned)
@@ -63,7 +65,9 @@ def _preflight(request: Request) -> Response:
     """Return what a browser asks before a call from another site, which the Graph API allows."""
     asked = request.headers.get("access-control-request-headers", "*")
     allowed = {"Origin": "*", "Methods": "GET, POST, DELETE", "Headers": asked}
-    return Response(headers={f"Access-Control-Allow-{name}": value for name, value in allowed.items()})
+    return Response(
+        headers={f"Access-Control-Allow-{name}": value for name, value in allowed.items()}
+    )
 
 
 async def _method(request: Request) -> str:
@@ -73,7 +77,8 @@ async def _method(request: Request) -> str:
         try:
             named = str((await parameters(request)).get("method", ""))
         except (ApiError, ValueError, RecursionError, ClientDisconnect):
-            return request.method  # the pipeline answers what is wrong with the body, or notes that the caller left
+            # the pipeline answers what is wrong with the body, or notes that the caller left
+            return request.method
     if named.upper() in {"GET", "POST", "DELETE"}:
         return named.upper()
     return "GET" if request.method == "HEAD" else request.method
@@ -97,7 +102,9 @@ def _route(
         named, login = login_of_host(metas_host(request.headers)), sandbox.world.switches.login
         if named is not None and not found.tokens & OF_HOST[named]:
             found = None
-        elif found.tokens == OURS and (login == "facebook" or (version is not None and login == "instagram")):
+        elif found.tokens == OURS and (
+            login == "facebook" or (version is not None and login == "instagram")
+        ):
             found = None  # these have no version, which --strict takes literally
     if found is None:
         return "unknown", _unknown(method, parts)
@@ -129,7 +136,9 @@ def _handler(found: Endpoint[Any], node: str) -> Handler:
             return await endpoint.handler(call, call.sandbox.settings)
         call.enter()
         if (node, endpoint.method, endpoint.edge) == ("me", "GET", ""):
-            endpoint = next(one for one in ENDPOINTS if one.kind is OF_TOKEN[call.token.kind] and not one.edge)
+            endpoint = next(
+                one for one in ENDPOINTS if one.kind is OF_TOKEN[call.token.kind] and not one.edge
+            )
         thing = call.find(endpoint.kind.find, node) if call.token.kind in endpoint.tokens else None
         call.count()
         if call.token.kind not in endpoint.tokens or (thing is None and node == "me"):
@@ -156,7 +165,11 @@ def _unknown(method: str, parts: list[str]) -> Handler:
 
     async def unknown(call: Call) -> Response:
         what = NOT_SERVED.get(parts[-1]) if parts else None
-        said = f"The sandbox does not serve {what}. Its README says what else it does not serve." if what else ""
+        said = (
+            f"The sandbox does not serve {what}. Its README says what else it does not serve."
+            if what
+            else ""
+        )
         if said:
             call.warn(said)
         call.enter()
@@ -164,7 +177,9 @@ def _unknown(method: str, parts: list[str]) -> Handler:
         if parts and (method != "GET" or len(parts) == 1):
             error = missing(parts[0], method)
         else:
-            error = GraphError(2500, None, f"Unknown path components: /{'/'.join(parts[1:] or parts)}")
+            error = GraphError(
+                2500, None, f"Unknown path components: /{'/'.join(parts[1:] or parts)}"
+            )
         error.body["message"] += f". {said}" if said else ""
         raise error
 

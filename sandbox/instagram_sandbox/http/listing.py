@@ -28,7 +28,10 @@ _FORM_OF_CURSOR: Final = re.compile(r"AQ(\d+)\.(.+)")
 
 
 def page(
-    call: Call, items: Sequence[T], node: Callable[[T], Node], key: Callable[[T], str] = attrgetter("id")
+    call: Call,
+    items: Sequence[T],
+    node: Callable[[T], Node],
+    key: Callable[[T], str] = attrgetter("id"),
 ) -> Response:
     """Return one page of an edge.
 
@@ -37,7 +40,9 @@ def page(
     :param key: Return what a cursor remembers of an item.
     """
     arguments = {name: str(call.params[name]) for name in PAGING if call.params.get(name)}
-    return graph_json(paged(call, items, node, Field("", arguments, fields_of(call)), _own_link(call), key))
+    return graph_json(
+        paged(call, items, node, Field("", arguments, fields_of(call)), _own_link(call), key)
+    )
 
 
 def paged(
@@ -75,7 +80,9 @@ def link_to(call: Call, path: str, asked: Field) -> Callable[[dict[str, str]], s
     sent = call.request.query_params.get("access_token")
     query = {"access_token": sent} if sent else {}
     query |= {"fields": written(asked.inner)} if asked.inner else {}
-    query |= {name: value for name, value in asked.arguments.items() if name not in {"after", "before"}}
+    query |= {
+        name: value for name, value in asked.arguments.items() if name not in {"after", "before"}
+    }
     return lambda cursor: f"{call.base_url}/{call.version}/{path}?{urlencode(query | cursor)}"
 
 
@@ -83,7 +90,9 @@ def _own_link(call: Call) -> Callable[[dict[str, str]], str]:
     """Return the call's URL with another cursor. Like Meta's, it repeats the query, including a token in it."""
 
     def link(cursor: dict[str, str]) -> str:
-        url = call.request.url.remove_query_params(["after", "before"]).include_query_params(**cursor)
+        url = call.request.url.remove_query_params(["after", "before"]).include_query_params(
+            **cursor
+        )
         return f"{call.base_url}{url.path}?{url.query}"
 
     return link
@@ -92,7 +101,9 @@ def _own_link(call: Call) -> Callable[[dict[str, str]], str]:
 def _span(call: Call, keys: list[str], arguments: Mapping[str, str]) -> tuple[int, int]:
     """Return where in the list a page starts and stops."""
     size = min(_positive("limit", arguments.get("limit", str(PAGE_SIZE))), PAGE_MAX)
-    after, before = (_place(call, name, keys, arguments.get(name, "")) for name in ("after", "before"))
+    after, before = (
+        _place(call, name, keys, arguments.get(name, "")) for name in ("after", "before")
+    )
     if after is not None and before is not None:
         raise invalid("Only one of the cursors after and before can be given")
     if before is not None:
@@ -109,10 +120,14 @@ def _place(call: Call, name: str, keys: list[str], cursor: str) -> int | None:
     if not cursor:
         return None
     try:
-        found = _FORM_OF_CURSOR.fullmatch(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
+        found = _FORM_OF_CURSOR.fullmatch(
+            urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        )
     except ValueError:
         found = None
-    is_over = found is not None and call.sandbox.now >= int(found[1]) + call.world.switches.cursor_life_s
+    is_over = (
+        found is not None and call.sandbox.now >= int(found[1]) + call.world.switches.cursor_life_s
+    )
     if found is None or is_over or found[2] not in keys:
         raise invalid(f"Invalid cursor: {name}")
     return keys.index(found[2])

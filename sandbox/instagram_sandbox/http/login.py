@@ -78,18 +78,35 @@ def _allowed(call: Call, code: LoginCode, back: dict[str, str]) -> Response:
     wanted = _wanted(params)
     if "granted_scopes" in wanted:
         denied = set(_scopes(params, code.login)) - set(code.scopes)
-        back = back | {"granted_scopes": ",".join(code.scopes), "denied_scopes": ",".join(sorted(denied))}
+        back = back | {
+            "granted_scopes": ",".join(code.scopes),
+            "denied_scopes": ",".join(sorted(denied)),
+        }
     if "token" in wanted:
-        token = call.world.add_token(code.user_id, long_lived=False, scopes=code.scopes, kind="user")
-        told = {"access_token": token.token, "expires_in": str(HOUR_S), "data_access_expiration_time": str(90 * DAY_S)}
+        token = call.world.add_token(
+            code.user_id, long_lived=False, scopes=code.scopes, kind="user"
+        )
+        told = {
+            "access_token": token.token,
+            "expires_in": str(HOUR_S),
+            "data_access_expiration_time": str(90 * DAY_S),
+        }
         told |= {"code": code.code} if "code" in wanted else {}
         return RedirectResponse(f"{params['redirect_uri']}#{urlencode(told | back)}", 303)
-    return _back(params["redirect_uri"], {"code": code.code} | back, "_=_" if code.login == "facebook" else "_")
+    return _back(
+        params["redirect_uri"],
+        {"code": code.code} | back,
+        "_=_" if code.login == "facebook" else "_",
+    )
 
 
 def _granted(params: dict[str, Any], login: Login) -> list[Scope]:
     """Return the scopes left switched on. A decision that was not posted from the page grants all of them."""
-    return [name for name in _scopes(params, login) if not params.get("chosen") or params.get(f"grant_{name}")]
+    return [
+        name
+        for name in _scopes(params, login)
+        if not params.get("chosen") or params.get(f"grant_{name}")
+    ]
 
 
 def _back(redirect_uri: str, params: dict[str, str], fragment: str = "_") -> Response:
@@ -125,7 +142,11 @@ def _problem(call: Call) -> str:
         return "Invalid response_type: it must be code."
     asked, basic = _asked(params), BASIC[login]
     if (basic is not None and basic not in asked) or asked - set(SCOPES[login]):
-        required = f"{basic} is required, and unknown scopes are refused" if basic else "unknown scopes are refused"
+        required = (
+            f"{basic} is required, and unknown scopes are refused"
+            if basic
+            else "unknown scopes are refused"
+        )
         return f"Invalid scope: {required}."
     return ""
 
@@ -153,8 +174,16 @@ def is_of_facebook(sandbox: Sandbox, params: dict[str, Any]) -> bool:
 _SAME_LINK: Final = "Make sure that your redirect_uri is identical to the one that you used in the OAuth dialog request"
 _CODES: Final = {
     "unknown": ("Invalid authorization code", 36007, "Invalid verification code format."),
-    "used": ("This authorization code has been used", 36009, "This authorization code has been used."),
-    "expired": ("This authorization code has expired", 36007, "This authorization code has expired."),
+    "used": (
+        "This authorization code has been used",
+        36009,
+        "This authorization code has been used.",
+    ),
+    "expired": (
+        "This authorization code has expired",
+        36007,
+        "This authorization code has expired.",
+    ),
     "led elsewhere": (
         "Error validating verification code. The redirect_uri must be identical to the one used",
         36008,
@@ -181,7 +210,11 @@ def redeem(call: Call, login: Login) -> LoginCode:
         wrong = "led elsewhere"
     if code is None or wrong:
         of_instagram, subcode, of_facebook = _CODES[wrong]
-        raise LoginError(of_instagram) if login == "instagram" else GraphError(100, subcode, of_facebook)
+        raise (
+            LoginError(of_instagram)
+            if login == "instagram"
+            else GraphError(100, subcode, of_facebook)
+        )
     code.used = True
     call.entry.account = code.user_id
     return call.world.codes.keep(code)
@@ -200,7 +233,9 @@ async def exchange_code(call: Call) -> Response:
     token = call.world.add_token(code.user_id, long_lived=False, scopes=code.scopes)
     flat = {"access_token": token.token, "user_id": int(code.user_id), "permissions": code.scopes}
     documented = flat | {"user_id": code.user_id, "permissions": ",".join(code.scopes)}
-    return JSONResponse({"data": [documented]} if call.world.switches.login_answer == "data" else flat)
+    return JSONResponse(
+        {"data": [documented]} if call.world.switches.login_answer == "data" else flat
+    )
 
 
 async def exchange_token(call: Call, settings: Settings) -> Response:
@@ -214,7 +249,9 @@ async def exchange_token(call: Call, settings: Settings) -> Response:
     short = call.world.authenticate(_query_token(call), "instagram")
     if short.long_lived:
         raise GraphError(
-            452, None, "Session key invalid. This could be because the session key has an incorrect format"
+            452,
+            None,
+            "Session key invalid. This could be because the session key has an incorrect format",
         )
     call.entry.account = short.user_id
     return token_answer(call, call.world.add_token(short.user_id, scopes=short.scopes))
@@ -228,7 +265,9 @@ async def refresh_token(call: Call, settings: Settings) -> Response:
     call.entry.account = token.user_id
     now = call.sandbox.now
     if not token.long_lived or now < token.issued_at + DAY_S:
-        raise GraphError(10, None, "(#10) The access token must be long-lived and at least 24 hours old")
+        raise GraphError(
+            10, None, "(#10) The access token must be long-lived and at least 24 hours old"
+        )
     if not call.world.switches.refresh_changes_token:
         token.issued_at, token.expires_at = now, now + 60 * DAY_S
         call.world.tokens.keep(token)

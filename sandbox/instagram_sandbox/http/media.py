@@ -21,7 +21,9 @@ POLL_LASTS_S: Final = 3 * DAY_S
 
 async def media_list(call: Call, account: Account) -> Response:
     """Return a page of an account's posts, newest first."""
-    return listing.page(call, rows.media_of(call, account, call.params), lambda post: rows.post_node(call, post))
+    return listing.page(
+        call, rows.media_of(call, account, call.params), lambda post: rows.post_node(call, post)
+    )
 
 
 async def stories(call: Call, account: Account) -> Response:
@@ -49,7 +51,9 @@ async def children(call: Call, post: Post) -> Response:
 
 async def list_comments(call: Call, post: Post) -> Response:
     """Return the comments on a post, newest first, without replies. Source: Meta, IG Media Comments."""
-    return listing.page(call, comments.shown_on(call.world, post.id), lambda c: rows.comment_node(call, c))
+    return listing.page(
+        call, comments.shown_on(call.world, post.id), lambda c: rows.comment_node(call, c)
+    )
 
 
 async def write_comment(call: Call, post: Post) -> Response:
@@ -113,13 +117,17 @@ async def read_insights(call: Call, post: Post) -> Response:
 
 async def list_replies(call: Call, comment: Comment) -> Response:
     """Return the replies to a comment. Source: Meta, IG Comment Replies."""
-    return listing.page(call, comments.replies(call.world, comment), lambda c: rows.comment_node(call, c))
+    return listing.page(
+        call, comments.replies(call.world, comment), lambda c: rows.comment_node(call, c)
+    )
 
 
 async def write_reply(call: Call, comment: Comment) -> Response:
     """Reply to a comment. Source: Meta, IG Comment Replies."""
     post = call.world.posts[comment.media_id]
-    reply = comments.write(call.world, post, call.account, values.text(call.params, "message"), comment)
+    reply = comments.write(
+        call.world, post, call.account, values.text(call.params, "message"), comment
+    )
     return graph_json({"id": reply.id})
 
 
@@ -132,7 +140,9 @@ async def hide(call: Call, comment: Comment) -> Response:
 
 async def private_reply(call: Call, account: Account) -> Response:
     """Send a message to who wrote a comment. Source: Meta, Private Replies, 2026-06-30."""
-    recipient, message = (values.json_object(call.params, name) for name in ("recipient", "message"))
+    recipient, message = (
+        values.json_object(call.params, name) for name in ("recipient", "message")
+    )
     comment = comments.comment_of(call.world, str(recipient.get("comment_id")), account.user_id)
     if comment is None:
         raise invalid("The recipient must be a comment on a post of the account")

@@ -27,11 +27,14 @@ def asked(value: Any) -> list[str]:
     return found
 
 
-def of_post(world: World, post: Post, params: Mapping[str, Any], login: Login) -> list[dict[str, Any]]:
+def of_post(
+    world: World, post: Post, params: Mapping[str, Any], login: Login
+) -> list[dict[str, Any]]:
     """Return numbers about a post; none before they exist.
 
     :param params: ``metric``, and ``breakdown`` if the numbers are divided.
-    :raises GraphError: 100: a metric does not fit the post, or has no such breakdown; 10: a story has too few viewers.
+    :raises GraphError: 100: a metric does not fit the post, or has no such breakdown; 10: a story
+        has too few viewers.
     """
     metrics = insights.check_metrics(world, post, asked(params.get("metric", "")), login)
     dimensions = names(params.get("breakdown", ""))

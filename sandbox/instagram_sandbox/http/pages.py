@@ -36,7 +36,10 @@ def _processed(**processing: Any) -> dict[str, Any]:
 
 _FOLDER: Final = Path(__file__).parent / "templates"
 _templates = Environment(
-    loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
+    loader=FileSystemLoader(_FOLDER),
+    autoescape=select_autoescape(),
+    undefined=StrictUndefined,
+    trim_blocks=True,
 )
 JOURNAL_ROWS: Final = 40
 ACTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
@@ -78,14 +81,20 @@ _templates.filters["clock"] = _clock
 
 
 def page(
-    request: Request, name: str, context: Mapping[str, Any], *, status: int = 200, allow_submit: bool = False
+    request: Request,
+    name: str,
+    context: Mapping[str, Any],
+    *,
+    status: int = 200,
+    allow_submit: bool = False,
 ) -> Response:
     """Render a page.
 
     :param allow_submit: Whether the page has a form, which may redirect to any app's URL.
     """
     html = _templates.get_template(name).render(base=str(request.base_url).rstrip("/"), **context)
-    # form-action also governs where the answer to a form redirects, and that is the app's own redirect_uri.
+    # form-action also governs where the answer to a form redirects, and that is the app's own
+    # redirect_uri.
     form_action = "" if allow_submit else "form-action 'none'; "
     policy = (
         "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; script-src 'self'; "
@@ -95,10 +104,15 @@ def page(
 
 
 FILES: Final[dict[str, dict[str, str]]] = {
-    "_static": {"sandbox.css": "text/css", "sandbox.js": "text/javascript", "icon.svg": "image/svg+xml"},
+    "_static": {
+        "sandbox.css": "text/css",
+        "sandbox.js": "text/javascript",
+        "icon.svg": "image/svg+xml",
+    },
     "samples": {"reel.mp4": "video/mp4", "picture.jpg": "image/jpeg"},
     "redirects": dict.fromkeys(
-        ("redirect.cjs", "sandbox_redirect.py", "sandbox_redirect.php", "sandbox_redirect.go"), "text/plain"
+        ("redirect.cjs", "sandbox_redirect.py", "sandbox_redirect.php", "sandbox_redirect.go"),
+        "text/plain",
     ),
 }
 """What the sandbox serves beside pages and media, by its path: parts of the pages, samples, redirect helpers."""
@@ -109,14 +123,20 @@ class _File(FileResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the whole file, or the ranges that are asked for."""
-        headers = [(name, value) for name, value in scope["headers"] if name != b"range" or _is_range(value)]
+        headers = [
+            (name, value)
+            for name, value in scope["headers"]
+            if name != b"range" or _is_range(value)
+        ]
         await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 def _is_range(value: bytes) -> bool:
     spans = re.fullmatch(rb"bytes=((\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*)", value)
     ends = [span.strip().split(b"-") for span in spans[1].split(b",")] if spans else []
-    return bool(ends) and all(not first or not last or int(first) <= int(last) for first, last in ends)
+    return bool(ends) and all(
+        not first or not last or int(first) <= int(last) for first, last in ends
+    )
 
 
 def static_file(path: str, name: str) -> Response:
@@ -131,9 +151,16 @@ def static_file(path: str, name: str) -> Response:
 def profile(sandbox: Sandbox, request: Request, username: str | None) -> Response:
     """Show an account as Instagram shows a profile."""
     accounts = list(sandbox.world.accounts.values())
-    account = next((a for a in accounts if a.username == username), accounts[0] if username is None else None)
+    account = next(
+        (a for a in accounts if a.username == username), accounts[0] if username is None else None
+    )
     if account is None:
-        return page(request, "problem.html", {"problem": f"This sandbox has no account {username}."}, status=404)
+        return page(
+            request,
+            "problem.html",
+            {"problem": f"This sandbox has no account {username}."},
+            status=404,
+        )
     context = {
         "account": account,
         "accounts": accounts,
@@ -180,9 +207,15 @@ def _waiting(sandbox: Sandbox, account: Account) -> list[tuple[Container, str, s
     rows = []
     for container in sandbox.world.containers.values():
         code = sandbox.world.status_code(container)
-        if container.user_id == account.user_id and not container.post_ids and not container.is_carousel_item:
+        if (
+            container.user_id == account.user_id
+            and not container.post_ids
+            and not container.is_carousel_item
+        ):
             failure = sandbox.world.shown_failure(container)
-            rows.append((container, code or "ERROR", refusal(container, failure) if failure else ""))
+            rows.append(
+                (container, code or "ERROR", refusal(container, failure) if failure else "")
+            )
     return sorted(rows, key=lambda row: row[0].created_at, reverse=True)[:6]
 
 
@@ -200,9 +233,13 @@ def post_page(sandbox: Sandbox, request: Request, name: str) -> Response:
         "post": post,
         "children": [world.children[child] for child in post.children],
         "comments": _threads(sandbox, post),
-        "numbers": [(insights.METRICS[name].title, insights.value(world, post, name)) for name in names],
+        "numbers": [
+            (insights.METRICS[name].title, insights.value(world, post, name)) for name in names
+        ],
         "account": world.accounts[post.user_id],
-        "sponsors": [world.accounts[one].username if one in world.accounts else one for one in post.sponsors],
+        "sponsors": [
+            world.accounts[one].username if one in world.accounts else one for one in post.sponsors
+        ],
         "now": sandbox.now,
         "ago": _ago,
     }

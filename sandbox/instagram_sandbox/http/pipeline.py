@@ -44,7 +44,8 @@ class Call:
     params: dict[str, Any]
     entry: Entry
     token: Token = field(init=False)  #: set by :meth:`enter`
-    account: Account = field(init=False)  #: the token's own until :meth:`find` finds an object of another
+    # the token's own until :meth:`find` finds an object of another
+    account: Account = field(init=False)
     version: str = NEWEST
     cut_after_bytes: int | None = None
     regain_minutes: int | None = None
@@ -57,7 +58,10 @@ class Call:
     @property
     def base_url(self) -> str:
         """The sandbox's URL as the client wrote it; its own address if the client wrote one of Meta's hosts."""
-        server, host = self.request.scope.get("server"), self.request.headers.get("host", "").partition(":")[0]
+        server, host = (
+            self.request.scope.get("server"),
+            self.request.headers.get("host", "").partition(":")[0],
+        )
         if (
             login_of_host(host) is not None and server is not None
         ):  # a client that was led here: Meta's name leads nowhere
@@ -99,7 +103,9 @@ class Call:
 
         :raises GraphError: 12: the switch refuses it.
         """
-        said = f"Apps that were made after 2026-11-04 may not use {what}, on any version of the API."
+        said = (
+            f"Apps that were made after 2026-11-04 may not use {what}, on any version of the API."
+        )
         if self.world.switches.retired_for_new_apps == "refuse":
             raise GraphError(12, None, f"(#12) {said}")
         self.warn(said)
@@ -107,10 +113,16 @@ class Call:
     def _check_proof(self, token: str) -> None:
         """Source: Meta, Securing Graph API calls: the proof is an HMAC of the token, keyed by the app's secret."""
         proof = self.params.get("appsecret_proof")
-        right = hmac.new(self.sandbox.settings.app_secret.encode(), token.encode(), "sha256").hexdigest()
+        right = hmac.new(
+            self.sandbox.settings.app_secret.encode(), token.encode(), "sha256"
+        ).hexdigest()
         if proof is None and self.world.switches.require_appsecret_proof:
-            raise GraphError(100, None, "API calls from the server require an appsecret_proof argument")
-        if proof is not None and not hmac.compare_digest(str(proof).encode("utf-8", "replace"), right.encode()):
+            raise GraphError(
+                100, None, "API calls from the server require an appsecret_proof argument"
+            )
+        if proof is not None and not hmac.compare_digest(
+            str(proof).encode("utf-8", "replace"), right.encode()
+        ):
             raise GraphError(100, None, "Invalid appsecret_proof provided in the API argument")
 
     @property
@@ -169,7 +181,8 @@ class Call:
 
 log = logging.getLogger(__name__)
 
-#: No script of another site reads what a person sees, nor what an app's server gets for the app's secret.
+#: No script of another site reads what a person sees, nor what an app's server gets for the app's
+#: secret.
 _UNREADABLE = frozenset({"authorize", "decide", "exchange_code", "facebook_token"})
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
@@ -179,7 +192,9 @@ class DroppedError(Exception):
     """Close the connection without an answer."""
 
 
-async def run(sandbox: Sandbox, request: Request, operation: Operation, handler: Handler) -> Response:
+async def run(
+    sandbox: Sandbox, request: Request, operation: Operation, handler: Handler
+) -> Response:
     """Run a call through the faults, its handler and the journal."""
     began = time.perf_counter()
     entry = _note(sandbox, request, operation)
@@ -204,7 +219,8 @@ async def run(sandbox: Sandbox, request: Request, operation: Operation, handler:
         drop_connection(request.scope)
         await asyncio.sleep(0)
     if response is not None and operation not in _UNREADABLE:
-        response.headers["Access-Control-Allow-Origin"] = "*"  # as the Graph API, for clients in a browser
+        # as the Graph API, for clients in a browser
+        response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["facebook-api-version"] = call.version
     entry.status = response.status_code if response else None
     entry.duration_ms = round((time.perf_counter() - began) * 1000, 3)
@@ -230,7 +246,9 @@ async def _disturbed(call: Call, handler: Handler) -> Response:
     if planned:
         call.sandbox.keep_faults()  # they count every call, not only those that they hit
     entry.fault = ", ".join(fault.describe() for fault in hits) or None
-    call.regain_minutes = max((m for fault in hits if (m := fault.header_minutes) is not None), default=None)
+    call.regain_minutes = max(
+        (m for fault in hits if (m := fault.header_minutes) is not None), default=None
+    )
     replaced = await _disturb(call, hits, "before")
     if replaced is not None:
         return replaced
@@ -246,7 +264,9 @@ async def _disturbed(call: Call, handler: Handler) -> Response:
     return await _disturb(call, hits, "after") or response
 
 
-async def _disturb(call: Call, hits: list[Fault], when: Literal["before", "after"]) -> Response | None:
+async def _disturb(
+    call: Call, hits: list[Fault], when: Literal["before", "after"]
+) -> Response | None:
     for fault in hits:
         if fault.when != when:
             continue
@@ -267,7 +287,11 @@ def _owner(call: Call) -> str | None:
 
 def _add_usage(call: Call, response: Response) -> None:
     account, way = call.entry.account, call.world.switches.usage_header
-    if account is None or way == "none" or call.entry.operation in {"upload", "exchange_code", "batch"}:
+    if (
+        account is None
+        or way == "none"
+        or call.entry.operation in {"upload", "exchange_code", "batch"}
+    ):
         return
     percent, minutes = call.world.usage(account)
     if call.regain_minutes is not None:

@@ -20,20 +20,49 @@ if TYPE_CHECKING:
 
     from instagram_sandbox.http.pipeline import Call
     from instagram_sandbox.simulator.sandbox import Sandbox
-    from instagram_sandbox.simulator.state import Account, Child, Collaborator, Comment, Container, MediaFacts
+    from instagram_sandbox.simulator.state import (
+        Account,
+        Child,
+        Collaborator,
+        Comment,
+        Container,
+        MediaFacts,
+    )
     from instagram_sandbox.simulator.world import World
 
 T = TypeVar("T")
 
 _MEDIA_UNSET: Final = frozenset(
-    {"boost_ads_list", "boost_eligibility_info", "copyright_check_information", "current_live_viewer_count"}
+    {
+        "boost_ads_list",
+        "boost_eligibility_info",
+        "copyright_check_information",
+        "current_live_viewer_count",
+    }
     | {"has_poll", "has_slider", "legacy_instagram_media_id", "media_audio_type", "video_title"}
-    | {"reposts_count", "saved_count", "shares_count", "view_count", "total_views_count", "product_tags"}
+    | {
+        "reposts_count",
+        "saved_count",
+        "shares_count",
+        "view_count",
+        "total_views_count",
+        "product_tags",
+    }
 )
 _NOT_OF_CHILDREN: Final = frozenset(
-    {"audio_id", "caption", "children", "comments_count", "is_comment_enabled", "is_shared_to_feed", "like_count"}
+    {
+        "audio_id",
+        "caption",
+        "children",
+        "comments_count",
+        "is_comment_enabled",
+        "is_shared_to_feed",
+        "like_count",
+    }
 )
-_ACCOUNT_UNSET: Final = frozenset({"biography", "website", "has_profile_pic", "legacy_instagram_user_id"})
+_ACCOUNT_UNSET: Final = frozenset(
+    {"biography", "website", "has_profile_pic", "legacy_instagram_user_id"}
+)
 
 _STATUS_TEXT: Final = {
     "FINISHED": "Finished: Media has been uploaded and it is ready to be published.",
@@ -53,7 +82,8 @@ def media_of(call: Call, account: Account, arguments: Mapping[str, Any]) -> Sequ
     return [
         post
         for post in call.world.visible_posts(account.user_id)
-        if (since is None or post.published_at >= since) and (until is None or post.published_at < until)
+        if (since is None or post.published_at >= since)
+        and (until is None or post.published_at < until)
     ]
 
 
@@ -80,7 +110,10 @@ def account_node(call: Call, account: Account, *, of_me: bool = False) -> Node:
         "tags": lambda field: listed(field, world.tagged_posts(account)),
     }
     if call.host == "instagram":
-        values |= {"user_id": constant(account.user_id), "account_type": constant(account.account_type)}
+        values |= {
+            "user_id": constant(account.user_id),
+            "account_type": constant(account.account_type),
+        }
     else:
         values |= {
             "business_discovery": lambda field: _discovered(call, field),
@@ -118,7 +151,9 @@ def _mentioned_comment(call: Call, account: Account, field: Field) -> dict[str, 
 
 
 def _does_not_exist(node: str) -> GraphError:
-    return GraphError(100, 33, f"Object with ID '{node}' does not exist, or does not mention the account")
+    return GraphError(
+        100, 33, f"Object with ID '{node}' does not exist, or does not mention the account"
+    )
 
 
 def container_node(call: Call, container: Container) -> Node:
@@ -171,7 +206,9 @@ def video_status(sandbox: Sandbox, container: Container, code: str) -> dict[str,
         phases["uploading"]["source_file_size"] = container.file_size
     if arrived:
         phases["uploading"]["status"] = "complete"
-        phases["processing"]["status"] = "complete" if code in {"FINISHED", "PUBLISHED"} else "in_progress"
+        phases["processing"]["status"] = (
+            "complete" if code in {"FINISHED", "PUBLISHED"} else "in_progress"
+        )
     elif held or container.video_url:
         phases["uploading"]["status"] = "in_progress"
     if shown is not None:
@@ -182,7 +219,10 @@ def video_status(sandbox: Sandbox, container: Container, code: str) -> dict[str,
 def _error(container: Container, failure: MediaFacts) -> dict[str, Any]:
     if container.processing.outcome == "download_failed":
         return {"message": "Media download has failed."}  # as captured: no code tells why
-    return {"code": failure.subcode, "message": f"Media upload has failed with error code {failure.subcode}"}
+    return {
+        "code": failure.subcode,
+        "message": f"Media upload has failed with error code {failure.subcode}",
+    }
 
 
 def _medium(call: Call, medium: Post | Child, post: Post, *, has_video: bool) -> dict[str, Value]:
@@ -205,7 +245,10 @@ def _medium(call: Call, medium: Post | Child, post: Post, *, has_video: bool) ->
 def post_node(call: Call, post: Post) -> Node:
     """Return a post. Source: Meta, IG Media reference."""
     world = call.world
-    children, of_comment = [world.children[child] for child in post.children], partial(comment_node, call)
+    children, of_comment = (
+        [world.children[child] for child in post.children],
+        partial(comment_node, call),
+    )
     values = _medium(call, post, post, has_video=post.has_video) | {
         "media_product_type": constant(post.media_product_type),
         "media_url": constant(_media_url(call, post, children)),
@@ -215,14 +258,18 @@ def post_node(call: Call, post: Post) -> Node:
         "caption": constant(post.caption or None),
         "is_comment_enabled": constant(post.is_comment_enabled),
         "children": lambda field: _edge(call, post.id, children, partial(child_node, call), field),
-        "comments": lambda field: _edge(call, post.id, comments.shown_on(world, post.id), of_comment, field),
+        "comments": lambda field: _edge(
+            call, post.id, comments.shown_on(world, post.id), of_comment, field
+        ),
         "insights": lambda field: _insights(call, post, field),
     }
     for total in ("", "total_"):
         values[f"{total}like_count"] = computed(lambda: insights.value(world, post, "likes"))
         values[f"{total}comments_count"] = computed(lambda: len(comments.on_post(world, post.id)))
     if call.host == "facebook":
-        values["collaborators"] = lambda field: _edge(call, post.id, post.collaborators, collaborator_node, field)
+        values["collaborators"] = lambda field: _edge(
+            call, post.id, post.collaborators, collaborator_node, field
+        )
     return Node("Media", values, _MEDIA_UNSET)
 
 
@@ -231,7 +278,9 @@ def collaborator_node(one: Collaborator) -> Node:
     return row_node("IGUser", one.model_dump(), ("id", "username", "invite_status"))
 
 
-def _edge(call: Call, of: str, items: Sequence[T], node: Callable[[T], Node], field: Field) -> dict[str, Any]:
+def _edge(
+    call: Call, of: str, items: Sequence[T], node: Callable[[T], Node], field: Field
+) -> dict[str, Any]:
     """Return a list that a post or a comment has, by its id."""
     return paged(call, items, node, field, link_to(call, f"{of}/{field.name}", field))
 
@@ -241,7 +290,9 @@ def _insights(call: Call, post: Post, field: Field) -> dict[str, Any]:
     call.require(INSIGHTS)
     found = metrics.of_post(call.world, post, field.arguments, call.host)
     names = {one.name for one in field.inner} | {"id"}
-    return {"data": [{key: row[key] for key in row if not field.inner or key in names} for row in found]}
+    return {
+        "data": [{key: row[key] for key in row if not field.inner or key in names} for row in found]
+    }
 
 
 def _media_url(call: Call, post: Post, children: Sequence[Child]) -> str | None:
@@ -296,6 +347,13 @@ def comment_node(call: Call, comment: Comment) -> Node:
         "like_count": constant(comment.like_count),
         "media": lambda field: post_node(call, world.posts[comment.media_id]).read(field.inner),
         "parent_id": constant(comment.parent_id),
-        "replies": lambda field: _edge(call, comment.id, comments.replies(world, comment), of_comment, field),
+        "replies": lambda field: _edge(
+            call, comment.id, comments.replies(world, comment), of_comment, field
+        ),
     }
-    return Node("IGComment", values, frozenset({"legacy_instagram_comment_id"}), default=("id", "text", "timestamp"))
+    return Node(
+        "IGComment",
+        values,
+        frozenset({"legacy_instagram_comment_id"}),
+        default=("id", "text", "timestamp"),
+    )

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.clock import Clock
 
 START_LIMIT_S: Final = 30
-#: Longer than the 5 s between two polls: a connection that closes just then looks like a lost answer to its client.
+#: Longer than the 5 s between two polls: a connection that closes just then looks like a lost
+#: answer to its client.
 KEEP_ALIVE_S: Final = 75
 
 
@@ -76,7 +77,12 @@ def bind(host: str, port: int) -> tuple[socket.socket, Address]:
     return sock, Address(host, sock.getsockname()[1])
 
 
-def serve(app: ASGIApp, sock: socket.socket, ready: Callable[[], None], certificate: Certificate | None = None) -> None:
+def serve(
+    app: ASGIApp,
+    sock: socket.socket,
+    ready: Callable[[], None],
+    certificate: Certificate | None = None,
+) -> None:
     """Run an application, such as a sandbox, until the process is interrupted.
 
     :param ready: Called once it answers.
@@ -87,7 +93,9 @@ def serve(app: ASGIApp, sock: socket.socket, ready: Callable[[], None], certific
     _server(app, ready, certificate).run(sockets=[sock])
 
 
-def _server(app: ASGIApp, ready: Callable[[], None], certificate: Certificate | None = None) -> _Server:
+def _server(
+    app: ASGIApp, ready: Callable[[], None], certificate: Certificate | None = None
+) -> _Server:
     config = uvicorn.Config(
         app,
         http=LimitedProtocol,

@@ -13,10 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-NO_CRYPTOGRAPHY: Final = "--tls needs the package cryptography: pip install 'instagram-sandbox[tls]'"
+NO_CRYPTOGRAPHY: Final = (
+    "--tls needs the package cryptography: pip install 'instagram-sandbox[tls]'"
+)
 VALID: Final = timedelta(days=800)
 META: Final = (
-    *("graph.facebook.com", "graph.instagram.com", "api.instagram.com", "www.instagram.com", "www.facebook.com"),
+    *(
+        "graph.facebook.com",
+        "graph.instagram.com",
+        "api.instagram.com",
+        "www.instagram.com",
+        "www.facebook.com",
+    ),
     "rupload.facebook.com",
 )
 """Names that a client with constant hosts may be led here by."""
@@ -55,19 +63,34 @@ def _make(files: Certificate, names: Iterable[str]) -> None:
         for name in ("Authority of an instagram-sandbox", "instagram-sandbox")
     )
     now = datetime.now(timezone.utc)
-    usages = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-    usage = dict.fromkeys((*usages, "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"), False)
+    usages = (
+        "digital_signature",
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+    )
+    usage = dict.fromkeys(
+        (*usages, "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"), False
+    )
     of_authority = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
 
     def builder(subject: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         return x509.CertificateBuilder(
-            authority, subject, public, x509.random_serial_number(), now - timedelta(days=1), now + VALID
+            authority,
+            subject,
+            public,
+            x509.random_serial_number(),
+            now - timedelta(days=1),
+            now + VALID,
         )
 
     of_itself = (
         builder(authority, authority_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.KeyUsage(**usage | {"key_cert_sign": True, "crl_sign": True}), critical=True)
+        .add_extension(
+            x509.KeyUsage(**usage | {"key_cert_sign": True, "crl_sign": True}), critical=True
+        )
         .add_extension(of_authority, critical=False)
     )
     addresses = [name for name in names if is_ip_address(name)]
@@ -78,7 +101,10 @@ def _make(files: Certificate, names: Iterable[str]) -> None:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([*hosts, *alternatives]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(of_authority), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(of_authority),
+            critical=False,
+        )
     )
     pem = serialization.Encoding.PEM
     files.authority.write_bytes(of_itself.sign(authority_key, hashes.SHA256()).public_bytes(pem))

@@ -41,7 +41,9 @@ async def upload(call: Call) -> Response:
 
 def _enter(call: Call) -> Container:
     if not call.request.headers.get("authorization", "").startswith("OAuth "):
-        raise UploadError("NotAuthorizedError", "The Authorization header must be: OAuth <access token>")
+        raise UploadError(
+            "NotAuthorizedError", "The Authorization header must be: OAuth <access token>"
+        )
     try:
         check_version(call.world, call.request.path_params["version"])
     except GraphError as error:
@@ -51,12 +53,16 @@ def _enter(call: Call) -> Container:
     except GraphError as error:
         raise UploadError("NotAuthorizedError", str(error)) from None
     container_id = call.request.path_params["container_id"]
-    container = call.find(lambda _, node: call.world.container(node, call.account.user_id), container_id)
+    container = call.find(
+        lambda _, node: call.world.container(node, call.account.user_id), container_id
+    )
     call.entry.account, call.entry.container_id = call.account.user_id, container_id
     if container is None or not container.resumable:
         raise UploadError("NotAuthorizedError", "The token has no upload session of that id")
     if not call.account.resumable:
-        raise UploadError("NotAuthorizedError", "The application is not allowed to use resumable upload")
+        raise UploadError(
+            "NotAuthorizedError", "The application is not allowed to use resumable upload"
+        )
     if call.world.status_code(container) == "EXPIRED":
         raise UploadError("ProcessingFailedError", "The upload session has expired")
     return container
@@ -68,11 +74,18 @@ async def _receive(call: Call, container: Container) -> None:
     processor = call.sandbox.processor
     held = processor.held_bytes(container.id)
     if offset != held:
-        raise UploadError("OffsetInvalidError", f"The offset {offset} does not match the {held} bytes received")
+        raise UploadError(
+            "OffsetInvalidError", f"The offset {offset} does not match the {held} bytes received"
+        )
     if length > file_size - offset:
-        raise UploadError("PartialRequestError", f"{length} bytes from offset {offset} exceed file_size {file_size}")
+        raise UploadError(
+            "PartialRequestError",
+            f"{length} bytes from offset {offset} exceed file_size {file_size}",
+        )
     if container.file_size not in {None, file_size}:
-        raise UploadError("PartialRequestError", f"file_size {file_size} differs from {container.file_size}")
+        raise UploadError(
+            "PartialRequestError", f"file_size {file_size} differs from {container.file_size}"
+        )
     if container.source_at is not None:
         raise UploadError("ProcessingFailedError", "The upload is already complete")
     container.file_size = file_size
@@ -81,14 +94,18 @@ async def _receive(call: Call, container: Container) -> None:
     await _append(call, container, file_size - offset)
     held = processor.held_bytes(container.id)
     if held != file_size:
-        raise UploadError("PartialRequestError", f"Received {held} of {file_size} bytes", retriable=True)
+        raise UploadError(
+            "PartialRequestError", f"Received {held} of {file_size} bytes", retriable=True
+        )
     processor.partial(container.id).rename(processor.video(container.id))
 
 
 def _sizes(call: Call) -> tuple[int, int, int]:
     headers = call.request.headers
     if "transfer-encoding" in headers:
-        raise UploadError("PartialRequestError", "Chunked transfer encoding is not supported: send Content-Length")
+        raise UploadError(
+            "PartialRequestError", "Chunked transfer encoding is not supported: send Content-Length"
+        )
     sizes = {}
     for name in ("offset", "file_size", "content-length"):
         if not headers.get(name, "").isdecimal():
@@ -96,7 +113,9 @@ def _sizes(call: Call) -> tuple[int, int, int]:
         sizes[name] = int(headers[name])
     offset, file_size, length = sizes["offset"], sizes["file_size"], sizes["content-length"]
     if not 0 < file_size <= call.world.switches.max_video_bytes:
-        raise UploadError("ProcessingFailedError", f"file_size must be 1 to {call.world.switches.max_video_bytes}")
+        raise UploadError(
+            "ProcessingFailedError", f"file_size must be 1 to {call.world.switches.max_video_bytes}"
+        )
     return offset, file_size, length
 
 
@@ -113,11 +132,16 @@ async def _append(call: Call, container: Container, wanted: int) -> None:
                 taken = block[: limit - call.entry.received_bytes]
                 file.write(taken)
                 call.entry.received_bytes += len(taken)
-                if call.cut_after_bytes is not None and call.entry.received_bytes >= call.cut_after_bytes:
+                if (
+                    call.cut_after_bytes is not None
+                    and call.entry.received_bytes >= call.cut_after_bytes
+                ):
                     raise DroppedError
         except ClientDisconnect:
             log.warning(
-                "The upload to container %s was interrupted after %d bytes", container.id, call.entry.received_bytes
+                "The upload to container %s was interrupted after %d bytes",
+                container.id,
+                call.entry.received_bytes,
             )
             raise
 
@@ -126,10 +150,14 @@ async def _fetch(call: Call, container: Container, url: str) -> None:
     switches, target = call.world.switches, call.sandbox.processor.video(container.id)
     arriving = target.with_suffix(".fetched")
     try:
-        await call.sandbox.processor.fetches.fetch(url, arriving, "video", switches.max_video_bytes, switches)
+        await call.sandbox.processor.fetches.fetch(
+            url, arriving, "video", switches.max_video_bytes, switches
+        )
     except FetchError as failed:
         arriving.unlink(missing_ok=True)
         call.warn(f"Your link was refused because {failed.reason}.")
-        raise UploadError("ProcessingFailedError", failed.reason, retriable=failed.subcode == TOO_SLOW) from None
+        raise UploadError(
+            "ProcessingFailedError", failed.reason, retriable=failed.subcode == TOO_SLOW
+        ) from None
     arriving.rename(target)
     container.file_size = target.stat().st_size

@@ -31,7 +31,9 @@ async def subscribe(call: Call, account: Account) -> Response:
     is_page = node == account.page_id or (node == "me" and call.token.kind == "page")
     fields = _fields(call, "subscribed_fields", OF_PAGE if is_page else OF_ACCOUNT)
     if "instagram" not in call.world.subscriptions:
-        call.warn("Nothing is sent until the app has a callback: POST /app/subscriptions with the token of the app.")
+        call.warn(
+            "Nothing is sent until the app has a callback: POST /app/subscriptions with the token of the app."
+        )
     _keep(call, account, sorted({*account.subscribed_fields, *fields}))
     return graph_json({"success": True})
 
@@ -41,7 +43,11 @@ async def subscriptions(call: Call, account: Account) -> Response:
     apps = [call.sandbox.settings] if account.subscribed_fields else []
 
     def shown(settings: Settings) -> Node:
-        row = {"id": settings.app_id, "name": "Sandbox app", "subscribed_fields": account.subscribed_fields}
+        row = {
+            "id": settings.app_id,
+            "name": "Sandbox app",
+            "subscribed_fields": account.subscribed_fields,
+        }
         return row_node("Application", row, tuple(row))
 
     return page(call, apps, shown, attrgetter("app_id"))
@@ -64,7 +70,9 @@ def _fields(call: Call, name: str, known: tuple[str, ...]) -> list[str]:
         raise invalid(f"The parameter {name} is required")
     for place, field in enumerate(fields):
         if field not in known:
-            raise invalid(f'Param {name}[{place}] must be one of {{{", ".join(known)}}} - got "{field}"')
+            raise invalid(
+                f'Param {name}[{place}] must be one of {{{", ".join(known)}}} - got "{field}"'
+            )
     return fields
 
 
@@ -75,7 +83,12 @@ async def show_app(call: Call, settings: Settings) -> Response:
     """Return the app, by its own token or one that it has given. Source: Meta, Application."""
     if not _is_of_app(call):
         call.authenticate()
-    row = {"id": settings.app_id, "name": "Sandbox app", "link": call.base_url, "category": "Business"}
+    row = {
+        "id": settings.app_id,
+        "name": "Sandbox app",
+        "link": call.base_url,
+        "category": "Business",
+    }
     unset = dict.fromkeys(("company", "description", "namespace"))
     return graph_json(row_node("Application", row | unset, tuple(row)).read(fields_of(call)))
 
@@ -98,7 +111,12 @@ async def app_subscriptions(call: Call, settings: Settings) -> Response:
 
     def shown(one: Subscription) -> Node:
         fields = [{"name": name, "version": call.version} for name in one.fields]
-        row = {"object": one.object, "callback_url": one.callback_url, "active": True, "fields": fields}
+        row = {
+            "object": one.object,
+            "callback_url": one.callback_url,
+            "active": True,
+            "fields": fields,
+        }
         return row_node("Subscription", row, tuple(row))
 
     return page(call, list(call.world.subscriptions.values()), shown, attrgetter("object"))
@@ -114,7 +132,9 @@ async def unsubscribe_app(call: Call, settings: Settings) -> Response:
 
 
 def _is_of_app(call: Call) -> bool:
-    return hmac.compare_digest((call.token_text() or "").encode("utf-8", "replace"), app_token(call).encode())
+    return hmac.compare_digest(
+        (call.token_text() or "").encode("utf-8", "replace"), app_token(call).encode()
+    )
 
 
 def _check_app(call: Call) -> None:

@@ -46,8 +46,14 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         metavar="HOST",
         help=f"host to forward to; may be repeated (default: {INSTAGRAM} and {UPLOADS})",
     )
-    record.add_argument("--port", type=port, default=DEFAULT_PORT, help="port to listen on (default: %(default)s)")
-    record.add_argument("--keep-texts", action="store_true", help="keep captions, comments and messages in the journal")
+    record.add_argument(
+        "--port", type=port, default=DEFAULT_PORT, help="port to listen on (default: %(default)s)"
+    )
+    record.add_argument(
+        "--keep-texts",
+        action="store_true",
+        help="keep captions, comments and messages in the journal",
+    )
     record.set_defaults(run=_record)
     compare = commands.add_parser(
         "compare",
@@ -56,7 +62,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         "shape, codes, order and time.",
     )
     compare.add_argument("journal", type=Path, help="file that instagram-sandbox record wrote")
-    compare.add_argument("--strict", action="store_true", help="compare with the sandbox's strict mode")
+    compare.add_argument(
+        "--strict", action="store_true", help="compare with the sandbox's strict mode"
+    )
     compare.set_defaults(run=_compare)
 
 
@@ -103,9 +111,16 @@ def _compare(args: argparse.Namespace) -> int:
             try:
                 found = list(player.differences(calls))
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                return _stop(f"Cannot read the recording: the sandbox does not take one of its calls ({error!r})")
+                return _stop(
+                    f"Cannot read the recording: the sandbox does not take one of its calls ({error!r})"
+                )
     print(table(found))
-    print(f"\n{player.played} of {len(calls)} calls were played.", *player.skipped, sep="\n* ", file=sys.stderr)
+    print(
+        f"\n{player.played} of {len(calls)} calls were played.",
+        *player.skipped,
+        sep="\n* ",
+        file=sys.stderr,
+    )
     return 1 if found else 0
 
 

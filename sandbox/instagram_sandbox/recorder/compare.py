@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
     from instagram_sandbox.recorder.journal import Recorded
 
-SAME: Final = frozenset({"code", "error_subcode", "status_code", "media_type", "media_product_type", "is_transient"})
+SAME: Final = frozenset(
+    {"code", "error_subcode", "status_code", "media_type", "media_product_type", "is_transient"}
+)
 """Fields whose values are compared. Of all others, only their type is."""
 SLOWER: Final = 5
 SLOWER_S: Final = 2.0
 _ID: Final = re.compile(r"9\d{16}")
-_OF_ACCOUNT: Final = frozenset({"media", "media_publish", "stories", "content_publishing_limit", "tags", "live_media"})
-_SECRET: Final = frozenset({"oauth", "access_token", "refresh_access_token", "debug_token", "dialog"})
+_OF_ACCOUNT: Final = frozenset(
+    {"media", "media_publish", "stories", "content_publishing_limit", "tags", "live_media"}
+)
+_SECRET: Final = frozenset(
+    {"oauth", "access_token", "refresh_access_token", "debug_token", "dialog"}
+)
 _CURSORS: Final = frozenset({"after", "before"})
 _SAMPLES: Final = {"video_url": "reel.mp4", "image_url": "picture.jpg", "cover_url": "picture.jpg"}
 
@@ -40,7 +46,8 @@ class Difference(NamedTuple):
 class Player:
     """Plays the calls of a recording in order, at the times of the recording by the sandbox's clock.
 
-    An id of the recording becomes the id that the sandbox gave to the same object, and a cursor its cursor.
+    An id of the recording becomes the id that the sandbox gave to the same object, and a cursor its
+    cursor.
 
     :param url: The sandbox's base URL.
     """
@@ -56,39 +63,61 @@ class Player:
         with httpx.Client(base_url=self.url, timeout=120, trust_env=False) as http:
             tokens = {"graph.instagram.com": DEFAULT_TOKEN, "graph.facebook.com": _page_token(http)}
             for call in calls:
-                http.post("/_sandbox/clock", json={"seconds": max(0.0, call.at_s - at_s)}).raise_for_status()
+                http.post(
+                    "/_sandbox/clock", json={"seconds": max(0.0, call.at_s - at_s)}
+                ).raise_for_status()
                 at_s = call.at_s
                 if why := self._unplayable(call):
                     self.skipped.append(f"{call.number}. {call.method} {call.path}: {why}")
                     continue
                 self.played += 1
                 if (after_s := _processing_s(call, calls)) is not None:
-                    http.post("/_sandbox/processing", json={"processing": {"after_s": after_s}}).raise_for_status()
+                    http.post(
+                        "/_sandbox/processing", json={"processing": {"after_s": after_s}}
+                    ).raise_for_status()
                 answer = self._play(http, call, tokens.get(call.host, DEFAULT_TOKEN))
                 yield from self._differ(call, answer)
 
     def _unplayable(self, call: Recorded) -> str:
-        parts = [part for part in call.path.split("/") if part and not re.fullmatch(r"v\d+\.\d+", part)]
+        parts = [
+            part for part in call.path.split("/") if part and not re.fullmatch(r"v\d+\.\d+", part)
+        ]
         if call.status is None:
             return "it has no answer"
         if not parts or parts[0] in _SECRET or "code" in call.sent:
             return "batches and exchanges of tokens are not played"
-        if call.headers.get("offset", "0") != "0" or "business_discovery" in str(call.sent.get("fields")):
+        if call.headers.get("offset", "0") != "0" or "business_discovery" in str(
+            call.sent.get("fields")
+        ):
             return "it goes on with an upload that broke off, or asks for a foreign account"
         if len(parts) > 1 and parts[1] in _OF_ACCOUNT and _ID.fullmatch(parts[0]):
             self.ids.setdefault(parts[0], DEFAULT_USER_ID)
-        named = set(_ID.findall(call.path + json.dumps({k: v for k, v in call.sent.items() if k not in _SAMPLES})))
+        named = set(
+            _ID.findall(
+                call.path + json.dumps({k: v for k, v in call.sent.items() if k not in _SAMPLES})
+            )
+        )
         return "it names an object from before the recording" if named - self.ids.keys() else ""
 
     def _play(self, http: httpx.Client, call: Recorded, token: str) -> httpx.Response:
-        path, sent = self._here(call.path), {name: self._here(value) for name, value in call.sent.items()}
+        path, sent = (
+            self._here(call.path),
+            {name: self._here(value) for name, value in call.sent.items()},
+        )
         sent = {name: value for name, value in sent.items() if value != "***"}
         links = [name for name, value in sent.items() if str(value).lower().startswith("http")]
         sent |= {name: f"{self.url}/samples/{_SAMPLES.get(name, 'picture.jpg')}" for name in links}
         if not path.startswith("/ig-api-upload/"):
-            headers = {"Authorization": f"Bearer {token}"} if call.authorization or "access_token" in call.sent else {}
+            headers = (
+                {"Authorization": f"Bearer {token}"}
+                if call.authorization or "access_token" in call.sent
+                else {}
+            )
             place = "params" if call.method in {"GET", "HEAD", "DELETE"} else "data"
-            texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in sent.items()}
+            texts = {
+                name: value if isinstance(value, str) else json.dumps(value)
+                for name, value in sent.items()
+            }
             return http.request(call.method, path, headers=headers, **{place: texts})  # type: ignore[arg-type]
         headers = {"Authorization": f"{call.authorization or 'OAuth'} {token}"}
         if "file_url" in call.headers:
@@ -99,10 +128,16 @@ class Player:
 
     def _here(self, value: Any) -> Any:
         if isinstance(value, str):
-            return self.ids.get(value) or _ID.sub(lambda found: self.ids.get(found[0], found[0]), value)
+            return self.ids.get(value) or _ID.sub(
+                lambda found: self.ids.get(found[0], found[0]), value
+            )
         if isinstance(value, list):
             return [self._here(one) for one in value]
-        return {key: self._here(one) for key, one in value.items()} if isinstance(value, dict) else value
+        return (
+            {key: self._here(one) for key, one in value.items()}
+            if isinstance(value, dict)
+            else value
+        )
 
     def _differ(self, call: Recorded, answer: httpx.Response) -> Iterator[Difference]:
         try:
@@ -112,7 +147,12 @@ class Player:
         query = f"?fields={call.sent['fields']}" if "fields" in call.sent else ""
         name = f"{call.method} {_ID.sub('{id}', call.path)}{query}"
         if call.status != answer.status_code:
-            yield Difference(name, "HTTP status", _said(call.status, call.answer), _said(answer.status_code, here))
+            yield Difference(
+                name,
+                "HTTP status",
+                _said(call.status, call.answer),
+                _said(answer.status_code, here),
+            )
             if answer.is_error != (call.status is not None and call.status >= 400):
                 return  # a refusal and an answer have nothing in common
         self._learn(call.answer, here)
@@ -148,9 +188,12 @@ class Player:
                 if key in there and key in here:
                     yield from self._compared(inner, there[key], here[key])
                 elif (
-                    self._here(key) not in {self._here(one) for one in there.keys() & here.keys()} and key not in hidden
+                    self._here(key) not in {self._here(one) for one in there.keys() & here.keys()}
+                    and key not in hidden
                 ):
-                    found, other = (_kind(one[key]) if key in one else "missing" for one in (there, here))
+                    found, other = (
+                        _kind(one[key]) if key in one else "missing" for one in (there, here)
+                    )
                     yield f"`{inner}`", found, other
         elif isinstance(there, list):
             yield from self._lists(at, there, here)
@@ -158,11 +201,17 @@ class Player:
             yield f"value of `{at}`", json.dumps(there), json.dumps(here)
 
     def _lists(self, at: str, there: list[Any], here: list[Any]) -> Iterator[tuple[str, str, str]]:
-        known = list(dict.fromkeys(self.ids[one] for item in there if (one := _id_of(item)) in self.ids))
+        known = list(
+            dict.fromkeys(self.ids[one] for item in there if (one := _id_of(item)) in self.ids)
+        )
         found = [one for item in here if (one := _id_of(item)) in known]
         if [one for one in known if one in found] != found:
             place = [str(known.index(one) + 1) for one in found]
-            yield f"order of `{at}`", ", ".join(map(str, range(1, len(place) + 1))), ", ".join(place)
+            yield (
+                f"order of `{at}`",
+                ", ".join(map(str, range(1, len(place) + 1))),
+                ", ".join(place),
+            )
         by_id = {_id_of(item): item for item in here}
         for number, item in enumerate(there):
             other = by_id.get(self.ids.get(_id_of(item), "")) if _id_of(item) else None
@@ -178,9 +227,18 @@ class Player:
 def _processing_s(made: Recorded, calls: Sequence[Recorded]) -> float | None:
     """Return how long a container of a video was in progress, which is a switch of the sandbox; None if unknown."""
     made_id = _id_of(made.answer)
-    if made.method != "POST" or not made.path.endswith("/media") or not made_id or "image_url" in made.sent:
+    if (
+        made.method != "POST"
+        or not made.path.endswith("/media")
+        or not made_id
+        or "image_url" in made.sent
+    ):
         return None
-    uploads = [one for one in calls if one.path.startswith("/ig-api-upload/") and one.path.endswith(f"/{made_id}")]
+    uploads = [
+        one
+        for one in calls
+        if one.path.startswith("/ig-api-upload/") and one.path.endswith(f"/{made_id}")
+    ]
     began = max(one.at_s + one.took_s for one in (made, *uploads))
     reads = [
         (one.at_s, one.answer["status_code"])
@@ -202,7 +260,11 @@ def _page_token(http: httpx.Client) -> str:
 def _said(status: int | None, answer: Any) -> str:
     """Return an HTTP status with the code and subcode of its error."""
     error = answer.get("error") if isinstance(answer, dict) else None
-    codes = [error[name] for name in ("code", "error_subcode") if name in error] if isinstance(error, dict) else []
+    codes = (
+        [error[name] for name in ("code", "error_subcode") if name in error]
+        if isinstance(error, dict)
+        else []
+    )
     return f"{status} (error {'/'.join(map(str, codes))})" if codes else str(status)
 
 
@@ -218,12 +280,22 @@ def _paging(there: dict[str, Any], here: dict[str, Any]) -> set[str]:
 
 
 def _kind(value: Any) -> str:
-    kinds = {bool: "boolean", int: "number", float: "number", str: "text", list: "list", dict: "object"}
+    kinds = {
+        bool: "boolean",
+        int: "number",
+        float: "number",
+        str: "text",
+        list: "list",
+        dict: "object",
+    }
     return kinds.get(type(value), "null")
 
 
 def table(found: Iterable[Difference]) -> str:
     """Return the differences as a table in Markdown, each of them once. Others' recordings cannot steer a terminal."""
-    rows = [f"| `{one.call}` | {one.what} | {one.instagram} | {one.sandbox} |" for one in dict.fromkeys(found)]
+    rows = [
+        f"| `{one.call}` | {one.what} | {one.instagram} | {one.sandbox} |"
+        for one in dict.fromkeys(found)
+    ]
     rows = [re.sub(r"[^ -~]", "?", row) for row in rows]
     return "\n".join(["| call | what differs | Instagram | sandbox |", "|---|---|---|---|", *rows])

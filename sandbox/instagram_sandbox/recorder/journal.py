@@ -22,9 +22,10 @@ Scheme = Literal["", "***", "Bearer", "OAuth", "Basic"]
 class Recorded(Record):
     """One call and its answer, redacted.
 
-    ``at_s`` is when it came, in seconds since the recording began, and ``took_s`` how long the answer took. ``sent``
-    has the parameters, and ``sent_bytes`` the size of a body that is not kept. ``status`` is None if no answer came. A
-    recording may come from somebody else: its bounds keep ``compare`` on the sandbox.
+    ``at_s`` is when it came, in seconds since the recording began, and ``took_s`` how long the
+    answer took. ``sent`` has the parameters, and ``sent_bytes`` the size of a body that is not
+    kept. ``status`` is None if no answer came. A recording may come from somebody else: its bounds
+    keep ``compare`` on the sandbox.
     """
 
     number: int = Field(ge=1, le=10**9)
@@ -51,7 +52,9 @@ class Writer:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+        self._file = os.fdopen(
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        )
 
     def write(self, call: Recorded) -> None:
         """Write a call at once, so that nothing is lost when the recording is interrupted."""

@@ -1,6 +1,7 @@
 """A proxy on this machine between a client and Meta, which writes down what passes.
 
-It forwards to hosts that were named, and to no other. An upload passes through in blocks; of its bytes nothing is kept.
+It forwards to hosts that were named, and to no other. An upload passes through in blocks; of its
+bytes nothing is kept.
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ from starlette.responses import JSONResponse, Response
 from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.connections import drop_connection
 from instagram_sandbox.recorder.journal import METHODS, Recorded
-from instagram_sandbox.simulator.addresses import FACEBOOK, INSTAGRAM, UPLOADS, is_loopback, web_address
+from instagram_sandbox.simulator.addresses import (
+    FACEBOOK,
+    INSTAGRAM,
+    UPLOADS,
+    is_loopback,
+    web_address,
+)
 from instagram_sandbox.simulator.errors import ApiError
 from instagram_sandbox.simulator.fetch import trusted
 
@@ -43,7 +50,16 @@ LIMIT_S: Final = 300
 MOST_BYTES: Final = 4_000_000
 """Of a request that is no upload, and of an answer."""
 _OF_THE_HOP: Final = frozenset(
-    {"connection", "content-encoding", "content-length", "date", "host", "keep-alive", "proxy-authorization", "server"}
+    {
+        "connection",
+        "content-encoding",
+        "content-length",
+        "date",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "server",
+    }
     | {"te", "trailer", "transfer-encoding", "upgrade", "accept-encoding"}
 )
 _KEPT: Final = ("content-type", "offset", "file_size", "file_url")
@@ -84,7 +100,11 @@ class Proxy:
         except ClientDisconnect:
             return
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            print(f"No answer: {type(error).__name__}. The client sees a lost connection.", file=sys.stderr, flush=True)
+            print(
+                f"No answer: {type(error).__name__}. The client sees a lost connection.",
+                file=sys.stderr,
+                flush=True,
+            )
             drop_connection(scope)
             await asyncio.sleep(0)
             return
@@ -95,7 +115,13 @@ class Proxy:
         body = b"" if is_upload else await _small_body(request)
         sent = await _sent(request, is_upload)
         target, path = self.target(request, str(sent.get("access_token", "")))
-        call = Call(request, path, sent, str(urlsplit(target).hostname), at_s=round(time.monotonic() - self.began, 3))
+        call = Call(
+            request,
+            path,
+            sent,
+            str(urlsplit(target).hostname),
+            at_s=round(time.monotonic() - self.began, 3),
+        )
         url = target + path + (f"?{request.url.query}" if request.url.query else "")
         began = time.perf_counter()
         try:
@@ -120,13 +146,18 @@ class Proxy:
     async def _ask(
         self, request: Request, url: str, body: bytes | AsyncIterator[bytes] | None
     ) -> tuple[int, dict[str, str], bytes]:
-        headers = [(name, value) for name, value in request.headers.items() if name not in _OF_THE_HOP]
+        headers = [
+            (name, value) for name, value in request.headers.items() if name not in _OF_THE_HOP
+        ]
         if not isinstance(body, bytes | None) and "content-length" in request.headers:
             headers.append(("content-length", request.headers["content-length"]))
         async with (
             httpx.AsyncClient(timeout=LIMIT_S, trust_env=False, verify=trusted()) as client,
             client.stream(
-                request.method, url, headers=[*headers, ("accept-encoding", "identity")], content=body
+                request.method,
+                url,
+                headers=[*headers, ("accept-encoding", "identity")],
+                content=body,
             ) as answer,
         ):
             found = bytearray()
@@ -134,7 +165,11 @@ class Proxy:
                 found += block
                 if len(found) > MOST_BYTES:
                     raise httpx.DecodingError(f"the answer has more than {MOST_BYTES} bytes")
-            kept = {name: value for name, value in answer.headers.items() if name.lower() not in _OF_THE_HOP}
+            kept = {
+                name: value
+                for name, value in answer.headers.items()
+                if name.lower() not in _OF_THE_HOP
+            }
             return answer.status_code, kept, bytes(found)
 
     def target(self, request: Request, token: str = "") -> tuple[str, str]:
@@ -150,7 +185,9 @@ class Proxy:
             if found is None:
                 named = web_address(f"https://{host.rpartition('@')[2][:200]}")
                 shown = named.netloc if named else "HOST"
-                raise RefusedError(f"{shown} is not among the hosts of this recording. To add it: --to {shown}")
+                raise RefusedError(
+                    f"{shown} is not among the hosts of this recording. To add it: --to {shown}"
+                )
             return found, f"/{rest}"
         if path.startswith("/ig-api-upload/") and UPLOADS in self.to:
             return UPLOADS, path
@@ -202,10 +239,18 @@ class Call:
             host=self.host,
             method=self.request.method,
             path=redactor.path(self.path),
-            authorization=next((one for one in _SCHEMES if one.lower() == scheme.lower()), "***" if scheme else ""),
+            authorization=next(
+                (one for one in _SCHEMES if one.lower() == scheme.lower()), "***" if scheme else ""
+            ),
             sent=redactor.value(self.sent),
-            headers={name: redactor.value(headers[name].partition(";")[0], name) for name in _KEPT if name in headers},
-            sent_bytes=int(headers.get("content-length", 0)) if self.sent_bytes is None else self.sent_bytes,
+            headers={
+                name: redactor.value(headers[name].partition(";")[0], name)
+                for name in _KEPT
+                if name in headers
+            },
+            sent_bytes=int(headers.get("content-length", 0))
+            if self.sent_bytes is None
+            else self.sent_bytes,
             note=self.note,
         )
         if self.answer is not None:
@@ -213,7 +258,9 @@ class Call:
             said = _json(content)
             call.answer = redactor.value(said)
             call.note = call.note or ("the answer is no JSON" if said is None else "")
-            call.usage = {name: redactor.value(_json(answered[name])) for name in _USAGE if name in answered}
+            call.usage = {
+                name: redactor.value(_json(answered[name])) for name in _USAGE if name in answered
+            }
         return call
 
 
@@ -269,7 +316,9 @@ def _led_here(value: Any, here: str) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        name: _link_here(one, here) if name in _CALLS and isinstance(one, str) else _led_here(one, here)
+        name: _link_here(one, here)
+        if name in _CALLS and isinstance(one, str)
+        else _led_here(one, here)
         for name, one in value.items()
     }
 
@@ -278,7 +327,9 @@ def _link_here(url: str, here: str) -> str:
     """Return where a link leads to through the proxy. One that cannot be read leads nowhere."""
     if not url or re.fullmatch(r"/(?![/\\])[!-~]*", url):
         return url
-    parts = web_address(quote(f"https:{url}" if url.startswith("//") else url, safe=_OF_LINKS, errors="replace"))
+    parts = web_address(
+        quote(f"https:{url}" if url.startswith("//") else url, safe=_OF_LINKS, errors="replace")
+    )
     if parts is None:
         return f"{here}{PREFIX}invalid/"
     return f"{here}{PREFIX}{parts.netloc}{parts.path}" + (f"?{parts.query}" if parts.query else "")

@@ -14,42 +14,132 @@ from instagram_sandbox.recorder.words import WORDS
 
 HIDDEN: Final = "***"
 SHORTEST_SECRET: Final = 6
-#: Parameters and fields that have words of the API, also in lists and expressions, such as ``media.limit(5){id}``.
+#: Parameters and fields that have words of the API, also in lists and expressions, such as
+#: ``media.limit(5){id}``.
 _WORDED: Final = frozenset(
-    {"fields", "metric", "metrics", "metric_type", "period", "timeframe", "breakdown", "dimension_keys", "media_type"}
-    | {"media_product_type", "upload_type", "status_code", "content-type", "type", "account_type", "grant_type"}
+    {
+        "fields",
+        "metric",
+        "metrics",
+        "metric_type",
+        "period",
+        "timeframe",
+        "breakdown",
+        "dimension_keys",
+        "media_type",
+    }
+    | {
+        "media_product_type",
+        "upload_type",
+        "status_code",
+        "content-type",
+        "type",
+        "account_type",
+        "grant_type",
+    }
     | {"token_type"}
-    | {"method", "permission", "permissions", "scope", "scopes", "invite_status", "response_type", "audio_type"}
+    | {
+        "method",
+        "permission",
+        "permissions",
+        "scope",
+        "scopes",
+        "invite_status",
+        "response_type",
+        "audio_type",
+    }
     | {"subscribed_fields", "graduation_strategy", "tasks"}
 )
 #: Parameters and fields that have a number or a time, also as text. Other numbers are ids.
 _NUMBERED: Final = frozenset(
-    {"code", "error_subcode", "limit", "value", "x", "y", "thumb_offset", "audio_volume", "video_volume"}
-    | {"since", "until", "expires_at", "expires_in", "issued_at", "data_access_expires_at", "timestamp", "updated_time"}
-    | {"data_access_expiration_time", "expiration_timestamp", "created_time", "end_time", "duration_in_ms", "duration"}
-    | {"quota_usage", "quota_total", "quota_duration", "call_count", "total_cputime", "total_time", "width", "height"}
-    | {"estimated_time_to_regain_access", "like_count", "likes", "view_count", "shares_count", "saved_count", "length"}
-    | {"bytes_transferred", "source_file_size", "offset", "file_size", "fan_count", "total_views_count"}
+    {
+        "code",
+        "error_subcode",
+        "limit",
+        "value",
+        "x",
+        "y",
+        "thumb_offset",
+        "audio_volume",
+        "video_volume",
+    }
+    | {
+        "since",
+        "until",
+        "expires_at",
+        "expires_in",
+        "issued_at",
+        "data_access_expires_at",
+        "timestamp",
+        "updated_time",
+    }
+    | {
+        "data_access_expiration_time",
+        "expiration_timestamp",
+        "created_time",
+        "end_time",
+        "duration_in_ms",
+        "duration",
+    }
+    | {
+        "quota_usage",
+        "quota_total",
+        "quota_duration",
+        "call_count",
+        "total_cputime",
+        "total_time",
+        "width",
+        "height",
+    }
+    | {
+        "estimated_time_to_regain_access",
+        "like_count",
+        "likes",
+        "view_count",
+        "shares_count",
+        "saved_count",
+        "length",
+    }
+    | {
+        "bytes_transferred",
+        "source_file_size",
+        "offset",
+        "file_size",
+        "fan_count",
+        "total_views_count",
+    }
     | {"start_time_ms"}
-    | {"comments_count", "reposts_count", "followers_count", "follows_count", "media_count", "total_like_count"}
+    | {
+        "comments_count",
+        "reposts_count",
+        "followers_count",
+        "follows_count",
+        "media_count",
+        "total_like_count",
+    }
     | {"total_comments_count"}
 )
 #: Texts that stay if they are asked for, but never in an error.
 _TEXTS: Final = frozenset({"caption", "message", "text"})
-_SECRET: Final = re.compile(r"code|state|authorization|.*(proof|token|secret|cookie|password|key)", re.DOTALL)
+_SECRET: Final = re.compile(
+    r"code|state|authorization|.*(proof|token|secret|cookie|password|key)", re.DOTALL
+)
 _ID: Final = re.compile(r"\d{1,20}", re.ASCII)
 _NUMBER: Final = re.compile(r"-?\d{1,11}(\.\d{1,9})?", re.ASCII)
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 _VERSION: Final = re.compile(r"v\d{1,3}\.\d", re.ASCII)
 _LINK: Final = re.compile(r"https?://[^\s\"'<>\\]+", re.IGNORECASE)
-_TOKEN: Final = re.compile(r"(?:IG|EA)[A-Za-z0-9_-]{18,}|(?<!\d)\d{10,20}\|[A-Za-z0-9_-]{8,}", re.ASCII)
+_TOKEN: Final = re.compile(
+    r"(?:IG|EA)[A-Za-z0-9_-]{18,}|(?<!\d)\d{10,20}\|[A-Za-z0-9_-]{8,}", re.ASCII
+)
 _LONG_ID: Final = re.compile(r"(?<!\d)\d{10,20}(?!\d)", re.ASCII)
 
 
 class Redactor:
     """Replaces what nobody else may read. An id stays a number of 17 digits, a text one of its length, without spaces.
 
-    :param keep_texts: Whether captions, comments and messages stay, without the secrets and ids in them.
+    :param keep_texts: Whether captions, comments and messages stay, without the secrets and ids in
+        them.
     """
 
     def __init__(self, *, keep_texts: bool = False) -> None:
@@ -61,7 +151,12 @@ class Redactor:
         """Hide a secret from now on in texts that stay."""
         for part in {secret, *secret.split("|")}:
             if len(part) >= SHORTEST_SECRET:
-                self._secrets |= {part, quote(part, safe=""), quote_plus(part), json.dumps(part)[1:-1]}
+                self._secrets |= {
+                    part,
+                    quote(part, safe=""),
+                    quote_plus(part),
+                    json.dumps(part)[1:-1],
+                }
 
     def value(self, value: Any, name: str = "") -> Any:
         """Return a value without what nobody may read.
@@ -69,18 +164,25 @@ class Redactor:
         :param name: The name of the parameter or field that it belongs to.
         """
         if self._keep_texts:
-            self._value(value, name, keep=False)  # learns the secrets, which may stand behind the texts
+            # learns the secrets, which may stand behind the texts
+            self._value(value, name, keep=False)
         return self._value(value, name, keep=self._keep_texts)
 
     def path(self, path: str) -> str:
         """Return the path of a call without empty parts, and with stand-ins for ids and names."""
-        parts = (part if _VERSION.fullmatch(part) else self._word(part) for part in path.split("/") if part)
+        parts = (
+            part if _VERSION.fullmatch(part) else self._word(part)
+            for part in path.split("/")
+            if part
+        )
         return "/" + "/".join(parts)
 
     def _value(self, value: Any, name: str, *, keep: bool) -> Any:
         if isinstance(value, dict):
             return {
-                self._word(str(key)): self._value(one, str(key), keep=keep and key not in {"error", "debug_info"})
+                self._word(str(key)): self._value(
+                    one, str(key), keep=keep and key not in {"error", "debug_info"}
+                )
                 for key, one in value.items()
             }
         if isinstance(value, list):
@@ -106,10 +208,16 @@ class Redactor:
         if name in _TEXTS and keep:
             return self._masked(text)
         if name in _WORDED:
-            return re.sub(r"[^,(){}.\[\]\"/ ]+", lambda found: self._word(found[0], short_numbers=True), text)
+            return re.sub(
+                r"[^,(){}.\[\]\"/ ]+", lambda found: self._word(found[0], short_numbers=True), text
+            )
         if re.fullmatch(r"\d{1,20}([,_]\d{1,20})*", text, re.ASCII):
             return _ID.sub(lambda found: self._id(found[0]), text)
-        return self._link(text) if _LINK.match(text) else self._stand_in("text", text).ljust(len(text), ".")
+        return (
+            self._link(text)
+            if _LINK.match(text)
+            else self._stand_in("text", text).ljust(len(text), ".")
+        )
 
     def _word(self, word: str, *, short_numbers: bool = False) -> str:
         if word in WORDS or (short_numbers and re.fullmatch(r"\d{1,4}", word, re.ASCII)):

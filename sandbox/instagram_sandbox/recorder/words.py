@@ -1,6 +1,7 @@
 """The words of the Graph API, which name nobody: names of parameters, fields, edges and metrics, and their values.
 
-A recording keeps these words and no other. Source: what the sandbox serves, which follows Meta's references.
+A recording keeps these words and no other. Source: what the sandbox serves, which follows Meta's
+references.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ WORDS: Final = frozenset(_OTHERS.split()).union(
     *MODIFIERS.values(),
     *scopes.SCOPES.values(),
     *(insights.METRICS, insights.OF_ACCOUNT, insights.RETIRED, breakdowns.DEMOGRAPHIC),
-    *(breakdowns.VALUES, *(breakdowns.VALUES[name] for name in breakdowns.VALUES if name not in _OF_PEOPLE)),
+    *(
+        breakdowns.VALUES,
+        *(breakdowns.VALUES[name] for name in breakdowns.VALUES if name not in _OF_PEOPLE),
+    ),
     *(parameters.PLACES, parameters.OF_FACEBOOK, parameters.REFUSED, parameters.GLOBAL),
 )

@@ -62,7 +62,9 @@ class Accounts:
         login: Login = "instagram" if kind == "instagram" else "facebook"
         prefix = "IGAA" if kind == "instagram" else "EAA"
         record = Token(
-            token=token if token is not None else prefix + "".join(secrets.choice(alphabet) for _ in range(60)),
+            token=token
+            if token is not None
+            else prefix + "".join(secrets.choice(alphabet) for _ in range(60)),
             kind=kind,
             user_id=user_id,
             issued_at=now,
@@ -78,7 +80,14 @@ class Accounts:
         own = self.accounts[token.user_id]
         if token.kind != "user":
             return [own]
-        return [own, *(one for one in self.accounts.values() if one.person_id == own.person_id and one is not own)]
+        return [
+            own,
+            *(
+                one
+                for one in self.accounts.values()
+                if one.person_id == own.person_id and one is not own
+            ),
+        ]
 
     def page_token(self, account: Account, person: Token) -> Token:
         """Return the token of an account's Page with a person's permissions; the same one each time.
@@ -90,14 +99,17 @@ class Accounts:
             if (token.kind, token.user_id, token.revoked, token.long_lived, token.scopes) == given:
                 return token
         is_long = person.long_lived
-        return self.add_token(account.user_id, long_lived=is_long, scopes=person.scopes, kind="page", ends=not is_long)
+        return self.add_token(
+            account.user_id, long_lived=is_long, scopes=person.scopes, kind="page", ends=not is_long
+        )
 
     def authenticate(self, token: str | None, host: Login | None = None) -> Token:
         """Return the valid token with this text.
 
         :param host: The login whose host is asked; None if the request does not show it.
-        :raises GraphError: 104: there is none. 190: it is malformed, unknown, for the other login, revoked (with its
-            subcode), or expired (subcode 0). 10: it gets no data any more, although it is valid.
+        :raises GraphError: 104: there is none. 190: it is malformed, unknown, for the other login,
+            revoked (with its subcode), or expired (subcode 0). 10: it gets no data any more,
+            although it is valid.
         """
         if not token:
             raise GraphError(104)
@@ -109,7 +121,9 @@ class Accounts:
         if record.ends and self.clock.now() >= record.expires_at:
             raise GraphError(190, 0)
         if self.switches.data_access_ends and self.clock.now() >= record.data_access_ends_at > 0:
-            raise GraphError(10, None, "(#10) The app's access to the data of this user has expired")
+            raise GraphError(
+                10, None, "(#10) The app's access to the data of this user has expired"
+            )
         return record
 
     def count_call(self, user_id: str, weight: int = 1) -> None:

@@ -1,6 +1,7 @@
 """People who follow an account: when they are online, what they like, and what they say. The switch seeds them.
 
-Nothing but the numbers and the comments tells their hours and their tastes, so that a client has to learn them.
+Nothing but the numbers and the comments tells their hours and their tastes, so that a client has to
+learn them.
 """
 
 from __future__ import annotations
@@ -15,12 +16,20 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.state import Account, Post
     from instagram_sandbox.simulator.world import World
 
-FADES_H: Final = 6.0  # after so many hours, a post reaches a third of those whom it reaches at first
+# after so many hours, a post reaches a third of those whom it reaches at first
+FADES_H: Final = 6.0
 WATCHED_H: Final = 72
 PEAK_H: Final = 3.0
 VIEWS_PER_COMMENT: Final = 120
 MOST_COMMENTS: Final = 20
-_SAID: Final = ("Love this!", "Where was that?", "More of this, please", "Saved for later", "Not my favourite", "Wow")
+_SAID: Final = (
+    "Love this!",
+    "Where was that?",
+    "More of this, please",
+    "Saved for later",
+    "Not my favourite",
+    "Wow",
+)
 
 
 def is_on(world: World) -> bool:
@@ -48,7 +57,10 @@ def views(world: World, post: Post) -> int:
     start = datetime.fromtimestamp(post.published_at, timezone.utc).hour
     fading = 1 - math.exp(-1 / FADES_H)
     seen = sum(
-        fading * math.exp(-hour / FADES_H) * online(world, post.user_id, (start + hour) % 24) * min(1.0, age_h - hour)
+        fading
+        * math.exp(-hour / FADES_H)
+        * online(world, post.user_id, (start + hour) % 24)
+        * min(1.0, age_h - hour)
         for hour in range(math.ceil(age_h))
     )
     return int(world.accounts[post.user_id].audience * 2 * taste(world, post) * seen)
@@ -72,7 +84,9 @@ def _length(world: World, post: Post) -> float:
     facts = container.facts if container is not None else None
     is_video = facts is not None and facts.duration_ms > 0
     length = facts.duration_ms / 1000 if facts is not None and is_video else len(post.caption)
-    best = _random(world, post.user_id, "length", str(is_video)).uniform(5, 60) * (1 if is_video else 10)
+    best = _random(world, post.user_id, "length", str(is_video)).uniform(5, 60) * (
+        1 if is_video else 10
+    )
     return 0.7 + 0.7 * math.exp(-((math.log((length + 1) / best)) ** 2))
 
 

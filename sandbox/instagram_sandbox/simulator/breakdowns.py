@@ -19,8 +19,21 @@ if TYPE_CHECKING:
 VALUES: Final[dict[str, tuple[str, ...]]] = {
     "action_type": ("bio_link_clicked", "call", "direction", "email", "other", "text"),
     "age": ("13-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+"),
-    "city": ("Vienna, Vienna", "Hamburg, Hamburg", "Madrid, Community of Madrid", "London, England"),
-    "contact_button_type": ("BOOK_NOW", "CALL", "DIRECTION", "EMAIL", "INSTANT_EXPERIENCE", "TEXT", "UNDEFINED"),
+    "city": (
+        "Vienna, Vienna",
+        "Hamburg, Hamburg",
+        "Madrid, Community of Madrid",
+        "London, England",
+    ),
+    "contact_button_type": (
+        "BOOK_NOW",
+        "CALL",
+        "DIRECTION",
+        "EMAIL",
+        "INSTANT_EXPERIENCE",
+        "TEXT",
+        "UNDEFINED",
+    ),
     "country": ("AT", "DE", "ES", "GB", "US"),
     "follow_type": ("FOLLOWER", "NON_FOLLOWER", "UNKNOWN"),
     "follower_type": ("FOLLOWER", "NON_FOLLOWER", "UNKNOWN"),
@@ -35,7 +48,9 @@ DEMOGRAPHIC: Final = frozenset({"engaged_audience_demographics", "follower_demog
 
 OF_METRIC: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(DEMOGRAPHIC, ("age", "city", "country", "gender")),
-    **dict.fromkeys(("comments", "likes", "saves", "shares", "total_interactions"), ("media_product_type",)),
+    **dict.fromkeys(
+        ("comments", "likes", "saves", "shares", "total_interactions"), ("media_product_type",)
+    ),
     "follows_and_unfollows": ("follow_type",),
     "profile_links_taps": ("contact_button_type",),
     "reach": ("media_product_type", "follow_type"),
@@ -64,13 +79,19 @@ def check(
     """
     known = of.get(metric, ())
     if any(one not in known for one in dimensions) or (dimensions and not as_total):
-        what = f"breakdown must be one of the following values: {', '.join(known)}" if known else "Invalid breakdown"
+        what = (
+            f"breakdown must be one of the following values: {', '.join(known)}"
+            if known
+            else "Invalid breakdown"
+        )
         raise invalid(f"Incompatible breakdowns for {metric}: {what}")
     if metric in DEMOGRAPHIC and not dimensions:
         raise invalid(f"The metric {metric} must be specified with a breakdown")
 
 
-def of_value(world: World, of: str, metric: str, total: int, dimensions: Sequence[str]) -> dict[str, Any]:
+def of_value(
+    world: World, of: str, metric: str, total: int, dimensions: Sequence[str]
+) -> dict[str, Any]:
     """Return a value divided by dimensions, the same way each time for the same seed.
 
     :param of: The id of the account or the medium.
@@ -80,5 +101,8 @@ def of_value(world: World, of: str, metric: str, total: int, dimensions: Sequenc
     weights = [insights.spread(world, of, metric, *values) for values in combined]
     parts = [int(total * weight / sum(weights)) for weight in weights]
     parts[0] += total - sum(parts)
-    results = [{"dimension_values": list(values), "value": part} for values, part in zip(combined, parts, strict=True)]
+    results = [
+        {"dimension_values": list(values), "value": part}
+        for values, part in zip(combined, parts, strict=True)
+    ]
     return {"dimension_keys": list(dimensions), "results": results}

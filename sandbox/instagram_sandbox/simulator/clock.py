@@ -16,7 +16,8 @@ LATEST: Final = datetime(9000, 1, 1, tzinfo=timezone.utc).timestamp()
 class Clock:
     """A clock that a test can move forward, so that a day passes at once.
 
-    :param real: Where time comes from, in seconds since the epoch. A simulation passes its own, to share one clock.
+    :param real: Where time comes from, in seconds since the epoch. A simulation passes its own, to
+        share one clock.
     """
 
     def __init__(self, real: Callable[[], float] = time.time) -> None:

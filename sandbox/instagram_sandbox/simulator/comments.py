@@ -26,7 +26,8 @@ STRANGER_ID: Final = "17841499999999999"
 def check_text(text: str) -> None:
     """Check the text of a comment against Meta's limits.
 
-    :raises GraphError: 100: the text is empty, too long, only capitals, or has too many hashtags or links.
+    :raises GraphError: 100: the text is empty, too long, only capitals, or has too many hashtags or
+        links.
     """
     if not text.strip():
         raise invalid("The parameter message is required")
@@ -40,11 +41,14 @@ def check_text(text: str) -> None:
         raise invalid("A comment must not consist of capital letters only")
 
 
-def write(world: World, post: Post, account: Account, text: str, parent: Comment | None = None) -> Comment:
+def write(
+    world: World, post: Post, account: Account, text: str, parent: Comment | None = None
+) -> Comment:
     """Write a comment through the API, as the account that owns the post.
 
     :param parent: The comment to reply to.
-    :raises GraphError: The text breaks a limit, the comments of the post are switched off, or the comment is hidden.
+    :raises GraphError: The text breaks a limit, the comments of the post are switched off, or the
+        comment is hidden.
     """
     check_text(text)
     if parent is not None and parent.hidden:
@@ -58,8 +62,8 @@ def write(world: World, post: Post, account: Account, text: str, parent: Comment
 def answer_privately(world: World, comment: Comment, text: str) -> Message:
     """Send the one private reply that a comment can have. Source: Meta, Private Replies, 2026-06-30.
 
-    :raises GraphError: The text is empty or too long, the comment is older than 7 days or the account's own, or it has
-        a private reply. Which errors these are is not documented.
+    :raises GraphError: The text is empty or too long, the comment is older than 7 days or the
+        account's own, or it has a private reply. Which errors these are is not documented.
     """
     now = world.clock.now()
     if not text.strip() or len(text.encode()) > MAX_BYTES_OF_MESSAGE:
@@ -70,17 +74,30 @@ def answer_privately(world: World, comment: Comment, text: str) -> Message:
         raise invalid("The comment has a private reply")
     message_id = "aWdf" + world.new_id("178")
     return world.messages.keep(
-        Message(id=message_id, comment_id=comment.id, username=comment.username, text=text, created_at=now)
+        Message(
+            id=message_id,
+            comment_id=comment.id,
+            username=comment.username,
+            text=text,
+            created_at=now,
+        )
     )
 
 
-def add_foreign(world: World, post: Post, text: str, username: str, parent: Comment | None = None) -> Comment:
+def add_foreign(
+    world: World, post: Post, text: str, username: str, parent: Comment | None = None
+) -> Comment:
     """Add a comment of another person, as if it was written in the app."""
     return _add(world, post, text, (username, STRANGER_ID), parent)
 
 
 def _add(
-    world: World, post: Post, text: str, author: tuple[str, str], parent: Comment | None, late_s: float = 0.0
+    world: World,
+    post: Post,
+    text: str,
+    author: tuple[str, str],
+    parent: Comment | None,
+    late_s: float = 0.0,
 ) -> Comment:
     now = world.clock.now()
     comment = Comment(
@@ -91,7 +108,8 @@ def _add(
         text=text,
         created_at=now,
         visible_at=now + late_s,
-        parent_id=(parent.parent_id or parent.id) if parent else None,  # a reply to a reply joins the same thread
+        # a reply to a reply joins the same thread
+        parent_id=(parent.parent_id or parent.id) if parent else None,
     )
     world.comments.keep(comment)
     _tell(world, post, comment)
@@ -140,18 +158,28 @@ def _let_followers_speak(world: World, media_id: str) -> None:
 def shown_on(world: World, media_id: str) -> list[Comment]:
     """Return the comments that a read of a post shows: without replies, newest first."""
     now = world.clock.now()
-    return [c for c in reversed(on_post(world, media_id)) if c.parent_id is None and c.visible_at <= now]
+    return [
+        c for c in reversed(on_post(world, media_id)) if c.parent_id is None and c.visible_at <= now
+    ]
 
 
 def replies(world: World, comment: Comment) -> list[Comment]:
     """Return the replies to a comment that are visible now, oldest first."""
     now = world.clock.now()
-    return [c for c in on_post(world, comment.media_id) if c.parent_id == comment.id and c.visible_at <= now]
+    return [
+        c
+        for c in on_post(world, comment.media_id)
+        if c.parent_id == comment.id and c.visible_at <= now
+    ]
 
 
 def comment_of(world: World, comment_id: str, user_id: str) -> Comment | None:
     """Return a comment on a post of an account."""
     found = world.comments.get(comment_id)
-    if found is None or world.post(found.media_id, user_id) is None or found.visible_at > world.clock.now():
+    if (
+        found is None
+        or world.post(found.media_id, user_id) is None
+        or found.visible_at > world.clock.now()
+    ):
         return None
     return found

@@ -1,7 +1,7 @@
 """Meta's texts for the documented codes and subcodes.
 
-Source: Meta, Instagram Platform, Error Codes, which has the text for users; the messages and titles are documented for
-36000 alone, and captured by authors of clients for 9004, 36001 and 36003.
+Source: Meta, Instagram Platform, Error Codes, which has the text for users; the messages and titles
+are documented for 36000 alone, and captured by authors of clients for 9004, 36001 and 36003.
 """
 
 from __future__ import annotations
@@ -28,18 +28,24 @@ class Text:
 _EXPIRED = "Error validating access token: Session has expired."
 
 TEXTS: Final[dict[tuple[int, int | None], Text]] = {
-    (-2, 2207003): Text("Timeout downloading media", "Timeout", "It takes too long to download the media."),
+    (-2, 2207003): Text(
+        "Timeout downloading media", "Timeout", "It takes too long to download the media."
+    ),
     (-2, 2207020): Text(
         "Media expired",
         "Media expired",
         "The media you are trying to access has expired. Please try to upload again.",
     ),
     (-1, 2207001): Text("Fatal", is_transient=True),
-    (-1, 2207032): Text("Fatal", "Create media failed", "Create media fail, please try to re-create media"),
+    (-1, 2207032): Text(
+        "Fatal", "Create media failed", "Create media fail, please try to re-create media"
+    ),
     (-1, 2207053): Text("Fatal", "Upload error", "unknown upload error", is_transient=True),
     (-1, None): Text("Fatal", is_transient=True),
     **{
-        (-1, subcode): Text("Fatal", "Upload failed", "The media could not be processed. Try to upload it again.")
+        (-1, subcode): Text(
+            "Fatal", "Upload failed", "The media could not be processed. Try to upload it again."
+        )
         for subcode in (2207076, 2207077, 2207082, 2207085, 1363008)
     },
     (1, None): Text("An unknown error occurred", status=500, is_transient=True),
@@ -49,7 +55,9 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
         "Thumbnail offset must be greater than or equal to 0 and less than video duration, i.e. {duration}",
     ),
     (2, None): Text(
-        "An unexpected error has occurred. Please retry your request later.", status=500, is_transient=True
+        "An unexpected error has occurred. Please retry your request later.",
+        status=500,
+        is_transient=True,
     ),
     (3, None): Text("(#3) Application does not have the capability to make this API call."),
     (4, None): Text("(#4) Application request limit reached", is_transient=True),
@@ -66,7 +74,9 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
     (10, None): Text("(#10) Application does not have permission for this action"),
     (17, None): Text("(#17) User request limit reached", is_transient=True),
     (24, 2207006): Text(
-        "The requested resource does not exist", "Media not found", "The media with {id} cannot be found"
+        "The requested resource does not exist",
+        "Media not found",
+        "The media with {id} cannot be found",
     ),
     (24, 2207008): Text(
         "The requested resource does not exist",
@@ -84,7 +94,9 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
         "Unsupported request. Object does not exist or cannot be loaded due to missing permissions.",
         type="GraphMethodException",
     ),
-    (100, 2207023): Text("Invalid parameter", "Unknown media type", "The media type {type} is unknown."),
+    (100, 2207023): Text(
+        "Invalid parameter", "Unknown media type", "The media type {type} is unknown."
+    ),
     (100, 2207028): Text(
         "Invalid parameter",
         "Carousel invalid",
@@ -92,25 +104,37 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
         "photos/videos.",
     ),
     (100, 2207035): Text(
-        "Invalid parameter", "Tag invalid", "Product tag positions should not be specified for video media."
+        "Invalid parameter",
+        "Tag invalid",
+        "Product tag positions should not be specified for video media.",
     ),
-    (100, 2207036): Text("Invalid parameter", "Tag invalid", "Product tag positions are required for photo media."),
+    (100, 2207036): Text(
+        "Invalid parameter", "Tag invalid", "Product tag positions are required for photo media."
+    ),
     (100, 2207037): Text(
         "Invalid parameter",
         "Tag invalid",
         "We couldn't add all of your product tags. The product ID may be incorrect, the product may be deleted, or "
         "you may not have permission to tag the product.",
     ),
-    (100, 2207040): Text("Invalid parameter", "Too many tags", "Cannot use more than 20 tags per created media."),
-    (100, 2207081): Text("Invalid parameter", "Trial reel", "The account is not eligible to create trial reels."),
+    (100, 2207040): Text(
+        "Invalid parameter", "Too many tags", "Cannot use more than 20 tags per created media."
+    ),
+    (100, 2207081): Text(
+        "Invalid parameter", "Trial reel", "The account is not eligible to create trial reels."
+    ),
     (100, 2207089): Text(
         "Invalid parameter",
         "Media type VIDEO is not supported",
         "The VIDEO value for media_type is no longer supported. Use the REELS media type to publish a video.",
     ),
-    (110, 2207013): Text("Invalid user id", "Cannot find User", "The user with this username cannot be found."),
+    (110, 2207013): Text(
+        "Invalid user id", "Cannot find User", "The user with this username cannot be found."
+    ),
     (110, 2207018): Text(
-        "Invalid user id", "Collaborator not found", "The username of a collaborator does not belong to an account."
+        "Invalid user id",
+        "Collaborator not found",
+        "The username of a collaborator does not belong to an account.",
     ),
     (104, None): Text("An access token is required to request this resource."),
     (102, None): Text("(#102) Session key invalid or no longer valid"),
@@ -120,17 +144,29 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
         "The call does not support the requested response format.",
     ),
     (100, 36007): Text("Invalid verification code format."),
-    (100, 36008): Text("Error validating verification code. Make sure that your redirect_uri is identical."),
+    (100, 36008): Text(
+        "Error validating verification code. Make sure that your redirect_uri is identical."
+    ),
     (100, 36009): Text("This authorization code has been used."),
     (190, None): Text("Invalid OAuth access token - Cannot parse access token"),
     (190, 0): Text(_EXPIRED),
     (190, 458): Text("Error validating access token: The user has not authorized application."),
-    (190, 459): Text("Error validating access token: The user is checkpointed and must log in at instagram.com."),
-    (190, 460): Text("Error validating access token: The session has been invalidated: the password was changed."),
+    (190, 459): Text(
+        "Error validating access token: The user is checkpointed and must log in at instagram.com."
+    ),
+    (190, 460): Text(
+        "Error validating access token: The session has been invalidated: the password was changed."
+    ),
     (190, 463): Text(_EXPIRED),
-    (190, 464): Text("Error validating access token: The user is not confirmed and must log in at instagram.com."),
-    (190, 467): Text("Error validating access token: The session is invalid because the user logged out."),
-    (190, 492): Text("Error validating access token: The session is invalid: the user has no role for the resource."),
+    (190, 464): Text(
+        "Error validating access token: The user is not confirmed and must log in at instagram.com."
+    ),
+    (190, 467): Text(
+        "Error validating access token: The session is invalid because the user logged out."
+    ),
+    (190, 492): Text(
+        "Error validating access token: The session is invalid: the user has no role for the resource."
+    ),
     (200, None): Text("(#200) Requires instagram_business_content_publish permission"),
     (341, None): Text("(#341) Application limit reached", is_transient=True),
     (352, 2207026): Text(
@@ -138,7 +174,9 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
         "Unsupported format",
         "The video format is not supported. Please check spec for supported video format",
     ),
-    (368, None): Text("(#368) The action attempted has been deemed abusive or is otherwise disallowed"),
+    (368, None): Text(
+        "(#368) The action attempted has been deemed abusive or is otherwise disallowed"
+    ),
     (506, None): Text("(#506) Duplicate status message"),
     (613, None): Text("(#613) Calls to this api have exceeded the rate limit.", is_transient=True),
     (9004, 2207052): Text(
@@ -151,7 +189,9 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
         "Media is not ready",
         "The media is not ready for publishing, please wait for a moment",
     ),
-    (9007, 2207055): Text("Media ID is not available", "Media is not ready", "Wait and publish again."),
+    (9007, 2207055): Text(
+        "Media ID is not available", "Media is not ready", "Wait and publish again."
+    ),
     (9007, None): Text("Media ID is not available"),
     (36000, 2207004): Text(
         "The image size is too large.",

@@ -39,7 +39,9 @@ class GraphError(ApiError):
     :param told: What the call sent, for the text for users.
     """
 
-    def __init__(self, code: int, subcode: int | None = None, message: str | None = None, **told: object) -> None:
+    def __init__(
+        self, code: int, subcode: int | None = None, message: str | None = None, **told: object
+    ) -> None:
         self.code, self.subcode = code, subcode
         text = text_of(code, subcode)
         self.status = text.status
@@ -90,7 +92,9 @@ class LoginError(ApiError):
 
     def response(self) -> Response:
         """Return the error as a response."""
-        return JSONResponse({"error_type": self.error_type, "code": 400, "error_message": self.message}, 400)
+        return JSONResponse(
+            {"error_type": self.error_type, "code": 400, "error_message": self.message}, 400
+        )
 
     def summary(self) -> str:
         """Return the error's name in the journal."""
@@ -112,7 +116,8 @@ class HostError(ApiError):
 class UploadError(ApiError):
     """The upload host's shape. Source: Meta, Resumable Upload Protocol.
 
-    :param kind: ``ProcessingFailedError``, ``NotAuthorizedError``, ``OffsetInvalidError`` or ``PartialRequestError``.
+    :param kind: ``ProcessingFailedError``, ``NotAuthorizedError``, ``OffsetInvalidError`` or
+        ``PartialRequestError``.
     :param message: What was wrong.
     :param retriable: Whether the client may repeat the same request.
     """

@@ -36,9 +36,9 @@ BAD_GATEWAY: Final = (
 class Fault(Record):
     """A planned fault.
 
-    A fault hits the effect of a call or only its answer: ``when="before"`` prevents the effect, ``"after"`` lets the
-    call take effect and replaces its answer. So ``publish`` with ``drop`` and ``after`` makes a post and loses its
-    answer.
+    A fault hits the effect of a call or only its answer: ``when="before"`` prevents the effect,
+    ``"after"`` lets the call take effect and replaces its answer. So ``publish`` with ``drop`` and
+    ``after`` makes a post and loses its answer.
 
     :param operation: Which calls are hit, by their name in the journal; ``*`` for all.
     :param nth: The first call that is hit, counted from the moment the fault is planned.
@@ -46,11 +46,13 @@ class Fault(Record):
     :param when: Before or after the call takes effect.
     :param drop: Close the connection instead of answering.
     :param delay_s: Wait this long (real time) before the call, or before its answer.
-    :param code: Answer with this code of the Graph API. Uploads and the exchange of a login code answer it in the
-        shape of their own host.
+    :param code: Answer with this code of the Graph API. Uploads and the exchange of a login code
+        answer it in the shape of their own host.
     :param subcode: The subcode for ``code``. A code that always has the same one needs none.
-    :param regain_minutes: With ``code``: the minutes in the usage header, as at the real limit; default for 80002: 1.
-    :param status: Answer with this HTTP status and ``body``. Redirects are not allowed, because Meta sends none.
+    :param regain_minutes: With ``code``: the minutes in the usage header, as at the real limit;
+        default for 80002: 1.
+    :param status: Answer with this HTTP status and ``body``. Redirects are not allowed, because
+        Meta sends none.
     :param body: The JSON body for ``status``.
     :param html: Answer with the HTML page of a 502.
     :param cut_after_bytes: For an upload: take this many bytes, then close the connection.
@@ -76,10 +78,20 @@ class Fault(Record):
 
     @model_validator(mode="after")
     def _one_disturbance(self) -> Self:
-        ways = [self.drop, self.code is not None, self.status is not None, self.html, self.cut_after_bytes is not None]
+        ways = [
+            self.drop,
+            self.code is not None,
+            self.status is not None,
+            self.html,
+            self.cut_after_bytes is not None,
+        ]
         if sum(ways) > 1 or not (any(ways) or self.delay_s):
-            raise ValueError("give exactly one of drop, code, status, html and cut_after_bytes, or only delay_s")
-        if self.cut_after_bytes is not None and (self.operation != "upload" or self.when == "after"):
+            raise ValueError(
+                "give exactly one of drop, code, status, html and cut_after_bytes, or only delay_s"
+            )
+        if self.cut_after_bytes is not None and (
+            self.operation != "upload" or self.when == "after"
+        ):
             raise ValueError('cut_after_bytes needs the operation upload and when="before"')
         if self.code is None and (self.subcode is not None or self.regain_minutes is not None):
             raise ValueError("subcode and regain_minutes need a code")
@@ -89,7 +101,9 @@ class Fault(Record):
             raise ValueError("0 is not an error code")
         if self.code is not None and self.subcode is None and (known := subcodes_of(self.code)):
             if len(known) > 1:
-                raise ValueError(f"{self.code} needs one of the subcodes {', '.join(map(str, known))}")
+                raise ValueError(
+                    f"{self.code} needs one of the subcodes {', '.join(map(str, known))}"
+                )
             self.subcode = known[0]
         if self.status is not None and 300 <= self.status < 400:
             raise ValueError("redirects are not supported, because Meta's hosts send none")
@@ -131,7 +145,9 @@ class Fault(Record):
         if self.html:
             return HTMLResponse(BAD_GATEWAY, 502)
         if self.code is not None:
-            return _in_shape(operation, GraphError(self.code, self.subcode).by_host(host)).response()
+            return _in_shape(
+                operation, GraphError(self.code, self.subcode).by_host(host)
+            ).response()
         if self.status in BODILESS:
             return Response(status_code=self.status)
         return JSONResponse(self.body or {}, self.status or 500)
@@ -141,7 +157,11 @@ class Fault(Record):
         if self.drop or self.cut_after_bytes is not None:
             what = "drop" if self.drop else f"cut after {self.cut_after_bytes} bytes"
         elif self.replaces_answer:
-            what = "html" if self.html else f"{self.code or self.status}/{self.subcode or ''}".rstrip("/")
+            what = (
+                "html"
+                if self.html
+                else f"{self.code or self.status}/{self.subcode or ''}".rstrip("/")
+            )
         else:
             what = f"delay {self.delay_s:g} s"
         return f"{what} {self.when}"
@@ -150,8 +170,8 @@ class Fault(Record):
 def taken(faults: Iterable[Fault], operation: str, account: str | None) -> list[Fault]:
     """Count a call, and return the faults that hit it.
 
-    If two faults that end a call are due, the one planned first hits and the other waits for the next call. An
-    ``after`` fault also waits if a ``before`` fault prevents the effect.
+    If two faults that end a call are due, the one planned first hits and the other waits for the
+    next call. An ``after`` fault also waits if a ``before`` fault prevents the effect.
     """
     concerned = [fault for fault in faults if fault.is_for(operation, account)]
     end = next((fault for fault in concerned if fault.is_due and fault.ends_the_call), None)

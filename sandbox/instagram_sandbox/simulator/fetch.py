@@ -41,7 +41,9 @@ class FetchError(Exception):
         self.reason = reason
 
 
-async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes: int, require_range: bool) -> None:
+async def fetch(
+    url: str, target: Path, *, kind: str, limit_s: float, max_bytes: int, require_range: bool
+) -> None:
     """Fetch a file as Meta does. The caller limits how long it takes as a whole.
 
     :param url: The link. Redirects are not followed.
@@ -52,7 +54,9 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
     """
     try:
         waits = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), limit_s)}
-        async with httpcore.AsyncConnectionPool(trusted() if url.lower().startswith("https:") else None) as pool:
+        async with httpcore.AsyncConnectionPool(
+            trusted() if url.lower().startswith("https:") else None
+        ) as pool:
             await _ask_robots(pool, url, waits)
             asked = [("User-Agent", USER_AGENT), ("Range", "bytes=0-")]
             async with pool.stream("GET", url, headers=asked, extensions=waits) as answer:
@@ -63,7 +67,9 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
     except httpcore.TimeoutException:
         raise FetchError(TOO_SLOW, f"the server did not answer within {limit_s:g} s") from None
     except Exception as error:  # noqa: BLE001 -- every error while fetching is a fault of the link
-        raise FetchError(NOT_FETCHED, f"the link cannot be fetched: {type(error).__name__}: {error}") from None
+        raise FetchError(
+            NOT_FETCHED, f"the link cannot be fetched: {type(error).__name__}: {error}"
+        ) from None
 
 
 @lru_cache(maxsize=1)
@@ -77,11 +83,15 @@ def trusted() -> ssl.SSLContext:
     return context
 
 
-async def _ask_robots(pool: httpcore.AsyncConnectionPool, url: str, waits: dict[str, dict[str, float]]) -> None:
+async def _ask_robots(
+    pool: httpcore.AsyncConnectionPool, url: str, waits: dict[str, dict[str, float]]
+) -> None:
     parts = urlsplit(url)
     robots = urlunsplit((parts.scheme, parts.netloc, "/robots.txt", "", ""))
     content = bytearray()
-    async with pool.stream("GET", robots, headers=[("User-Agent", USER_AGENT)], extensions=waits) as answer:
+    async with pool.stream(
+        "GET", robots, headers=[("User-Agent", USER_AGENT)], extensions=waits
+    ) as answer:
         if answer.status != 200 or "html" in _header(answer, "content-type"):
             return
         async for block in answer.aiter_stream():
@@ -91,21 +101,33 @@ async def _ask_robots(pool: httpcore.AsyncConnectionPool, url: str, waits: dict[
     rules = RobotFileParser()
     rules.parse(content[:MOST_ROBOTS_BYTES].decode("utf-8", "replace").splitlines())
     if not rules.can_fetch("facebookexternalhit", url):
-        raise FetchError(NOT_FETCHED, "the server's robots.txt does not allow facebookexternalhit to fetch the link")
+        raise FetchError(
+            NOT_FETCHED,
+            "the server's robots.txt does not allow facebookexternalhit to fetch the link",
+        )
 
 
 def _header(answer: httpcore.Response, name: str) -> str:
-    return next((value.decode("latin-1") for key, value in answer.headers if key.lower() == name.encode()), "")
+    return next(
+        (value.decode("latin-1") for key, value in answer.headers if key.lower() == name.encode()),
+        "",
+    )
 
 
-def _check_answer(answer: httpcore.Response, kind: str, max_bytes: int, require_range: bool) -> None:
+def _check_answer(
+    answer: httpcore.Response, kind: str, max_bytes: int, require_range: bool
+) -> None:
     if 300 <= answer.status < 400 and _header(answer, "location"):
-        raise FetchError(NOT_FETCHED, f"the link answers {answer.status}, but redirects are not followed")
+        raise FetchError(
+            NOT_FETCHED, f"the link answers {answer.status}, but redirects are not followed"
+        )
     if not 200 <= answer.status < 300:
         raise FetchError(NOT_FETCHED, f"the link answers {answer.status}")
     content_type = _header(answer, "content-type")
     if not content_type.lower().startswith(f"{kind}/"):
-        raise FetchError(NOT_FETCHED, f"the content type is {content_type or 'missing'}, not of a {_KINDS[kind]}")
+        raise FetchError(
+            NOT_FETCHED, f"the content type is {content_type or 'missing'}, not of a {_KINDS[kind]}"
+        )
     if require_range and answer.status != 206:
         raise FetchError(NOT_FETCHED, "the server does not support Range requests")
     if int(_header(answer, "content-length") or 0) > max_bytes:

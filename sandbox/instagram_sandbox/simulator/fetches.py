@@ -28,11 +28,14 @@ MOST_DESCRIPTORS: Final = 2 * (MOVING + SLOW)
 class Fetches:
     """The places for fetching. Without one, a link has neither a connection nor a file.
 
-    1. A link waits for one of its host's :data:`OF_ONE_HOST` places, so that no host takes them all.
-    2. It is fetched in one of :data:`MOVING` places, which it gives up once no more bytes arrive, and after
+    1. A link waits for one of its host's :data:`OF_ONE_HOST` places, so that no host takes them
+       all.
+    2. It is fetched in one of :data:`MOVING` places, which it gives up once no more bytes arrive,
+       and after
        :data:`SLOW_AFTER_S` in any case: a link that trickles never falls silent.
-    3. Then it goes on in one of :data:`SLOW` places. If none is free, it is disconnected, and begins again in the
-       first that becomes free. Its time counts from the call, so that it ends on time even without a place.
+    3. Then it goes on in one of :data:`SLOW` places. If none is free, it is disconnected, and
+       begins again in the first that becomes free. Its time counts from the call, so that it ends
+       on time even without a place.
     """
 
     def __init__(self) -> None:
@@ -40,17 +43,27 @@ class Fetches:
         self._moving = asyncio.Semaphore(MOVING)
         self._slow = asyncio.Semaphore(SLOW)
 
-    async def fetch(self, url: str, target: Path, kind: str, max_bytes: int, switches: Switches) -> None:
+    async def fetch(
+        self, url: str, target: Path, kind: str, max_bytes: int, switches: Switches
+    ) -> None:
         """Fetch a file as Meta does.
 
-        :param switches: How long it may take, and whether the server must support ``Range`` for a video.
+        :param switches: How long it may take, and whether the server must support ``Range`` for a
+            video.
         :raises FetchError: With the documented subcode.
         """
         limit_s, need_range = switches.fetch_timeout_s, switches.require_range and kind == "video"
         ends = time.monotonic() + limit_s
 
         def begun() -> asyncio.Task[None]:
-            fetching = fetch(url, target, kind=kind, limit_s=limit_s, max_bytes=max_bytes, require_range=need_range)
+            fetching = fetch(
+                url,
+                target,
+                kind=kind,
+                limit_s=limit_s,
+                max_bytes=max_bytes,
+                require_range=need_range,
+            )
             return asyncio.create_task(fetching)
 
         places = self._of_hosts.setdefault(urlsplit(url).netloc, asyncio.Semaphore(OF_ONE_HOST))

@@ -39,16 +39,26 @@ class Metric:
 
 METRICS: Final[dict[str, Metric]] = {
     "views": Metric("Views", "The number of times the media was viewed.", 1.0),
-    "reach": Metric("Accounts reached", "The number of unique accounts that viewed the media.", 0.8),
+    "reach": Metric(
+        "Accounts reached", "The number of unique accounts that viewed the media.", 0.8
+    ),
     "likes": Metric("Likes", "The number of likes on the media.", 0.06),
     "comments": Metric("Comments", "The number of comments on the media.", 0.0),
     "saved": Metric("Saved", "The number of saves of the media.", 0.012),
     "shares": Metric("Shares", "The number of shares of the media.", 0.009),
     "reposts": Metric("Reposts", "The number of reposts of the media.", 0.002),
-    "total_interactions": Metric("Interactions", "Likes, saves, comments and shares, less those undone.", 0.0),
-    "follows": Metric("Follows", "The number of accounts that began to follow from the media.", 0.003),
-    "profile_visits": Metric("Profile visits", "The number of visits of the profile from the media.", 0.02),
-    "profile_activity": Metric("Profile activity", "The number of actions on the profile after the media.", 0.004),
+    "total_interactions": Metric(
+        "Interactions", "Likes, saves, comments and shares, less those undone.", 0.0
+    ),
+    "follows": Metric(
+        "Follows", "The number of accounts that began to follow from the media.", 0.003
+    ),
+    "profile_visits": Metric(
+        "Profile visits", "The number of visits of the profile from the media.", 0.02
+    ),
+    "profile_activity": Metric(
+        "Profile activity", "The number of actions on the profile after the media.", 0.004
+    ),
     "navigation": Metric("Navigation", "The number of actions taken from the story.", 0.9),
     "replies": Metric("Replies", "The number of replies to the story.", 0.006),
     "link_clicks": Metric("Link clicks", "The number of taps on the links of the story.", 0.005),
@@ -56,29 +66,69 @@ METRICS: Final[dict[str, Metric]] = {
     "total_likes": Metric("Total likes", "The number of likes, with those of ads.", 0.0),
     "total_comments": Metric("Total comments", "The number of comments, with those of ads.", 0.0),
     "facebook_views": Metric("Facebook views", "The number of views on Facebook.", 0.1),
-    "crossposted_views": Metric("Crossposted views", "The number of views on Instagram and Facebook.", 0.0),
-    "ig_reels_avg_watch_time": Metric("Average watch time", "The average time spent playing the reel, in ms.", 0.0),
-    "ig_reels_video_view_total_time": Metric("Watch time", "The total time the reel was played, in ms.", 0.0),
-    "reels_skip_rate": Metric("Skip rate", "The percentage of views that skipped in the first three seconds.", 0.0),
+    "crossposted_views": Metric(
+        "Crossposted views", "The number of views on Instagram and Facebook.", 0.0
+    ),
+    "ig_reels_avg_watch_time": Metric(
+        "Average watch time", "The average time spent playing the reel, in ms.", 0.0
+    ),
+    "ig_reels_video_view_total_time": Metric(
+        "Watch time", "The total time the reel was played, in ms.", 0.0
+    ),
+    "reels_skip_rate": Metric(
+        "Skip rate", "The percentage of views that skipped in the first three seconds.", 0.0
+    ),
 }
 _WITH_ADS: Final = ("total_views", "total_likes", "total_comments")
 _EVERYWHERE: Final = ("views", "reach", "shares", "total_interactions", "reposts")
-OF_FACEBOOK: Final = frozenset({"total_views", "total_likes", "total_comments", "facebook_views", "crossposted_views"})
+OF_FACEBOOK: Final = frozenset(
+    {"total_views", "total_likes", "total_comments", "facebook_views", "crossposted_views"}
+)
 """The metrics of Facebook Login alone. Source: Meta, Instagram API Updates, 2025-12-03 and 2026-04-22."""
 BY_PRODUCT: Final[dict[str, tuple[str, ...]]] = {
-    "FEED": (*_EVERYWHERE, "likes", "comments", "saved", "follows", "profile_visits", "profile_activity", *_WITH_ADS),
+    "FEED": (
+        *_EVERYWHERE,
+        "likes",
+        "comments",
+        "saved",
+        "follows",
+        "profile_visits",
+        "profile_activity",
+        *_WITH_ADS,
+    ),
     "REELS": (
         *(*_EVERYWHERE, "likes", "comments", "saved"),
         *("ig_reels_avg_watch_time", "ig_reels_video_view_total_time", "reels_skip_rate"),
         *(*_WITH_ADS, "facebook_views", "crossposted_views"),
     ),
-    "STORY": (*_EVERYWHERE, "follows", "profile_visits", "profile_activity", "navigation", "replies", "link_clicks"),
+    "STORY": (
+        *_EVERYWHERE,
+        "follows",
+        "profile_visits",
+        "profile_activity",
+        "navigation",
+        "replies",
+        "link_clicks",
+    ),
 }
 """The metrics that each kind of medium has."""
 
 RETIRED: Final = frozenset(
-    {"plays", "impressions", "video_views", "clips_replays_count", "ig_reels_aggregated_all_plays_count", "engagement"}
-    | {"exits", "taps_forward", "taps_back", "carousel_album_engagement", "carousel_album_impressions"}
+    {
+        "plays",
+        "impressions",
+        "video_views",
+        "clips_replays_count",
+        "ig_reels_aggregated_all_plays_count",
+        "engagement",
+    }
+    | {
+        "exits",
+        "taps_forward",
+        "taps_back",
+        "carousel_album_engagement",
+        "carousel_album_impressions",
+    }
     | {"carousel_album_reach", "carousel_album_saved", "carousel_album_video_views"}
 )
 """Metrics that Meta took away."""
@@ -125,7 +175,13 @@ def value(world: World, post: Post, metric: str) -> int:
     views = _views(world, post)
     if metric == "ig_reels_video_view_total_time":
         return views * value(world, post, "ig_reels_avg_watch_time")
-    return int(views * min(1.0, METRICS[metric].share * (1 if metric == "views" else spread(world, post.id, metric))))
+    return int(
+        views
+        * min(
+            1.0,
+            METRICS[metric].share * (1 if metric == "views" else spread(world, post.id, metric)),
+        )
+    )
 
 
 def _views(world: World, post: Post) -> int:
@@ -153,8 +209,8 @@ def exist(world: World, post: Post) -> bool:
 def check_metrics(world: World, post: Post, asked: Iterable[str], login: Login) -> list[str]:
     """Return the metrics to answer.
 
-    :raises GraphError: 100: one name is unknown, retired, of another kind of medium, or refused to the account. One bad
-        name fails the whole request.
+    :raises GraphError: 100: one name is unknown, retired, of another kind of medium, or refused to
+        the account. One bad name fails the whole request.
     """
     answered, refused = [], world.accounts[post.user_id].refused_metrics
     for place, metric in enumerate(asked):
@@ -181,4 +237,6 @@ def of_account(world: World, account: Account, metric: str, day: int) -> int:
     :param day: The number of the day since 1970.
     """
     views = account.audience * spread(world, account.user_id, "day", str(day))
-    return int(views * min(1.0, OF_ACCOUNT[metric] * spread(world, account.user_id, metric, str(day))))
+    return int(
+        views * min(1.0, OF_ACCOUNT[metric] * spread(world, account.user_id, metric, str(day)))
+    )

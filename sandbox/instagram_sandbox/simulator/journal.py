@@ -70,9 +70,10 @@ SECRET: Final = frozenset(
 class Entry(Record):
     """One call.
 
-    ``time`` and ``at`` are the sandbox's time, ``real_time`` is the machine's. ``status`` is the HTTP status that the
-    client saw, or None if it saw no answer. ``effect`` is whether the call took effect, whatever the answer was.
-    ``warnings`` say what Meta would not do the same way, or why a link of the call was refused.
+    ``time`` and ``at`` are the sandbox's time, ``real_time`` is the machine's. ``status`` is the
+    HTTP status that the client saw, or None if it saw no answer. ``effect`` is whether the call
+    took effect, whatever the answer was. ``warnings`` say what Meta would not do the same way, or
+    why a link of the call was refused.
     """
 
     number: int
@@ -181,7 +182,10 @@ def redact(params: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
     :param secrets: Texts that are secret wherever they appear, even in a caption.
     """
     known = tuple(secrets)
-    return {name: "***" if name.lower() in SECRET else without(without_query(v), known) for name, v in params.items()}
+    return {
+        name: "***" if name.lower() in SECRET else without(without_query(v), known)
+        for name, v in params.items()
+    }
 
 
 def without(value: Any, secrets: Iterable[str]) -> Any:

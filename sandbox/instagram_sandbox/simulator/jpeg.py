@@ -18,7 +18,13 @@ WRONG_FORMAT, WRONG_ASPECT = 2207005, 2207009
 Tallest: TypeAlias = Literal["4:5", "3:4"]
 _ASPECT_TOLERANCE: Final = Fraction(1, 200)
 _GRAY, _RGB = 1, 3
-_OTHERS: Final = {"png": b"\x89PNG", "webp": b"WEBP", "gif": b"GIF8", "avif": b"ftypavif", "heic": b"ftyphei"}
+_OTHERS: Final = {
+    "png": b"\x89PNG",
+    "webp": b"WEBP",
+    "gif": b"GIF8",
+    "avif": b"ftypavif",
+    "heic": b"ftyphei",
+}
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _APP1, _APP2, _END = 0xE1, 0xE2, b"\xff\xd9"
 _EXIF, _ORIENTATION = b"Exif\0\0", 0x0112
@@ -59,7 +65,11 @@ class Picture:
     @property
     def is_changed(self) -> bool:
         """Whether Meta scales the picture, or converts its colours to sRGB."""
-        return self.has_profile or self.shown_width != self.width or self.components not in {_GRAY, _RGB}
+        return (
+            self.has_profile
+            or self.shown_width != self.width
+            or self.components not in {_GRAY, _RGB}
+        )
 
 
 def check_signature(path: Path) -> None:
@@ -99,9 +109,15 @@ def read(path: Path) -> Picture:
             if length < 2:
                 break
             segment = file.read(length - 2)
-            is_turned |= marker == _APP1 and segment.startswith(_EXIF) and _orientation(segment[len(_EXIF) :]) > 1
+            is_turned |= (
+                marker == _APP1
+                and segment.startswith(_EXIF)
+                and _orientation(segment[len(_EXIF) :]) > 1
+            )
             is_profile = marker == _APP2 and segment.startswith(_FIRST_OF_PROFILE)
-            has_profile |= is_profile and b"sRGB" not in _name(segment[len(_FIRST_OF_PROFILE) + 1 :])
+            has_profile |= is_profile and b"sRGB" not in _name(
+                segment[len(_FIRST_OF_PROFILE) + 1 :]
+            )
     raise UnfitPictureError(WRONG_FORMAT, DAMAGED, format="damaged JPEG")
 
 
@@ -156,7 +172,9 @@ def convert_profile(path: Path) -> str:
     try:
         with Image.open(path) as picture:
             profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
-            made = ImageCms.profileToProfile(picture, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            made = ImageCms.profileToProfile(
+                picture, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
         if made is not None:
             made.info.pop("icc_profile", None)
             made.save(path, "JPEG", quality=95, icc_profile=None)

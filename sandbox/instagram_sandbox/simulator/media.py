@@ -94,8 +94,8 @@ def check_atoms(path: Path, rules: VideoRules) -> str:
     """Check a file against the rules for its container format.
 
     :return: A warning of what is accepted although it is not documented, or nothing.
-    :raises UnfitVideoError: The file is neither MP4 nor MOV, its index follows the media, it has an edit list, or bytes
-        after its last box.
+    :raises UnfitVideoError: The file is neither MP4 nor MOV, its index follows the media, it has an
+        edit list, or bytes after its last box.
     """
     found: list[Atom] = []
     warning = ""
@@ -123,7 +123,10 @@ def check_atoms(path: Path, rules: VideoRules) -> str:
 def length_ms(path: Path) -> int:
     """Return the length that the head of an MP4 (``mvhd``) names, without ffprobe."""
     with path.open("rb") as file:
-        at = next((atom.offset for atom in atoms(file, 0, path.stat().st_size) if atom.kind == b"mvhd"), None)
+        at = next(
+            (atom.offset for atom in atoms(file, 0, path.stat().st_size) if atom.kind == b"mvhd"),
+            None,
+        )
         if at is None:
             raise UnfitVideoError("the index has no head (mvhd)")
         file.seek(at + 8)
@@ -148,16 +151,26 @@ async def probe(path: Path) -> dict[str, Any]:
 async def check_gops(path: Path, video: dict[str, Any], cover: Path | None, at_ms: int) -> None:
     """Check that every group of pictures is closed, that is, that each sync sample is an IDR picture.
 
-    One run of ffmpeg lists all packets (stream 0), lists those with an IDR picture (stream 1), decodes the beginning,
-    and writes a frame of the video as JPEG.
+    One run of ffmpeg lists all packets (stream 0), lists those with an IDR picture (stream 1),
+    decodes the beginning, and writes a frame of the video as JPEG.
 
-    :raises UnfitVideoError: A sync sample is another kind of picture, which depends on earlier pictures, or a picture
-        cannot be decoded.
+    :raises UnfitVideoError: A sync sample is another kind of picture, which depends on earlier
+        pictures, or a picture cannot be decoded.
     """
     source: tuple[str, ...] = ("-protocol_whitelist", "file", "-i", f"file:{path}")
     frame: tuple[str, ...] = ()
     if cover is not None:
-        frame = ("-map", "1:v:0", "-frames:v", "1", "-vf", "scale='min(720,iw)':-2", "-q:v", "4", f"file:{cover}")
+        frame = (
+            "-map",
+            "1:v:0",
+            "-frames:v",
+            "1",
+            "-vf",
+            "scale='min(720,iw)':-2",
+            "-q:v",
+            "4",
+            f"file:{cover}",
+        )
         source += ("-ss", f"{at_ms / 1000:.3f}", *source)
     idr = "5" if video["codec_name"] == "h264" else "19|20"  # the NAL unit types of H.264 and HEVC
     try:
@@ -169,10 +182,12 @@ async def check_gops(path: Path, video: dict[str, Any], cover: Path | None, at_m
     except UnfitVideoError:
         if cover is None:
             raise
-        await check_gops(path, video, None, at_ms)  # the last frame may begin before the cover's time
+        # the last frame may begin before the cover's time
+        await check_gops(path, video, None, at_ms)
         return
     lines = listed.splitlines()
-    sync_samples = sum(line.startswith(b"0,") and b"F=" not in line for line in lines)  # other packets have flags
+    # other packets have flags
+    sync_samples = sum(line.startswith(b"0,") and b"F=" not in line for line in lines)
     if sync_samples > sum(line.startswith(b"1,") for line in lines):
         raise UnfitVideoError(f"the video has open groups of pictures. Remedy: {CLOSED_GROUPS}")
 
@@ -192,7 +207,9 @@ async def _run(*command: str, may_complain: bool = True) -> bytes:
             await process.wait()
         raise
     if process.returncode or (err and not may_complain):
-        raise UnfitVideoError(f"{command[0]} cannot read the file: {err.decode(errors='replace').strip()[-200:]}")
+        raise UnfitVideoError(
+            f"{command[0]} cannot read the file: {err.decode(errors='replace').strip()[-200:]}"
+        )
     return out
 
 
@@ -204,7 +221,9 @@ def check_size(size_bytes: int, duration_s: float, rules: VideoRules) -> None:
     if size_bytes > rules.max_bytes:
         raise UnfitVideoError(f"the file has {size_bytes} bytes, more than {rules.max_bytes}")
     if not rules.min_s - _TOLERANCE_S <= duration_s <= rules.max_s + _TOLERANCE_S:
-        raise UnfitVideoError(f"the video lasts {duration_s:.2f} s, not {rules.min_s:.0f} to {rules.max_s:.0f} s")
+        raise UnfitVideoError(
+            f"the video lasts {duration_s:.2f} s, not {rules.min_s:.0f} to {rules.max_s:.0f} s"
+        )
 
 
 def check_streams(found: dict[str, Any], size_bytes: int, rules: VideoRules) -> MediaFacts:
@@ -226,11 +245,17 @@ def check_streams(found: dict[str, Any], size_bytes: int, rules: VideoRules) -> 
         _check_sound(audio[0])
     # sound may continue after the last picture
     picture_s = float(video[0].get("duration") or duration_s)
-    return MediaFacts(has_sound=bool(audio), duration_ms=round(picture_s * 1000), width=width, height=height)
+    return MediaFacts(
+        has_sound=bool(audio), duration_ms=round(picture_s * 1000), width=width, height=height
+    )
 
 
 def _video_streams(found: dict[str, Any]) -> list[dict[str, Any]]:
-    return [s for s in found["streams"] if s["codec_type"] == "video" and not s["disposition"].get("attached_pic")]
+    return [
+        s
+        for s in found["streams"]
+        if s["codec_type"] == "video" and not s["disposition"].get("attached_pic")
+    ]
 
 
 def _check_picture(video: dict[str, Any]) -> tuple[int, int]:
@@ -242,9 +267,13 @@ def _check_picture(video: dict[str, Any]) -> tuple[int, int]:
         raise UnfitVideoError("the video is interlaced")
     fps = Fraction(video["avg_frame_rate"]) if video["avg_frame_rate"] != "0/0" else Fraction(0)
     if not MIN_FPS - Fraction(1, 20) <= fps <= MAX_FPS + Fraction(1, 20):
-        raise UnfitVideoError(f"the video has {float(fps):.2f} frames a second, not {MIN_FPS} to {MAX_FPS}")
+        raise UnfitVideoError(
+            f"the video has {float(fps):.2f} frames a second, not {MIN_FPS} to {MAX_FPS}"
+        )
     width, height = int(video["width"]), int(video["height"])
-    rotation = next((int(d["rotation"]) for d in video.get("side_data_list", []) if "rotation" in d), 0)
+    rotation = next(
+        (int(d["rotation"]) for d in video.get("side_data_list", []) if "rotation" in d), 0
+    )
     if rotation % 180:
         width, height = height, width
     if width > MAX_COLUMNS:
@@ -258,12 +287,16 @@ def _check_sound(audio: dict[str, Any]) -> None:
     if audio["codec_name"] != "aac":
         raise UnfitVideoError(f"the audio codec is {audio['codec_name']}, not AAC")
     if int(audio["sample_rate"]) > MAX_SAMPLE_RATE_HZ:
-        raise UnfitVideoError(f"the sound has {audio['sample_rate']} Hz, more than {MAX_SAMPLE_RATE_HZ}")
+        raise UnfitVideoError(
+            f"the sound has {audio['sample_rate']} Hz, more than {MAX_SAMPLE_RATE_HZ}"
+        )
     if int(audio["channels"]) > 2:
         raise UnfitVideoError(f"the sound has {audio['channels']} channels, not one or two")
 
 
-async def inspect(path: Path, rules: VideoRules, cover: Path | None = None, at_ms: int = 0) -> MediaFacts:
+async def inspect(
+    path: Path, rules: VideoRules, cover: Path | None = None, at_ms: int = 0
+) -> MediaFacts:
     """Return the facts about a video, and whether Meta accepts it.
 
     :param cover: Where a frame of the video is written as its cover; None if it has another one.
@@ -282,7 +315,9 @@ async def inspect(path: Path, rules: VideoRules, cover: Path | None = None, at_m
         facts.warning = warning
         if at_ms >= facts.duration_ms:
             facts.subcode = BAD_COVER_OFFSET
-            facts.reason = f"thumb_offset {at_ms} ms is outside the video, which lasts {facts.duration_ms} ms"
+            facts.reason = (
+                f"thumb_offset {at_ms} ms is outside the video, which lasts {facts.duration_ms} ms"
+            )
         elif video is not None:
             await check_gops(path, video, cover, at_ms)
     except (UnfitVideoError, asyncio.TimeoutError) as unfit:
@@ -294,7 +329,17 @@ async def inspect(path: Path, rules: VideoRules, cover: Path | None = None, at_m
 
 async def is_whole_picture(path: Path) -> bool:
     """Return whether a JPEG can be decoded to its last row. Without ffmpeg, it counts as cut off."""
-    command = ("ffmpeg", "-v", "error", "-protocol_whitelist", "file", "-f", "jpeg_pipe", "-i", f"file:{path}")
+    command = (
+        "ffmpeg",
+        "-v",
+        "error",
+        "-protocol_whitelist",
+        "file",
+        "-f",
+        "jpeg_pipe",
+        "-i",
+        f"file:{path}",
+    )
     try:
         await _run(*command, "-f", "null", "-", may_complain=False)
     except (FileNotFoundError, UnfitVideoError, asyncio.TimeoutError):

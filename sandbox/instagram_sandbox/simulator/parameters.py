@@ -1,6 +1,7 @@
 """The parameters of ``POST /{ig-user-id}/media``, and the kinds of media that take them.
 
-Source: Meta, IG User Media reference; the list of names is the Instagram-Login schema of Meta's generated SDK.
+Source: Meta, IG User Media reference; the list of names is the Instagram-Login schema of Meta's
+generated SDK.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 GLOBAL: Final = frozenset(
-    {"access_token", "appsecret_proof", "appsecret_time", "date_format", "debug", "fields", "format", "include_headers"}
+    {
+        "access_token",
+        "appsecret_proof",
+        "appsecret_time",
+        "date_format",
+        "debug",
+        "fields",
+        "format",
+        "include_headers",
+    }
     | {"locale", "method", "pretty", "suppress_http_code"}
     | {"id"}  # Meta's SDK for Node adds the id of the node that is called
 )
@@ -31,7 +41,9 @@ _CHILDREN = frozenset({CHILD_IMAGE, CHILD_VIDEO})
 
 REFUSED: Final[dict[str, GraphError]] = {
     "audio_configuration": invalid("audio_configuration is supported with Facebook Login only"),
-    "product_tags": GraphError(10, None, "(#10) product_tags requires instagram_shopping_tag_products permission"),
+    "product_tags": GraphError(
+        10, None, "(#10) product_tags requires instagram_shopping_tag_products permission"
+    ),
 }
 """Parameters of Meta's schema that are refused on purpose."""
 
@@ -39,7 +51,15 @@ POLL_OPTIONS: Final = ("option_a", "option_b", "option_c", "option_d")
 LOUDEST: Final = 100
 USERNAME: Final = r"[A-Za-z0-9._]{1,30}"
 ANNOUNCED_HASHTAGS: Final = 5
-CAPTION_UNITS, HASHTAGS, MENTIONS, COLLABORATORS, CHILDREN_MIN, CHILDREN_MAX, USER_TAGS = 2200, 30, 20, 3, 2, 10, 20
+CAPTION_UNITS, HASHTAGS, MENTIONS, COLLABORATORS, CHILDREN_MIN, CHILDREN_MAX, USER_TAGS = (
+    2200,
+    30,
+    20,
+    3,
+    2,
+    10,
+    20,
+)
 SPONSORS: Final = 2
 ALT_TEXT: Final = 1000
 
@@ -100,25 +120,34 @@ def known_only(params: Mapping[str, Any], known: frozenset[str], *, ignore: bool
     if unknown and not ignore:
         raise invalid(f"Unexpected parameter {unknown[0]}")
     return [
-        f"The parameter {name} is unknown and was ignored. Meta does not document it for this call." for name in unknown
+        f"The parameter {name} is unknown and was ignored. Meta does not document it for this call."
+        for name in unknown
     ]
 
 
-def _known_here(params: Mapping[str, Any], kind: str, rules: Rules) -> tuple[dict[str, Any], list[str]]:
+def _known_here(
+    params: Mapping[str, Any], kind: str, rules: Rules
+) -> tuple[dict[str, Any], list[str]]:
     """Return the parameters that this kind of media takes, and a warning for each of the others."""
     for name in params:
         if name in REFUSED and name not in rules.places:
             raise REFUSED[name]
     places, known = rules.places, PLACES | OF_FACEBOOK
     warnings = known_only(params, frozenset(known), ignore=rules.ignore_unknown)
-    taken = {name: value for name, value in params.items() if name in places and kind in places[name].kinds}
+    taken = {
+        name: value
+        for name, value in params.items()
+        if name in places and kind in places[name].kinds
+    }
     for name in params:
         if name in known and name not in taken:
             where = f"on {kind} media" if name in places else "with Instagram Login"
             if not rules.ignore_unknown:
                 raise invalid(f"{name} is not supported {where}")
             if params[name] != "":
-                warnings.append(f"The parameter {name} was ignored. Meta does not support it {where}.")
+                warnings.append(
+                    f"The parameter {name} was ignored. Meta does not support it {where}."
+                )
     return taken, warnings
 
 
@@ -131,7 +160,9 @@ def _media(params: Mapping[str, Any], kind: str, rules: Rules) -> NewMedia:
             read[parameter.field] = value
     read["tagged"] = _tagged(params, kind)
     _check_add_ons(params)
-    media = NewMedia(media_type={CHILD_VIDEO: "VIDEO", CHILD_IMAGE: "IMAGE"}.get(kind, kind), **read)
+    media = NewMedia(
+        media_type={CHILD_VIDEO: "VIDEO", CHILD_IMAGE: "IMAGE"}.get(kind, kind), **read
+    )
     _check_source(media, kind, rules.carousel_max)
     return media
 
@@ -204,7 +235,10 @@ def _collaborators(params: Mapping[str, Any], name: str) -> list[str]:
 
 def _tagged(params: Mapping[str, Any], kind: str) -> list[str]:
     """Check the tags of users, and return their names."""
-    tags, are_texts = json_value(params, "user_tags", list) or [], isinstance(params.get("user_tags"), list)
+    tags, are_texts = (
+        json_value(params, "user_tags", list) or [],
+        isinstance(params.get("user_tags"), list),
+    )
     if len(tags) > USER_TAGS:
         raise GraphError(100, 2207040)
     for place, tag in enumerate(tags):
@@ -213,7 +247,11 @@ def _tagged(params: Mapping[str, Any], kind: str) -> list[str]:
             raise GraphError(100, 2207037)
         for axis in sorted({"x", "y"} & set(tag)):
             value = tag[axis]
-            if are_texts and isinstance(value, str) and re.fullmatch(r"-?(?:\d+(?:\.\d+)?|\.\d+)", value):
+            if (
+                are_texts
+                and isinstance(value, str)
+                and re.fullmatch(r"-?(?:\d+(?:\.\d+)?|\.\d+)", value)
+            ):
                 value = float(value)  # user_tags[0][x]=0.5, as a form writes it
             _check_place(f"user_tags[{place}]['{axis}']", value)
         placed = "x" in tag or "y" in tag
@@ -228,7 +266,8 @@ def _tagged(params: Mapping[str, Any], kind: str) -> list[str]:
 
 def _check_place(name: str, value: Any) -> None:
     """Check where a tag is in a picture: a share of its width or height. Source: Meta, IG User Media; reported."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # NaN differs from itself
+    # NaN differs from itself
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise invalid(f"Param {name} must be a number")
     if not 0 <= value <= 1:
         raise invalid(
@@ -250,7 +289,9 @@ def _poll(params: Mapping[str, Any], name: str) -> list[str]:
     if poll is None:
         return []
     options = [poll.get(option) for option in POLL_OPTIONS[: len(poll)]]
-    if not 2 <= len(poll) <= len(POLL_OPTIONS) or not all(isinstance(one, str) and one for one in options):
+    if not 2 <= len(poll) <= len(POLL_OPTIONS) or not all(
+        isinstance(one, str) and one for one in options
+    ):
         raise invalid(f"poll_attachment must have two to four options: {', '.join(POLL_OPTIONS)}")
     return list(map(str, options))
 
@@ -269,18 +310,31 @@ def _audio(params: Mapping[str, Any], name: str) -> AudioConfiguration | None:
     if given is None:
         return None
     volumes = {one: given[one] for one in ("audio_volume", "video_volume") if one in given}
-    if set(given) - {"audio_id", "should_loop_audio", *volumes} or str(given.get("audio_id")) not in CATALOGUE:
-        raise invalid("audio_configuration must have the audio_id of an audio asset, and may have two volumes")
-    if not all(re.fullmatch(r"\d{1,3}", str(volume)) and int(volume) <= LOUDEST for volume in volumes.values()):
+    if (
+        set(given) - {"audio_id", "should_loop_audio", *volumes}
+        or str(given.get("audio_id")) not in CATALOGUE
+    ):
+        raise invalid(
+            "audio_configuration must have the audio_id of an audio asset, and may have two volumes"
+        )
+    if not all(
+        re.fullmatch(r"\d{1,3}", str(volume)) and int(volume) <= LOUDEST
+        for volume in volumes.values()
+    ):
         raise invalid(f"audio_volume and video_volume must be integers from 0 to {LOUDEST}")
-    return AudioConfiguration(audio_id=str(given["audio_id"]), **{one: int(volume) for one, volume in volumes.items()})
+    return AudioConfiguration(
+        audio_id=str(given["audio_id"]), **{one: int(volume) for one, volume in volumes.items()}
+    )
 
 
 def _trial(params: Mapping[str, Any], name: str) -> bool:
     trial = json_value(params, name, dict)
     if trial is None:
         return False
-    if set(trial) != {"graduation_strategy"} or trial["graduation_strategy"] not in {"MANUAL", "SS_PERFORMANCE"}:
+    if set(trial) != {"graduation_strategy"} or trial["graduation_strategy"] not in {
+        "MANUAL",
+        "SS_PERFORMANCE",
+    }:
         raise invalid("trial_params must be {graduation_strategy: MANUAL | SS_PERFORMANCE}")
     return True
 

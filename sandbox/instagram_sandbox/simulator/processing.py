@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Final
 from instagram_sandbox.simulator import jpeg, media
 from instagram_sandbox.simulator.fetch import FetchError
 from instagram_sandbox.simulator.fetches import Fetches
-from instagram_sandbox.simulator.state import NOT_FETCHED, NOT_MIXED, TOO_SLOW, Container, MediaFacts
+from instagram_sandbox.simulator.state import (
+    NOT_FETCHED,
+    NOT_MIXED,
+    TOO_SLOW,
+    Container,
+    MediaFacts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,13 +36,16 @@ CONVERSIONS: Final = 2
 class Processor:
     """Processes the containers' media in the background.
 
-    The clock decides how long a container is IN_PROGRESS, but that time never ends before the work is done. Media are
-    fetched, videos inspected and pictures converted a few at once.
+    The clock decides how long a container is IN_PROGRESS, but that time never ends before the work
+    is done. Media are fetched, videos inspected and pictures converted a few at once.
 
-    :param warn: Called with a container's id and a sentence when its media are rejected, or accepted with a warning.
+    :param warn: Called with a container's id and a sentence when its media are rejected, or
+        accepted with a warning.
     """
 
-    def __init__(self, world: World, folder: Path, warn: Callable[[str, str], None], inspections: Inspections) -> None:
+    def __init__(
+        self, world: World, folder: Path, warn: Callable[[str, str], None], inspections: Inspections
+    ) -> None:
         self._world = world
         self.folder = folder
         self._warn = warn
@@ -68,7 +77,9 @@ class Processor:
                 container.source_at = self._world.clock.now()
                 self._world.containers.keep(container)
             has_source = bool(container.video_url or container.image_url or container.children)
-            if (container.source_at is None and has_source) or (container.source_at and container.facts is None):
+            if (container.source_at is None and has_source) or (
+                container.source_at and container.facts is None
+            ):
                 self.start(container)
 
     def take_turn(self, container_id: str) -> int:
@@ -108,7 +119,8 @@ class Processor:
         try:
             facts = await self._facts(container)
         except FetchError as failed:
-            phase: Phase = "uploading" if container.source_at is None else "processing"  # of the source, or the cover
+            # of the source, or the cover
+            phase: Phase = "uploading" if container.source_at is None else "processing"
             told = container.link(cover=phase == "processing")
             facts = MediaFacts(subcode=failed.subcode, reason=failed.reason, phase=phase, told=told)
         except jpeg.UnfitPictureError as unfit:
@@ -141,7 +153,9 @@ class Processor:
             container.source_at = self._world.clock.now()
         if container.cover_url:
             cover = self.cover(container.id)
-            await self.fetches.fetch(container.cover_url, cover, "image", switches.max_picture_bytes, switches)
+            await self.fetches.fetch(
+                container.cover_url, cover, "image", switches.max_picture_bytes, switches
+            )
             jpeg.check_signature(cover)
         async with self._inspecting:
             if container.cover_url:
@@ -149,7 +163,12 @@ class Processor:
             else:
                 cover, at_ms = self.cover(container.id), container.thumb_offset_ms
                 facts = await self.inspections.inspect(video, rules, cover, at_ms)
-        if container.audio and container.audio.video_volume and not facts.has_sound and facts.subcode is None:
+        if (
+            container.audio
+            and container.audio.video_volume
+            and not facts.has_sound
+            and facts.subcode is None
+        ):
             facts.subcode = NOT_MIXED
             facts.reason = "it has no sound to mix with the audio: send video_volume 0"
         return facts
@@ -178,7 +197,9 @@ class Processor:
     def _video_rules(self, container: Container) -> media.VideoRules:
         switches = self._world.switches
         rules = media.VideoRules(
-            max_bytes=switches.max_video_bytes, edit_lists=switches.edit_lists, tail=switches.harmless_damage
+            max_bytes=switches.max_video_bytes,
+            edit_lists=switches.edit_lists,
+            tail=switches.harmless_damage,
         )
         if container.media_type == "STORIES":
             max_bytes = min(rules.max_bytes, media.STORY_MAX_BYTES)

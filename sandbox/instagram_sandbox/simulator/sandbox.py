@@ -32,10 +32,13 @@ if TYPE_CHECKING:
 class Settings:
     """The settings that a sandbox starts with.
 
-    :param folder: Where media and the state are stored. A sandbox with the folder of an earlier one goes on from there.
+    :param folder: Where media and the state are stored. A sandbox with the folder of an earlier one
+        goes on from there.
     :param app_id: The Meta app that may log people in.
-    :param switches: How the sandbox behaves where Meta's behaviour is open; by default, as in the strict mode.
-    :param allowed_hosts: Host names that pages and control routes accept, besides ``localhost`` and IP addresses.
+    :param switches: How the sandbox behaves where Meta's behaviour is open; by default, as in the
+        strict mode.
+    :param allowed_hosts: Host names that pages and control routes accept, besides ``localhost`` and
+        IP addresses.
     """
 
     folder: Path
@@ -117,7 +120,9 @@ class Sandbox:
         self.store.clear()
         self.world.clock.offset_s = 0.0
         self.world = World(self.world.clock, self.settings.switches, self.store)
-        self.processor = Processor(self.world, self.processor.folder, self.journal.warn, self.processor.inspections)
+        self.processor = Processor(
+            self.world, self.processor.folder, self.journal.warn, self.processor.inspections
+        )
         self.webhooks = Deliveries(self.world, self.journal, self.settings.app_secret)
         self.journal.clear()
         self.faults.clear()

@@ -67,9 +67,18 @@ BASIC: Final[dict[Login, str | None]] = {"instagram": "instagram_business_basic"
 Permission: TypeAlias = tuple[str | None, str]
 """What a call needs: its name with Instagram Login (None: it does not exist), and with Facebook Login."""
 
-PUBLISH: Final[tuple[str, str]] = ("instagram_business_content_publish", "instagram_content_publish")
-COMMENTS: Final[tuple[str, str]] = ("instagram_business_manage_comments", "instagram_manage_comments")
-INSIGHTS: Final[tuple[str, str]] = ("instagram_business_manage_insights", "instagram_manage_insights")
+PUBLISH: Final[tuple[str, str]] = (
+    "instagram_business_content_publish",
+    "instagram_content_publish",
+)
+COMMENTS: Final[tuple[str, str]] = (
+    "instagram_business_manage_comments",
+    "instagram_manage_comments",
+)
+INSIGHTS: Final[tuple[str, str]] = (
+    "instagram_business_manage_insights",
+    "instagram_manage_insights",
+)
 CONTENTS: Final[Permission] = (None, "instagram_manage_contents")
 ENGAGEMENT: Final[Permission] = (None, "pages_read_engagement")
 BUSINESSES: Final[Permission] = (None, "business_management")

@@ -16,7 +16,13 @@ Outcome = Literal["inspected", "finished", "error", "phase_error", "download_fai
 Phase = Literal["uploading", "processing"]
 Subcode190 = Literal[0, 458, 459, 460, 463, 464, 467, 492]
 
-UNSUPPORTED, NOT_FETCHED, TOO_SLOW, BAD_COVER_OFFSET, NO_TRIAL = 2207026, 2207052, 2207003, 2207057, 2207081
+UNSUPPORTED, NOT_FETCHED, TOO_SLOW, BAD_COVER_OFFSET, NO_TRIAL = (
+    2207026,
+    2207052,
+    2207003,
+    2207057,
+    2207081,
+)
 TOO_LARGE, NOT_MIXED = 2207004, 2207082
 NOT_READY: Final = frozenset({2207027, 2207055})
 DATA_ACCESS_S: Final = 90 * 86_400
@@ -27,8 +33,8 @@ TokenText = Annotated[str, Field(pattern=r"^IG[A-Za-z0-9_-]{2,500}$")]
 AnyTokenText = Annotated[str, Field(pattern=r"^(IG|EA)[A-Za-z0-9_-]{2,500}$")]
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9._]{1,30}$")]
 Digits = Annotated[str, Field(pattern=r"^\d{10,20}$")]
-#: Who a token belongs to: an account by Instagram Login, its Facebook Page, a person who manages the Page, or the
-#: system user of a business integration (Unified Login), which has no Page.
+#: Who a token belongs to: an account by Instagram Login, its Facebook Page, a person who manages
+#: the Page, or the system user of a business integration (Unified Login), which has no Page.
 TokenKind = Literal["instagram", "page", "user", "system"]
 Duration = Annotated[float, Field(ge=0, le=LONGEST_S)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
@@ -44,7 +50,8 @@ def legacy_id(of: str) -> str:
 class Record(BaseModel):
     """A record that is kept, and written to the state folder when there is one.
 
-    Values of another type and numbers that JSON cannot hold are refused, so that every record can be read again.
+    Values of another type and numbers that JSON cannot hold are refused, so that every record can
+    be read again.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -53,10 +60,11 @@ class Record(BaseModel):
 class Processing(Record):
     """How a container gets from its source to its end.
 
-    ``outcome`` ``inspected`` is what the inspection of the real video says; the others are forced. With ``never`` it
-    stays IN_PROGRESS until it expires; with ``after_polls`` time does not count, but the number of status reads does.
-    ``phase`` is where a ``phase_error`` shows; without a ``subcode``, 2207026 is named. ``copyright`` is what the check
-    of a video finds, which does not stop it from being published.
+    ``outcome`` ``inspected`` is what the inspection of the real video says; the others are forced.
+    With ``never`` it stays IN_PROGRESS until it expires; with ``after_polls`` time does not count,
+    but the number of status reads does. ``phase`` is where a ``phase_error`` shows; without a
+    ``subcode``, 2207026 is named. ``copyright`` is what the check of a video finds, which does not
+    stop it from being published.
     """
 
     after_s: Duration | None = None
@@ -92,10 +100,11 @@ class Processing(Record):
 class Account(Record):
     """A professional account.
 
-    ``resumable`` is whether its tokens may use the upload host, ``unified_login`` whether Facebook's dialog gives
-    tokens of a system user, ``managed_with`` another account whose Page the same person manages, ``portfolio`` whether
-    the person reaches the Page only through a business portfolio that owns it or whose client does, ``audience`` how
-    many follow it, which is about how many see a post, and ``refused_metrics`` the insights that it cannot read.
+    ``resumable`` is whether its tokens may use the upload host, ``unified_login`` whether
+    Facebook's dialog gives tokens of a system user, ``managed_with`` another account whose Page the
+    same person manages, ``portfolio`` whether the person reaches the Page only through a business
+    portfolio that owns it or whose client does, ``audience`` how many follow it, which is about how
+    many see a post, and ``refused_metrics`` the insights that it cannot read.
     """
 
     user_id: UserId
@@ -188,8 +197,9 @@ class LoginCode(Record):
 class MediaFacts(Record):
     """What the inspection of a medium found. ``subcode`` is None when Meta accepts it.
 
-    ``phase`` is where a failure lies: in the fetch of the media, or in what came after it. ``told`` is what Meta's text
-    says of a picture, and ``warning`` what is accepted although Meta documents otherwise, with the remedy.
+    ``phase`` is where a failure lies: in the fetch of the media, or in what came after it. ``told``
+    is what Meta's text says of a picture, and ``warning`` what is accepted although Meta documents
+    otherwise, with the remedy.
     """
 
     subcode: int | None = None

@@ -19,15 +19,16 @@ T = TypeVar("T")
 class Store:
     """Records by kind and key in one SQLite file.
 
-    Committed records survive the death of the process. They are not synced to disk, because a sandbox need not
-    survive a loss of power.
+    Committed records survive the death of the process. They are not synced to disk, because a
+    sandbox need not survive a loss of power.
 
     :param path: The database file.
     :raises sqlite3.OperationalError: Another process uses the file.
     """
 
     def __init__(self, path: Path) -> None:
-        # One thread uses the database, but not always the one that opened it: a simulation runs the server in a thread.
+        # One thread uses the database, but not always the one that opened it: a simulation runs the
+        # server in a thread.
         self._database = sqlite3.connect(path, check_same_thread=False)
         # One process at a time: two processes with one folder would not see each other's changes.
         self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -54,7 +55,9 @@ class Store:
         found = self._database.execute("SELECT body FROM record WHERE kind = ?", (kind,))
         return next((TypeAdapter(form).validate_json(body) for (body,) in found), None)
 
-    def each(self, kind: str, model: type[M], after: str = "", *, newest_first: bool = False) -> Iterator[M]:
+    def each(
+        self, kind: str, model: type[M], after: str = "", *, newest_first: bool = False
+    ) -> Iterator[M]:
         """Yield the records of a kind whose keys come after a key, in the order of the keys."""
         order = "DESC" if newest_first else "ASC"
         found = self._database.execute(

@@ -14,7 +14,8 @@ DEFAULT_PROCESSING_S: Final = 5.0
 class Switches(Record):
     """How the sandbox answers where Meta leaves a choice or is silent.
 
-    The defaults are those of the default mode: what Meta documents, or what clients observe every day.
+    The defaults are those of the default mode: what Meta documents, or what clients observe every
+    day.
     :data:`HARSHEST` has the values of the other mode, ``--strict``.
     """
 

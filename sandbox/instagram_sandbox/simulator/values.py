@@ -49,7 +49,9 @@ def json_value(params: Mapping[str, Any], name: str, form: type) -> Any:
         try:
             value = json.loads(value)
         except ValueError:
-            raise invalid(f"Param {name} must be {'an array' if form is list else 'an object'} in JSON") from None
+            raise invalid(
+                f"Param {name} must be {'an array' if form is list else 'an object'} in JSON"
+            ) from None
     if value is not None and not isinstance(value, form):
         raise invalid(f"Param {name} must be {'an array' if form is list else 'an object'}")
     return value

@@ -30,7 +30,8 @@ VERSION_ENDS: Final[dict[str, date | None]] = {
 def check_version(world: World, version: str) -> str:
     """Return the version that carries out a call.
 
-    By default, the oldest usable version carries out the calls of those that are gone. Source: Meta, Versions.
+    By default, the oldest usable version carries out the calls of those that are gone. Source:
+    Meta, Versions.
 
     :raises GraphError: The version never existed; or, by a switch, its last day has come.
     """
@@ -44,4 +45,6 @@ def check_version(world: World, version: str) -> str:
         return usable[0]
     if version not in VERSION_ENDS:
         raise GraphError(2500, None, f"(#2500) Unknown path components: /{version}")
-    raise GraphError(2635, None, f"(#2635) You are calling a deprecated version of the API: {version}")
+    raise GraphError(
+        2635, None, f"(#2635) You are calling a deprecated version of the API: {version}"
+    )

@@ -27,12 +27,43 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.world import World
 
 OF_ACCOUNT: Final = (
-    *("comments", "live_comments", "mentions", "message_edit", "message_reactions", "messages", "messaging_handover"),
-    *("messaging_optins", "messaging_postbacks", "messaging_referral", "messaging_seen", "standby", "story_insights"),
+    *(
+        "comments",
+        "live_comments",
+        "mentions",
+        "message_edit",
+        "message_reactions",
+        "messages",
+        "messaging_handover",
+    ),
+    *(
+        "messaging_optins",
+        "messaging_postbacks",
+        "messaging_referral",
+        "messaging_seen",
+        "standby",
+        "story_insights",
+    ),
 )
 OF_PAGE: Final = (
-    *("feed", "mention", "name", "picture", "category", "description", "conversations", "messages", "messaging_optins"),
-    *("message_deliveries", "message_reads", "messaging_postbacks", "messaging_referrals", "message_reactions"),
+    *(
+        "feed",
+        "mention",
+        "name",
+        "picture",
+        "category",
+        "description",
+        "conversations",
+        "messages",
+        "messaging_optins",
+    ),
+    *(
+        "message_deliveries",
+        "message_reads",
+        "messaging_postbacks",
+        "messaging_referrals",
+        "message_reactions",
+    ),
     *("leadgen", "ratings", "standby"),
 )
 """Fields that an account or a Page can be subscribed to. A Page has no comments of Instagram: captured."""
@@ -71,11 +102,15 @@ async def verify(url: str, token: str) -> None:
     :raises GraphError: 2200: it does not.
     """
     challenge = str(secrets.randbelow(10**9))
-    asked = urlencode({"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token})
+    asked = urlencode(
+        {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token}
+    )
     status, body = await _request("GET", f"{url}{'&' if '?' in url else '?'}{asked}", {}, b"")
     if status != 200 or body.decode("utf-8", "replace").strip() != challenge:
         what = f"HTTP Status Code = {status}; it must be 200, and the answer the value of hub.challenge"
-        raise GraphError(2200, None, f"(#2200) Callback verification failed with the following errors: {what}")
+        raise GraphError(
+            2200, None, f"(#2200) Callback verification failed with the following errors: {what}"
+        )
 
 
 async def _request(
@@ -84,8 +119,12 @@ async def _request(
     """Call a callback, and return its status and answer; without a status if there is none."""
     waits = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), ANSWER_S)}
     try:
-        async with httpcore.AsyncConnectionPool(trusted() if url.lower().startswith("https:") else None) as pool:
-            answer = await pool.request(method, url, headers=headers, content=body, extensions=waits)
+        async with httpcore.AsyncConnectionPool(
+            trusted() if url.lower().startswith("https:") else None
+        ) as pool:
+            answer = await pool.request(
+                method, url, headers=headers, content=body, extensions=waits
+            )
             return answer.status, answer.content
     except Exception as error:  # noqa: BLE001 -- every error is a fault of the callback
         return None, f"{type(error).__name__}: {error}".encode()
@@ -110,7 +149,8 @@ class Deliveries:
             return
         change = {"field": field, "value": value}
         entry = {"id": account.user_id, "time": int(self._world.clock.now()), "changes": [change]}
-        body = json.dumps({"object": "instagram", "entry": [entry]}).encode()  # signed with its escapes, as Meta does
+        # signed with its escapes, as Meta does
+        body = json.dumps({"object": "instagram", "entry": [entry]}).encode()
         task = asyncio.create_task(self._deliver(account.user_id, target.callback_url, body))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -130,10 +170,14 @@ class Deliveries:
     async def _deliver(self, user_id: str, url: str, body: bytes) -> None:
         headers: dict[bytes | str, bytes | str] = {"Content-Type": "application/json"}
         for header, digest in (("X-Hub-Signature", "sha1"), ("X-Hub-Signature-256", "sha256")):
-            headers[header] = f"{digest}={hmac.new(self._secret.encode(), body, digest).hexdigest()}"
+            headers[header] = (
+                f"{digest}={hmac.new(self._secret.encode(), body, digest).hexdigest()}"
+            )
         for _ in range(TRIES):
             now, path = self._world.clock.now(), without_query(url)
-            entry = self._journal.open(now, operation="webhook", method="POST", path=path, account=user_id)
+            entry = self._journal.open(
+                now, operation="webhook", method="POST", path=path, account=user_id
+            )
             entry.status, answer = await _request("POST", url, headers, body)
             is_taken = entry.status is not None and 200 <= entry.status < 300
             entry.outcome, entry.effect = ("ok" if is_taken else "refused"), is_taken

@@ -49,7 +49,8 @@ class World(Accounts):
         self.comments = Table(store, "comment", Comment)
         self.messages = Table(store, "message", Message)
         self.subscriptions = Table(store, "subscription", Subscription, "object")
-        self.tell: Callable[[Account, str, dict[str, Any]], None] = lambda *_: None  #: sends a webhook
+        # sends a webhook
+        self.tell: Callable[[Account, str, dict[str, Any]], None] = lambda *_: None
         self.planned = store.one("plan", list[Processing]) or []
 
     # Containers
@@ -63,10 +64,18 @@ class World(Accounts):
         account = self.accounts[user_id]
         if account.restricted:
             raise GraphError(25, 2207050)
-        recent = [c for c in self.containers.values() if c.user_id == user_id and c.created_at > now - DAY_S]
+        recent = [
+            c
+            for c in self.containers.values()
+            if c.user_id == user_id and c.created_at > now - DAY_S
+        ]
         if len(recent) >= self.switches.containers_per_24_h:
             raise GraphError(4, None, "(#4) Too many media containers were created within 24 hours")
-        if media.media_type == "STORIES" and account.account_type != "BUSINESS" and not self._creators_make_stories:
+        if (
+            media.media_type == "STORIES"
+            and account.account_type != "BUSINESS"
+            and not self._creators_make_stories
+        ):
             raise GraphError(10, None, "(#10) Stories can be published for business accounts only")
         self._check_children(user_id, media)
         container = Container(
@@ -78,7 +87,9 @@ class World(Accounts):
             processing=self._next_processing(),
         )
         if media.trial and not account.trial_reels:
-            container.facts = MediaFacts(subcode=NO_TRIAL, reason="the account is not eligible for trial reels")
+            container.facts = MediaFacts(
+                subcode=NO_TRIAL, reason="the account is not eligible for trial reels"
+            )
         return self.containers.keep(container)
 
     @property
@@ -132,10 +143,17 @@ class World(Accounts):
         if plan.outcome == "finished":
             return None
         if plan.outcome != "inspected":
-            of_plan = (NOT_FETCHED, "uploading") if plan.outcome == "download_failed" else (plan.subcode, plan.phase)
+            of_plan = (
+                (NOT_FETCHED, "uploading")
+                if plan.outcome == "download_failed"
+                else (plan.subcode, plan.phase)
+            )
             subcode, phase = of_plan
             return MediaFacts(
-                subcode=subcode or UNSUPPORTED, reason="planned by a test", phase=phase, told=container.link()
+                subcode=subcode or UNSUPPORTED,
+                reason="planned by a test",
+                phase=phase,
+                told=container.link(),
             )
         for child_id in container.children:
             failure = self.failure(self.containers[child_id])
@@ -154,19 +172,27 @@ class World(Accounts):
             return float("inf")
         if plan.after_polls is not None:
             return 0.0 if container.polls >= plan.after_polls else float("inf")
-        after_s = plan.after_s if plan.after_s is not None else self.switches.processing.after_s or 0.0
+        after_s = (
+            plan.after_s if plan.after_s is not None else self.switches.processing.after_s or 0.0
+        )
         return (container.source_at or container.created_at) + after_s
 
     def is_ready_at_once(self, container: Container) -> bool:
         """Return whether a container is FINISHED as soon as its media are: by default, a picture's and a carousel's."""
         usual = not container.is_planned and container.processing.after_s is not None
-        if not usual or not self.switches.pictures_ready_at_once or container.processing.outcome != "inspected":
+        if (
+            not usual
+            or not self.switches.pictures_ready_at_once
+            or container.processing.outcome != "inspected"
+        ):
             return False
         return bool(container.children) or container.is_picture
 
     def is_processed(self, container: Container) -> bool:
         """Return whether the media of a container were here long enough, fit or not."""
-        if container.children and not all(self.is_processed(self.containers[c]) for c in container.children):
+        if container.children and not all(
+            self.is_processed(self.containers[c]) for c in container.children
+        ):
             return False
         if container.facts is None and container.processing.outcome == "inspected":
             return False
@@ -197,7 +223,8 @@ class World(Accounts):
         if container.is_carousel_item:
             raise invalid(f"{container_id} is an item of a carousel, and not published by itself")
         failure = self.shown_failure(container)
-        if failure is not None and failure.subcode is not None:  # "please wait" would be waited for without an end
+        # "please wait" would be waited for without an end
+        if failure is not None and failure.subcode is not None:
             raise GraphError.of_medium(failure.subcode, id=container_id, **failure.told)
         ready_at = self.finished_at(container) + self.switches.not_ready_after_finished_s
         if status not in {"FINISHED", "PUBLISHED"} or now < ready_at:
@@ -210,7 +237,9 @@ class World(Accounts):
         now = self.clock.now()
         facts = container.facts or MediaFacts()
         whole = [self.containers[child] for child in container.children]
-        kind = {"CAROUSEL": "CAROUSEL_ALBUM"}.get(container.media_type, "IMAGE" if container.is_picture else "VIDEO")
+        kind = {"CAROUSEL": "CAROUSEL_ALBUM"}.get(
+            container.media_type, "IMAGE" if container.is_picture else "VIDEO"
+        )
         post = Post(
             id=self.new_id("180"),
             user_id=container.user_id,
@@ -220,7 +249,9 @@ class World(Accounts):
             published_at=now,
             visible_at=now + self.switches.visible_after_s,
             media_type=kind,
-            media_product_type={"REELS": "REELS", "STORIES": "STORY"}.get(container.media_type, "FEED"),
+            media_product_type={"REELS": "REELS", "STORIES": "STORY"}.get(
+                container.media_type, "FEED"
+            ),
             share_to_feed=container.share_to_feed is not False,
             has_video=not container.is_picture and facts.duration_ms > 0,
             has_cover=container.is_picture or facts.duration_ms > 0 or bool(whole),
@@ -228,10 +259,15 @@ class World(Accounts):
             height=facts.height,
             **{name: getattr(container, name) for name in Details.model_fields},
             audio_id=container.audio.audio_id if container.audio else None,
-            collaborators=[Collaborator(id=self.new_id("1784"), username=name) for name in container.collaborators],
+            collaborators=[
+                Collaborator(id=self.new_id("1784"), username=name)
+                for name in container.collaborators
+            ],
         )
         post.children = [self._child(post, child).id for child in whole]
-        post.tagged = list(dict.fromkeys([*post.tagged, *(name for child in whole for name in child.tagged)]))
+        post.tagged = list(
+            dict.fromkeys([*post.tagged, *(name for child in whole for name in child.tagged)])
+        )
         self.posts.keep(post)
         tell_mentions(self, post, post.caption)
         container.post_ids.append(post.id)
@@ -257,7 +293,11 @@ class World(Accounts):
         return self.children.keep(child)
 
     def add_foreign_post(
-        self, user_id: str, caption: str, published_at: float | None = None, tagged: Iterable[str] = ()
+        self,
+        user_id: str,
+        caption: str,
+        published_at: float | None = None,
+        tagged: Iterable[str] = (),
     ) -> Post:
         """Add a post that was not made through the API.
 
@@ -293,17 +333,25 @@ class World(Accounts):
 
     def existing_posts(self, user_id: str | None = None) -> list[Post]:
         """Return all posts that exist now, newest first, whether or not the API shows them yet."""
-        return newest_first(p for p in self.posts.values() if user_id in {None, p.user_id} and self._exists(p))
+        return newest_first(
+            p for p in self.posts.values() if user_id in {None, p.user_id} and self._exists(p)
+        )
 
     def visible_posts(self, user_id: str, *, stories: bool = False) -> list[Post]:
         """Return the posts that an account's media list, or its list of stories, shows now, newest first."""
         now = self.clock.now()
-        return [p for p in self.existing_posts(user_id) if p.visible_at <= now and p.is_story == stories]
+        return [
+            p for p in self.existing_posts(user_id) if p.visible_at <= now and p.is_story == stories
+        ]
 
     def tagged_posts(self, account: Account) -> list[Post]:
         """Return other accounts' posts in which an account is tagged, newest first."""
         now = self.clock.now()
-        found = (p for p in self.existing_posts() if account.username in p.tagged and p.user_id != account.user_id)
+        found = (
+            p
+            for p in self.existing_posts()
+            if account.username in p.tagged and p.user_id != account.user_id
+        )
         return [p for p in found if p.visible_at <= now and not p.is_story]
 
     def delete_post(self, post: Post) -> None:
@@ -323,7 +371,10 @@ class World(Accounts):
         """Return an id that nothing has yet, of 17 digits."""
         while True:
             new = prefix + "".join(random.choices(string.digits, k=17 - len(prefix)))  # noqa: S311 -- an id, no secret
-            if not any(new in taken for taken in (self.containers, self.posts, self.children, self.comments)):
+            if not any(
+                new in taken
+                for taken in (self.containers, self.posts, self.children, self.comments)
+            ):
                 return new
 
 

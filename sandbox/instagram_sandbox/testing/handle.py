@@ -23,7 +23,13 @@ from instagram_sandbox.options import (
     DEFAULT_USER_ID,
 )
 from instagram_sandbox.simulator.journal import Entry
-from instagram_sandbox.simulator.truth import CommentTruth, ContainerTruth, MessageTruth, PostTruth, Truth
+from instagram_sandbox.simulator.truth import (
+    CommentTruth,
+    ContainerTruth,
+    MessageTruth,
+    PostTruth,
+    Truth,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +49,11 @@ class SandboxHandle:
     """
 
     def __init__(
-        self, url: str, token: str = DEFAULT_TOKEN, user_id: str = DEFAULT_USER_ID, authority: Path | None = None
+        self,
+        url: str,
+        token: str = DEFAULT_TOKEN,
+        user_id: str = DEFAULT_USER_ID,
+        authority: Path | None = None,
     ) -> None:
         self.url = url
         self.token = token
@@ -90,11 +100,16 @@ class SandboxHandle:
     def journal(self, operation: str | None = None, **only: str | int) -> list[Entry]:
         """Return the calls that reached the sandbox, in order.
 
-        :param operation: One of :data:`~instagram_sandbox.simulator.journal.Operation`; None for all.
-        :param only: ``account``, ``container_id``, ``after`` (an entry's number), or ``warned=1`` (with a warning).
+        :param operation: One of :data:`~instagram_sandbox.simulator.journal.Operation`; None for
+            all.
+        :param only: ``account``, ``container_id``, ``after`` (an entry's number), or ``warned=1``
+            (with a warning).
         """
         chosen: dict[str, str | int] = {"operation": operation} if operation else {}
-        return [Entry.model_validate(row) for row in self._control("GET", "journal", params=chosen | only)]
+        return [
+            Entry.model_validate(row)
+            for row in self._control("GET", "journal", params=chosen | only)
+        ]
 
     def calls(self, operation: str | None = None) -> int:
         """Return how many calls of an operation reached the sandbox."""
@@ -103,7 +118,11 @@ class SandboxHandle:
     @property
     def warnings(self) -> list[str]:
         """What the journal warns of, in order: ignored parameters, versions that are gone, links that were refused."""
-        return [f"{entry.operation}: {warning}" for entry in self.journal(warned=1) for warning in entry.warnings]
+        return [
+            f"{entry.operation}: {warning}"
+            for entry in self.journal(warned=1)
+            for warning in entry.warnings
+        ]
 
     def fail(
         self,
@@ -128,20 +147,30 @@ class SandboxHandle:
         :param when: For the other faults: before or after the effect.
         :param nth: The first call that is hit.
         :param times: How many calls are hit in a row; 0 for all that follow.
-        :param more: ``delay_s``, ``html=True``, ``status`` with ``body``, ``cut_after_bytes``, ``account``; with a
-            code, ``regain_minutes``.
+        :param more: ``delay_s``, ``html=True``, ``status`` with ``body``, ``cut_after_bytes``,
+            ``account``; with a code, ``regain_minutes``.
         """
-        fault = {"operation": operation, "code": code, "subcode": subcode, "nth": nth, "times": times, **more}
-        self._control("POST", "faults", json=fault | {"drop": drop is not None, "when": drop or when})
+        fault = {
+            "operation": operation,
+            "code": code,
+            "subcode": subcode,
+            "nth": nth,
+            "times": times,
+            **more,
+        }
+        self._control(
+            "POST", "faults", json=fault | {"drop": drop is not None, "when": drop or when}
+        )
 
     def process_next(self, *, times: int = 1, **processing: Any) -> None:
         """Set how the next containers are processed.
 
         :param times: How many containers.
-        :param processing: ``after_s``, ``after_polls``, ``never``, ``outcome`` (``inspected``, ``finished``, ``error``,
-            ``phase_error``, ``download_failed``), ``subcode``; with a ``phase_error`` also its ``phase``
-            (``processing``, ``uploading``); ``copyright`` (``clear``, ``match``, ``error``). Without any of these,
-            containers are processed normally.
+        :param processing: ``after_s``, ``after_polls``, ``never``, ``outcome`` (``inspected``,
+            ``finished``, ``error``, ``phase_error``, ``download_failed``), ``subcode``; with a
+            ``phase_error`` also its ``phase`` (``processing``, ``uploading``); ``copyright``
+            (``clear``, ``match``, ``error``). Without any of these, containers are processed
+            normally.
         """
         how = processing or {"outcome": "inspected"}
         self._control("POST", "processing", json={"processing": how, "times": times})
@@ -169,10 +198,14 @@ class SandboxHandle:
     def add_account(self, user_id: str, username: str, **more: Any) -> str:
         """Create another account and return its token.
 
-        :param more: ``token``, ``resumable``, ``unified_login``, ``trial_reels``, ``restricted``, ``account_type``,
-            ``audience``, ``refused_metrics``, ``managed_with``, ``portfolio``.
+        :param more: ``token``, ``resumable``, ``unified_login``, ``trial_reels``, ``restricted``,
+            ``account_type``, ``audience``, ``refused_metrics``, ``managed_with``, ``portfolio``.
         """
-        return str(self._control("POST", "accounts", json={"user_id": user_id, "username": username} | more)["token"])
+        return str(
+            self._control(
+                "POST", "accounts", json={"user_id": user_id, "username": username} | more
+            )["token"]
+        )
 
     def change_account(self, user_id: str, **changes: Any) -> None:
         """Change an account: what :meth:`add_account` takes, except its token."""
@@ -191,9 +224,15 @@ class SandboxHandle:
     ) -> str:
         """Add a post as if it was made in the app, and return its media id.
 
-        :param tagged: The usernames that are tagged in it: it is among the ``tags`` of these accounts.
+        :param tagged: The usernames that are tagged in it: it is among the ``tags`` of these
+            accounts.
         """
-        body = {"user_id": user_id or self.user_id, "caption": caption, "age_s": age_s, "tagged": list(tagged)}
+        body = {
+            "user_id": user_id or self.user_id,
+            "caption": caption,
+            "age_s": age_s,
+            "tagged": list(tagged),
+        }
         return str(self._control("POST", "posts", json=body)["media_id"])
 
     def comments(self, media_id: str | None = None) -> list[CommentTruth]:
@@ -202,7 +241,10 @@ class SandboxHandle:
         :param media_id: Only those on this post.
         """
         chosen = {"media_id": media_id} if media_id else {}
-        return [CommentTruth.model_validate(row) for row in self._control("GET", "comments", params=chosen)]
+        return [
+            CommentTruth.model_validate(row)
+            for row in self._control("GET", "comments", params=chosen)
+        ]
 
     def add_comment(
         self, media_id: str, text: str, username: str = "a_follower", parent_id: str | None = None
@@ -220,7 +262,10 @@ class SandboxHandle:
 
     def insights(self, media_id: str) -> dict[str, int]:
         """Return all numbers about a post as they are now, whether or not the API shows them yet."""
-        return {str(name): int(value) for name, value in self._control("GET", f"insights/{media_id}").items()}
+        return {
+            str(name): int(value)
+            for name, value in self._control("GET", f"insights/{media_id}").items()
+        }
 
     def set_insights(self, media_id: str, **metrics: int) -> None:
         """Fix numbers about a post, which then exist at once and no longer grow: ``views=120, likes=7``."""
@@ -248,13 +293,19 @@ class SandboxHandle:
 
 @contextmanager
 def sandbox_process(
-    *options: str, strict: bool = True, token: str = DEFAULT_TOKEN, user_id: str = DEFAULT_USER_ID, port: int = 0
+    *options: str,
+    strict: bool = True,
+    token: str = DEFAULT_TOKEN,
+    user_id: str = DEFAULT_USER_ID,
+    port: int = 0,
 ) -> Iterator[SandboxHandle]:
     """Run a sandbox in a process of its own.
 
     :param options: More options of ``instagram-sandbox``.
-    :param strict: Whether open questions get harsh answers, as a test of one's own client should have it.
-    :param token: The first account's token, which is passed in the environment, not on the command line.
+    :param strict: Whether open questions get harsh answers, as a test of one's own client should
+        have it.
+    :param token: The first account's token, which is passed in the environment, not on the command
+        line.
     :param user_id: The first account's Instagram user id.
     :param port: Port to listen on, or 0 for any free port.
     """
@@ -274,8 +325,13 @@ def sandbox_process(
         environment = os.environ | {"INSTAGRAM_SANDBOX_TOKEN": token}
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         try:
-            port, authority = _port(process, port_file), Path(folder) / "authority.pem" if with_tls else None
-            handle = SandboxHandle(f"http{'s' if authority else ''}://127.0.0.1:{port}", token, user_id, authority)
+            port, authority = (
+                _port(process, port_file),
+                Path(folder) / "authority.pem" if with_tls else None,
+            )
+            handle = SandboxHandle(
+                f"http{'s' if authority else ''}://127.0.0.1:{port}", token, user_id, authority
+            )
             try:
                 yield handle
             finally:
@@ -293,7 +349,9 @@ def _port(process: subprocess.Popen[bytes], port_file: Path) -> int:
     deadline = time.monotonic() + START_LIMIT_S
     while not port_file.exists():
         if process.poll() is not None:
-            raise RuntimeError(f"The sandbox ended with exit code {process.returncode}. See its message on stderr.")
+            raise RuntimeError(
+                f"The sandbox ended with exit code {process.returncode}. See its message on stderr."
+            )
         if time.monotonic() > deadline:
             raise TimeoutError(f"The sandbox did not start within {START_LIMIT_S} s.")
         time.sleep(0.02)

@@ -46,7 +46,8 @@ def instagram_sandbox(
     """An empty local Instagram, and the Airflow connection ``instagram_default`` to it. Airflow is not needed.
 
     Processing takes 0.2 s, a published post shows after 1 s, and new ids are known at once.
-    ``instagram_sandbox.switch(…)`` changes these times. What the journal warns of is a warning of the test.
+    ``instagram_sandbox.switch(…)`` changes these times. What the journal warns of is a warning of
+    the test.
     """
     from instagram_sandbox.testing.handle import connection_json
 

@@ -105,15 +105,15 @@ class Quarter:
         """Do what the refresh of a token does: it lives 60 days, and the quarter is longer."""
         self.sandbox.token, self._client = self.sandbox.add_token(self.sandbox.user_id), None
 
-    def publish(self, kind: str, caption: str = "") -> None:
+    def publish(self, kind: str) -> None:
         """Make a post, in the app or by this provider, whose ledger and event then have it."""
         number = len(self.made)
         if kind == "app":
             self.made.append(Made(self.sandbox.add_foreign_post(f"Post {number}"), "reel", self.now))
             return
         media_type, user_id = {"reel": "REELS", "story": "STORIES"}[kind], self.sandbox.user_id
-        options = {"media_type": media_type, "video_url": "https://example.com/a.mp4", "caption": caption}
-        call = calls.create_container(user_id, {name: value for name, value in options.items() if value})
+        options = {"media_type": media_type, "video_url": "https://example.com/a.mp4"}
+        call = calls.create_container(user_id, options)
         container_id = self.client().send(call).id
         self.sandbox.settle()
         self.now += timedelta(seconds=70)

@@ -1,7 +1,8 @@
 """Lead a client with constant hosts to the sandbox: ``import sandbox_redirect`` before the client's first call.
 
-Calls of requests, httpx, httpx2 and urllib to Meta's hosts go to ``SANDBOX_URL``, with a header that names the host.
-Other libraries are stopped before they call Meta. The few that cannot be stopped are named on stderr.
+Calls of requests, httpx, httpx2 and urllib to Meta's hosts go to ``SANDBOX_URL``, with a header
+that names the host. Other libraries are stopped before they call Meta. The few that cannot be
+stopped are named on stderr.
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ ADDRESS = os.environ.get("SANDBOX_URL", "http://127.0.0.1:8077")
 SANDBOX = urlsplit(ADDRESS)
 HEADER = "X-Meta-Host"
 #: They resolve names without Python's sockets.
-NOT_STOPPED = {"curl_cffi", "primp", "pycares", "pycurl", "pyreqwest", "rnet", "tls_client", "uvloop", "wreq"}
+NOT_STOPPED = {
+    "curl_cffi",
+    "primp",
+    "pycares",
+    "pycurl",
+    "pyreqwest",
+    "rnet",
+    "tls_client",
+    "uvloop",
+    "wreq",
+}
 
 
 def metas_host(host: object) -> str:
