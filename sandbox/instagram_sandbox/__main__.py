@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from instagram_sandbox.http.app import create_app
 from instagram_sandbox.http.server import bind, serve
-from instagram_sandbox.http.tls import NO_CRYPTOGRAPHY, certificate
 from instagram_sandbox.options import (
     DEFAULT_APP_SECRET,
     DEFAULT_TOKEN,
@@ -70,11 +69,13 @@ def _run(args: argparse.Namespace, temporary: Path) -> int:
     tls = None
     if args.tls:
         try:
-            settings.folder.mkdir(parents=True, exist_ok=True)
-            tls = certificate(settings.folder, settings.allowed_hosts)
+            from instagram_sandbox.http.tls import certificate
         except ImportError:
-            print(NO_CRYPTOGRAPHY, file=sys.stderr)
+            missing = "--tls needs the package trustme: pip install 'instagram-sandbox[tls]'"
+            print(missing, file=sys.stderr)
             return 2
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        tls = certificate(settings.folder, settings.allowed_hosts)
         address = replace(address, scheme="https")
 
     if not has_ffmpeg():

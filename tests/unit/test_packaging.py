@@ -38,7 +38,7 @@ THERE_WITHOUT_A_DECLARATION = {
         "openlineage-python",  # only OpenLineage asks for the facets
     },
     "instagram-sandbox": {
-        "cryptography",  # an extra: only the certificate of --tls needs it
+        "trustme",  # an extra: only the certificate of --tls needs it
         "pillow",  # an extra: only the colour profiles of pictures need it
         "pydantic-core",  # pydantic pins its one version
         "pytest",  # only pytest loads the plugin

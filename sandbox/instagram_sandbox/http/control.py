@@ -60,6 +60,7 @@ def router(sandbox: Sandbox) -> APIRouter:
     _add_switches(routes, sandbox)
     _add_plans(routes, sandbox)
     _add_truth(routes, sandbox)
+    _add_posts(routes, sandbox)
     _add_comments(routes, sandbox)
     _add_insights(routes, sandbox)
     described = get_openapi(
@@ -248,26 +249,6 @@ def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
     ) -> list[Entry]:
         return sandbox.journal.find(operation, account, container_id, after, warned)
 
-    @routes.get("/posts")
-    async def posts(
-        request: Request, user_id: str | None = None, caption: str | None = None
-    ) -> list[PostTruth]:
-        found = sandbox.world.existing_posts()
-        return [
-            _truth_of(sandbox, post, request)
-            for post in found
-            if (user_id is None or post.user_id == user_id)
-            and (caption is None or post.caption == caption)
-        ]
-
-    @routes.post("/posts")
-    async def add_post(new: ForeignPost, request: Request) -> PostTruth:
-        _account(sandbox, new.user_id)
-        post = sandbox.world.add_foreign_post(
-            new.user_id, new.caption, sandbox.now - new.age_s, new.tagged
-        )
-        return _truth_of(sandbox, post, request)
-
     @routes.get("/containers")
     async def containers(user_id: str | None = None) -> list[ContainerTruth]:
         found = sorted(
@@ -289,6 +270,28 @@ def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
             | Counter(str(post.container_id) for post in made),
             per_caption=dict(Counter(post.caption for post in made)),
         )
+
+
+def _add_posts(routes: APIRouter, sandbox: Sandbox) -> None:
+    @routes.get("/posts")
+    async def posts(
+        request: Request, user_id: str | None = None, caption: str | None = None
+    ) -> list[PostTruth]:
+        found = sandbox.world.existing_posts()
+        return [
+            _truth_of(sandbox, post, request)
+            for post in found
+            if (user_id is None or post.user_id == user_id)
+            and (caption is None or post.caption == caption)
+        ]
+
+    @routes.post("/posts")
+    async def add_post(new: ForeignPost, request: Request) -> PostTruth:
+        _account(sandbox, new.user_id)
+        post = sandbox.world.add_foreign_post(
+            new.user_id, new.caption, sandbox.now - new.age_s, new.tagged
+        )
+        return _truth_of(sandbox, post, request)
 
 
 def _add_comments(routes: APIRouter, sandbox: Sandbox) -> None:
