@@ -53,7 +53,7 @@ READ_ALL_AFTER_S: Final = 600.0
 #: So many runs are asked for by their ids at once.
 AT_ONCE: Final = 500
 #: Kinds of rows of the ledger that the page needs.
-KINDS: Final = ("done:", "intent:", "claim:", "skip:", "late:", "approval:")
+KINDS: Final = ("done:", "intent:", "claim:", "skip:", "approval:")
 #: What no post goes on without: by the type of its job, the section of its settings.
 NEEDED: Final = {"SchedulerJob": "scheduler", "TriggererJob": "triggerer"}
 #: How the names begin under which acts of users are in Airflow's audit log.

@@ -408,10 +408,10 @@ class _Look:
 
     def _facts(self, post: ScheduledPost) -> Facts:
         rows = self.source.rows[post.account]
-        ledger, own = Ledger(rows, post.account), PostRows(rows)
+        ledger = Ledger(rows, post.account)
         try:
             done, intents = ledger.post(post.key), ledger.open_intents(post.key)
-            skipped_by, late = own.skipped_by(post), own.late_row(post)
+            skipped_by = PostRows(rows).skipped_by(post)
             approval = PostRecords(rows, post.key).approval()
         except LedgerRowError as error:
             return Facts(post, bad_row=error, run=self._run(post))
@@ -444,7 +444,6 @@ class _Look:
             run=None if has_lost_run else run,
             has_lost_run=has_lost_run,
             has_passed=post.id in self.stored.plan.passed,
-            late=late if late is not None and late.version == post.version else None,
             is_approved=is_approved,
             lacks_approval=is_to_come and is_asked and has_gone_on and not is_approved,
         )

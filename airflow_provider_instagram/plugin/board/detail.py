@@ -24,7 +24,6 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board import questions
 from airflow_provider_instagram.plugin.board.airflow_rows import acts_of_users
 from airflow_provider_instagram.plugin.board.board import Board, kind_of
-from airflow_provider_instagram.plugin.board.lines import lines_of
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts, State
 from airflow_provider_instagram.plugin.users import dag_that_deletes, own_accounts
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
@@ -32,7 +31,7 @@ from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import AnyPost, ScheduledPost
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Answer, PreparedPost
     from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.plugin.board.states import Status
@@ -166,7 +165,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     }
     facts = board.facts.get(post_id)
     if facts is None:
-        return {**content, "acts": [], **_of_invalid(board, post_id)}
+        return {**content, "acts": []}
     post = facts.post
     prepared = questions.prepared_of(facts)
     containers, insights = _of_ledger(facts)
@@ -199,8 +198,6 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         },
         "media": _media(post, card.version, prepared),
         "comment": post.first_comment,
-        "line": post.line,
-        "lines": _lines(board, post),
         "history": sorted(events, key=lambda one: one["at"] or "9"),
         "insights": insights,
         "link": _link(facts.done),
@@ -345,24 +342,3 @@ def _acts_of_users(dag_id: str, post_id: str) -> list[dict[str, Any]]:
 
 def _about(details: dict[str, Any]) -> str:
     return str(details.get("reason") or str(details.get("changed") or "").replace("_", " "))
-
-
-def _of_invalid(board: Board, post_id: str) -> dict[str, Any]:
-    """Return the lines of a post that has a problem. Its line follows its id if the calendar has the id twice."""
-    content = board.stored.plan.calendar if board.stored else None
-    all_posts: list[AnyPost] = (
-        [*content.posts, *content.invalid, *content.drafts] if content else []
-    )
-    post_id, _, line = post_id.partition(":")
-    found = [one for one in all_posts if one.id == post_id and line in ("", str(one.line))]
-    return {"line": found[0].line, "lines": _lines(board, found[0])} if found else {"lines": ""}
-
-
-def _lines(board: Board, post: AnyPost) -> str:
-    if board.stored is None:
-        return ""
-    content = board.stored.plan.calendar
-    others = [
-        one.line for posts in (content.posts, content.invalid, content.drafts) for one in posts
-    ]
-    return lines_of(post, board.stored.text, board.location, others)

@@ -25,6 +25,7 @@ from airflow_provider_instagram.calendar.planning.vanished import record_removal
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.forms import is_approved, writer_of
+from airflow_provider_instagram.plugin.bodies import PageRequest, PostId
 from airflow_provider_instagram.plugin.users import opened, sealed
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.urls import shown
@@ -61,22 +62,18 @@ ASKED_AGAIN: Final = (
 )
 
 
-class EditRequest(BaseModel):
+class EditRequest(PageRequest):
     """An edit, as the page sends it.
 
     :param sure: Whether the user knows that an approval is asked for again.
     :param undo: What the removal of the post has answered, to bring it back.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    form_token: str = ""
-    dag_id: str = Field(max_length=250)
     do: Literal["change", "remove", "add", "duplicate", "restore"]
-    post_id: str = Field(max_length=250)
-    new_id: str = Field(default="", max_length=250)
-    seen: dict[str, Any] = Field(default_factory=dict)
-    fields: dict[str, Any] = Field(default_factory=dict)
+    post_id: PostId
+    new_id: PostId = ""
+    seen: dict[str, Any] = Field(default={})
+    fields: dict[str, Any] = Field(default={})
     undo: str = Field(default="", max_length=1_000_000)
     sure: bool = False
 
@@ -86,45 +83,29 @@ class Change(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    post_id: str = Field(max_length=250)
-    seen: dict[str, Any] = Field(default_factory=dict)
-    fields: dict[str, Any] = Field(default_factory=dict)
+    post_id: PostId
+    seen: dict[str, Any] = Field(default={})
+    fields: dict[str, Any] = Field(default={})
 
 
-class ChangesRequest(BaseModel):
+class ChangesRequest(PageRequest):
     """Changes of several posts of a calendar.
 
     :param sure: Whether the user knows that approvals are asked for again.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    form_token: str = ""
-    dag_id: str = Field(max_length=250)
     changes: tuple[Change, ...] = Field(min_length=1, max_length=1_000)
     sure: bool = False
 
     def requests(self) -> list[EditRequest]:
-        """Return a request for each post.
-
-        :raises HTTPException: If one of them has a value that its field does not take.
-        """
+        """Return a request for each post."""
         about: dict[str, Any] = {"dag_id": self.dag_id, "do": "change", "sure": self.sure}
-        try:
-            return [EditRequest(**about, **dict(one)) for one in self.changes]
-        except ValueError:
-            raise HTTPException(
-                422, "A change has a value that its field does not take. Nothing was changed."
-            ) from None
+        return [EditRequest(**about, **dict(one)) for one in self.changes]
 
 
-class FillRequest(BaseModel):
+class FillRequest(PageRequest):
     """A proposal that a user agrees to, as the page sends it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    form_token: str = ""
-    dag_id: str = Field(max_length=250)
     proposal: str = Field(max_length=1_500_000)
 
 

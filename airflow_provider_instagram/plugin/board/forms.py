@@ -5,6 +5,7 @@ Their fields come from the declaration of a post, so that a new field is in them
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from airflow_provider_instagram.calendar.file.model import (
     CalendarPost,
     WrittenPost,
 )
+from airflow_provider_instagram.calendar.file.parser import KEYS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
@@ -26,17 +28,22 @@ from airflow_provider_instagram.calendar.planning.stored_plan import (
     read_due,
 )
 from airflow_provider_instagram.exceptions import InstagramError
-from airflow_provider_instagram.plugin.board.lines import without_queries
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, LONGEST_COMMENT, MOST_ITEMS
 from airflow_provider_instagram.posts.post import MEDIA
-from airflow_provider_instagram.utils.urls import shown
+from airflow_provider_instagram.utils.urls import shown, shown_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from airflow_provider_instagram.plugin.board.board import Board
     from airflow_provider_instagram.plugin.board.states import Facts
 
 #: The most characters of a text, as UTF-16 counts them: an emoji is two or more.
 LONGEST: Final = {"caption": LONGEST_CAPTION, "first_comment": LONGEST_COMMENT}
+#: The beginning of a field in YAML or JSON, where no query continues.
+FIELD: Final = re.compile(rf'[\s{{,]*(?:-\s+)?"?(?:{"|".join(KEYS)})"?\s*:')
+#: What stands for a query.
+HIDDEN: Final = "…"
 #: If the planner has not read an edit for so long, it is paused or stands still, and the version in
 #: the plan counts.
 READ_WITHIN: Final = timedelta(minutes=2)
@@ -147,10 +154,26 @@ def writer_of(board: Board) -> CalendarWriter:
             503,
             "Airflow has not read the calendar's file yet. Nothing was changed. Try again later.",
         )
-    location = board.location
-    return CalendarWriter(
-        location, board.stored.plan.calendar.pin, board.stored.text, without_queries
-    )
+    stored = board.stored
+    return CalendarWriter(board.location, stored.plan.calendar.pin, stored.text, public_lines)
+
+
+def public_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines as a diff may show them: without the queries of links, which may be signatures.
+
+    An address that reaches the end of its line may go on, until a line that begins another field.
+    """
+    is_hidden = False
+    for line in lines:
+        if is_hidden and not FIELD.match(line):
+            yield HIDDEN
+            continue
+        public = shown_in(line)
+        is_cut = public != line and public.endswith(HIDDEN)
+        last_word = line.rpartition(" ")[2]
+        is_open = "//" in last_word and not last_word.endswith(('"', "'", ","))
+        is_hidden = is_cut or is_open
+        yield public
 
 
 def has_unread_edit(board: Board) -> bool:

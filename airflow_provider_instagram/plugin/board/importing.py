@@ -13,8 +13,8 @@ from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from airflow_provider_instagram.calendar.file.edits import digest, zone_of_new
@@ -32,17 +32,19 @@ from airflow_provider_instagram.calendar.planning.importing import (
     sheet_proposal,
 )
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.plugin import users
+from airflow_provider_instagram.plugin import users  # noqa: TC001 -- FastAPI reads the annotation
 from airflow_provider_instagram.plugin.board import edits
 from airflow_provider_instagram.plugin.board.board import problem_as_data
 from airflow_provider_instagram.plugin.board.forms import writer_of
 from airflow_provider_instagram.plugin.board.routes import editable_board
-from airflow_provider_instagram.plugin.bodies import json_body
+from airflow_provider_instagram.plugin.bodies import PageRequest, json_body
 from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_provider_instagram.calendar.file.writer import CalendarWriter
     from airflow_provider_instagram.plugin.board.board import Board
 
@@ -62,7 +64,7 @@ Day = Annotated[date, Query(ge=date(YEARS[0], 1, 1), le=date(YEARS[1], 12, 31))]
 router = APIRouter(prefix="/calendar")
 
 
-class SheetRequest(BaseModel):
+class SheetRequest(PageRequest):
     """A sheet, and what a user says about it.
 
     :param agreed: The digest of the text that the user agrees to; empty for a look at it.
@@ -72,14 +74,10 @@ class SheetRequest(BaseModel):
     :param time: The time of day of dates without one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    form_token: str = ""
-    dag_id: str = Field(max_length=250)
     agreed: str = Field(default="", pattern="^([0-9a-f]{64})?$")
     sheet: str = Field(max_length=4 * (MAX_SHEET_BYTES // 3) + 8)
     columns: dict[Title, Meaning] = Field(default={}, max_length=200)
-    words: dict[Word, dict[Title, Title]] = {}
+    words: dict[Word, dict[Title, Title]] = Field(default={})
     order: DateOrder | Literal[""] = ""
     time: str = Field(default="", pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$")
     timezone: str = Field(default="", max_length=100)
@@ -88,10 +86,9 @@ class SheetRequest(BaseModel):
 
 @router.post("/api/import")
 def import_sheet(
-    request: Request, given: Annotated[SheetRequest, json_body(SheetRequest)], user: users.Viewer
+    given: Annotated[SheetRequest, json_body(SheetRequest)], user: users.Viewer
 ) -> Response:
     """Return what a sheet adds to the calendar's file, or write it if the user agrees to that."""
-    users.check_form(request, given.form_token, user)
     board = editable_board(user, given.dag_id)
     accounts = list(board.accounts)
     reading = SheetReading(given.columns, given.order or None, given.time, given.words, accounts)
@@ -149,16 +146,15 @@ def _answer(
     agreed: str,
 ) -> dict[str, Any]:
     """Return what is added, or write it if its digest is the one that the user agrees to."""
-    written = (
-        writer.in_text(target.text, found.fill, target.now, target.rules)
-        if found.fill is not None
-        else None
-    )
-    proposal = digest(written.edited.text) if written is not None else ""
-    if agreed and (found.fill is None or agreed != proposal):
+    diff: Sequence[str] = ()
+    proposal = ""
+    if found.fill is not None:
+        written = writer.in_text(target.text, found.fill, target.now, target.rules)
+        diff, proposal = written.diff, digest(written.edited.text)
+        if agreed == proposal:
+            return edits.write_agreed(board, user, "import", found.fill, len(found.fill.added))
+    if agreed:
         raise HTTPException(409, CHANGED)
-    if agreed and found.fill is not None:
-        return edits.write_agreed(board, user, "import", found.fill, len(found.fill.added))
     told = [problem_as_data(problem) for problem in found.left_out]
     return {
         "posts": found.posts,
@@ -167,7 +163,7 @@ def _answer(
         "first": found.first and found.first.isoformat(),
         "problems": told[:MOST_TOLD],
         "more_problems": max(0, len(told) - MOST_TOLD),
-        "diff": "\n".join(written.diff) if written is not None else "",
+        "diff": "\n".join(diff),
         "proposal": proposal,
     }
 

@@ -174,44 +174,31 @@ async def act(
     user: users.Viewer,
 ) -> Response:
     """Do something to a post."""
-    token = given.form_token
-    users.check_form(request, token if isinstance(token, str) else "", user)
-    dag_id, post_id, name = given.dag_id, given.post_id, given.act
-    if name not in acts.DOES:
-        raise HTTPException(422, f"{name!r} is nothing that can be done to a post.")
-    board = await run_in_threadpool(_fresh_board, user, dag_id)
-    facts = board.facts.get(post_id)
+    board = await run_in_threadpool(_fresh_board, user, given.dag_id)
+    facts = board.facts.get(given.post_id)
     if facts is None:
         raise HTTPException(404, "The calendar has no such post any more.")
-    done = await acts.perform(acts.Act(name, board, facts, user, request, given.model_dump()))
-    board = await run_in_threadpool(boards.board, dag_id, is_fresh=True)
+    done = await acts.perform(acts.Act(board, facts, user, request, given))
+    board = await run_in_threadpool(boards.board, given.dag_id, is_fresh=True)
     return JSONResponse({"done": done, "seen": etag(board.seen_s)}, headers=HEADERS)
 
 
 @router.post("/api/edits")
 async def edit(
-    request: Request,
-    given: Annotated[edits.EditRequest, json_body(edits.EditRequest)],
-    user: users.Viewer,
+    given: Annotated[edits.EditRequest, json_body(edits.EditRequest)], user: users.Viewer
 ) -> Response:
     """Edit a post in the calendar's file."""
-    users.check_form(request, given.form_token, user)
     board = await run_in_threadpool(editable_board, user, given.dag_id)
     return JSONResponse(await edits.edit(board, user, given), headers=HEADERS)
 
 
 @router.post("/api/changes")
 def change_all(
-    request: Request,
-    given: Annotated[edits.ChangesRequest, json_body(edits.ChangesRequest)],
-    user: users.Viewer,
+    given: Annotated[edits.ChangesRequest, json_body(edits.ChangesRequest)], user: users.Viewer
 ) -> Response:
     """Change several posts in the calendar's file at once."""
-    users.check_form(request, given.form_token, user)
-    return JSONResponse(
-        edits.change_all(editable_board(user, given.dag_id), user, given.requests()),
-        headers=HEADERS,
-    )
+    board = editable_board(user, given.dag_id)
+    return JSONResponse(edits.change_all(board, user, given.requests()), headers=HEADERS)
 
 
 @router.get("/api/fill")
@@ -223,15 +210,11 @@ def proposed_times(dag_id: str, user: users.Viewer) -> Response:
 
 @router.post("/api/fill")
 def fill_in(
-    request: Request,
-    given: Annotated[edits.FillRequest, json_body(edits.FillRequest)],
-    user: users.Viewer,
+    given: Annotated[edits.FillRequest, json_body(edits.FillRequest)], user: users.Viewer
 ) -> Response:
     """Write proposed times into the calendar's file."""
-    users.check_form(request, given.form_token, user)
-    return JSONResponse(
-        edits.fill(editable_board(user, given.dag_id), user, given), headers=HEADERS
-    )
+    board = editable_board(user, given.dag_id)
+    return JSONResponse(edits.fill(board, user, given), headers=HEADERS)
 
 
 @router.get("/api/files")
@@ -262,12 +245,9 @@ async def upload(
 
 @router.post("/api/files/unused")
 def remove_unused(
-    request: Request,
-    given: Annotated[uploads.UnusedRequest, json_body(uploads.UnusedRequest)],
-    user: users.Viewer,
+    given: Annotated[uploads.UnusedRequest, json_body(uploads.UnusedRequest)], user: users.Viewer
 ) -> Response:
     """Remove files that a form has uploaded and no longer needs."""
-    users.check_form(request, given.form_token, user)
     removed = uploads.remove_unused(editable_board(user, given.dag_id), user, given)
     return JSONResponse({"removed": removed}, headers=HEADERS)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 from fastapi import HTTPException
 from fastapi.concurrency import contextmanager_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
@@ -20,7 +20,7 @@ from airflow_provider_instagram.media.kind import HEAD_BYTES, kind_by_head
 from airflow_provider_instagram.plugin.board import edits
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.forms import writer_of
-from airflow_provider_instagram.plugin.bodies import received
+from airflow_provider_instagram.plugin.bodies import PageRequest, received
 from airflow_provider_instagram.plugin.users import opened, sealed
 from airflow_provider_instagram.posts.kinds import kind_by_name
 from airflow_provider_instagram.utils.owned_folder import lack_of_space
@@ -71,13 +71,9 @@ def stored_name(given: str) -> str:
     return f"{stem}.{ending.strip()}"
 
 
-class UnusedRequest(BaseModel):
+class UnusedRequest(PageRequest):
     """Files that a form has uploaded and no longer needs, as :func:`upload` has sealed them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    form_token: str = ""
-    dag_id: str = Field(max_length=250)
     uploads: list[Annotated[str, Field(max_length=5_000)]] = Field(max_length=100)
 
 

@@ -80,11 +80,10 @@ function nearestBelow(cards, at, isDown) {
   return best.index;
 }
 
-/** Turn the open carousel. A video and the lines of the file use the arrow keys themselves. @param {KeyboardEvent} event */
+/** Turn the open carousel. A video uses the arrow keys itself. @param {KeyboardEvent} event */
 function turnByKey(event) {
   const side = { ArrowLeft: "back", ArrowRight: "next" }[event.key];
-  const isTaken = event.target instanceof HTMLVideoElement || event.target instanceof HTMLPreElement;
-  if (!side || isTaken || !document.querySelector("#panel .turn")) return;
+  if (!side || event.target instanceof HTMLVideoElement || !document.querySelector("#panel .turn")) return;
   event.preventDefault();
   /** @type {HTMLElement | null} */
   const button = document.querySelector(`#panel .turn.${side}`);
