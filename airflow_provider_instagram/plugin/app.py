@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -252,10 +252,12 @@ def refresh(form: CheckedForm, user: users.Editor) -> Response:
 
 
 @app.get("/covers/{name}.jpg", dependencies=[Depends(get_user)])
-def cover(name: Annotated[str, InPath(pattern=COVER_NAME)]) -> Response:
-    """Return a cover, which the approval of a calendar's post shows to all users who are logged in."""
+def cover(
+    name: Annotated[str, InPath(pattern=COVER_NAME)], size: Literal["small", "large"] = "large"
+) -> Response:
+    """Return a cover to users who are logged in and know its name, for approvals and the Posts page."""
     try:
-        content = read_cover(name)
+        content = read_cover(name, is_small=size == "small")
     except Exception as error:  # each storage has errors of its own
         raise HTTPException(
             503, f"[instagram] calendar_snapshots cannot be read: {shown(str(error))}"

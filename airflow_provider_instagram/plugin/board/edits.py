@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import HTTPException
 from pydantic import BaseModel, ConfigDict, Field
@@ -56,6 +55,10 @@ DONE: Final = {
     "fill": "Times filled in in {file}.",
     "import": "Imported into {file}.",
 }
+CHANGED: Final = (
+    "The calendar's file, or what is added, has changed. Nothing was written. Look at it again."
+)
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 LATER: Final = " The page shows it once Airflow has read the file."
 ASKED_AGAIN: Final = (
     "This post is approved already. With this edit, its approval is asked for again."
@@ -104,9 +107,12 @@ class ChangesRequest(PageRequest):
 
 
 class FillRequest(PageRequest):
-    """A proposal that a user agrees to, as the page sends it."""
+    """A proposal that a user agrees to, as the page sends it.
 
-    proposal: str = Field(max_length=1_500_000)
+    :param proposal: The digest of the text that it makes of the file.
+    """
+
+    proposal: Digest
 
 
 async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, Any]:
@@ -135,53 +141,40 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     return answer if post is None else {**answer, "at": int(post.publish_at.timestamp())}
 
 
-def proposed(board: Board) -> dict[str, Any]:
-    """Return which times the posts without one would get, as JSON. Nothing is written.
+def fill(board: Board, user: PageUser, agreed: str = "") -> dict[str, Any]:
+    """Return which times the posts without one would get, or write them, as JSON.
 
-    :raises HTTPException: If the file cannot be read.
+    :param agreed: The digest of what the user agrees to; empty for a look at it.
+    :raises HTTPException: If the file cannot be read, or would become another one than agreed.
     """
     writer, now = writer_of(board), utc_now()
     with errors_as_answers():
         text = writer.text()
         found = proposal_for(text, board.location, writer.files, now, board.rules)
-        diff = (
-            writer.in_text(text, found.fill, now, board.rules).diff
-            if found.fill is not None
-            else ()
-        )
-    seal = (
-        sealed("fill", {"dag_id": board.calendar.dag_id, **asdict(found.fill)})
-        if found.fill is not None
-        else ""
-    )
-    return {"lines": found.lines, "diff": "\n".join(diff), "proposal": seal}
+        answer = propose_or_write(board, user, "fill", text, found.fill, agreed)
+    return {"lines": found.lines, **answer}
 
 
-def fill(board: Board, user: PageUser, given: FillRequest) -> dict[str, Any]:
-    """Write proposed times into the calendar's file, and return what happened, as JSON.
-
-    :raises HTTPException: If the file has changed since they were proposed.
-    """
-    content = opened("fill", given.proposal)
-    if content is None or content.pop("dag_id") != given.dag_id:
-        raise HTTPException(
-            422, "This proposal is too old. Nothing was changed. Ask for a new one."
-        )
-    agreed = edits.Fill(**content)
-    return write_agreed(board, user, "fill", agreed, len(agreed.times))
-
-
-def write_agreed(
-    board: Board, user: PageUser, do: str, agreed: edits.Fill, posts: int
+def propose_or_write(
+    board: Board, user: PageUser, do: str, text: str, filled: edits.Fill | None, agreed: str
 ) -> dict[str, Any]:
-    """Write what a user agrees to into the calendar's file, and return what happened, as JSON.
+    """Return what would be written into a calendar's text, or write it if the user agrees to just that.
 
-    :raises HTTPException: If the file has changed since it was proposed.
+    :raises HTTPException: If the user has agreed to something else.
     """
-    written = _write(board, agreed)
-    if written.refused:
-        return _as_patch(written)
-    return {"done": _recorded(board, user, do, written, {"posts": posts})}
+    proposal, diff = "", ""
+    if filled is not None:
+        written = writer_of(board).in_text(text, filled, utc_now(), board.rules)
+        proposal, diff = edits.digest(written.edited.text), "\n".join(written.diff)
+        if agreed == proposal:
+            written = _write(board, filled)
+            if written.refused:
+                return _as_patch(written)
+            posts = len(filled.times) + len(filled.added)
+            return {"done": _recorded(board, user, do, written, {"posts": posts})}
+    if agreed:
+        raise HTTPException(409, CHANGED)
+    return {"diff": diff, "proposal": proposal}
 
 
 @contextmanager

@@ -54,13 +54,14 @@ INPUTS: Final = {"boolean": "flag", "integer": "number", "array": "words", "stri
 def offered(board: Board, post_id: str) -> dict[str, Any]:
     """Return what the page offers for a post that a user may edit. A post with a problem is not copied."""
     card, facts = board.cards.get(f"{board.calendar.dag_id}/{post_id}"), board.facts.get(post_id)
-    if card is None or card.is_duplicate or board.stored is None:
+    if card is None or card.is_duplicate:
         return {"does": []}
-    does = (
-        ["duplicate"]
-        if card.status.is_over
-        else ["change", *(["duplicate"] if facts else []), "remove"]
-    )
+    if card.status.is_over:
+        does = ["duplicate"]
+    elif facts is None:
+        does = ["change", "remove"]
+    else:
+        does = ["change", "duplicate", "remove"]
     seen = _values(board, post_id)
     zone = facts.post.publish_at.tzname() if facts else None
     return {
@@ -98,16 +99,16 @@ def for_form(board: Board) -> dict[str, Any]:
             503, f"The calendar's folder cannot be read: {shown(str(error))}."
         ) from None
     stored = board.stored
-    if stored is None:
-        return {}
     required = stored.about.approval
+    start = edits.values_of_new(stored.text, board.location)
+    if required:
+        start["approval"] = required
     return {
         "files": names,
         "accounts": list(board.accounts),
         "zone": edits.zone_of_new(stored.plan.calendar, stored.text),
         "fields": form_fields(),
-        "start": edits.values_of_new(stored.text, board.location)
-        | ({"approval": required} if required else {}),
+        "start": start,
         "required": required,
         "most": MOST_ITEMS,
     }
@@ -129,13 +130,18 @@ def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     branches = schema.get("anyOf", [schema])
     value = next(one for one in branches if one.get("type") != "null")
     words = value.get("enum")
-    of_tags = "anyOf" in value.get("items", {})
+    if words:
+        control = "choice"
+    elif "anyOf" in value.get("items", {}):
+        control = "tags"
+    else:
+        control = INPUTS[value["type"]]
     content = {
         "name": name,
         "label": about.label or name.removeprefix("is_").replace("_", " ").capitalize(),
         "says": about.says,
         "kinds": sorted(about.kinds),
-        "input": "choice" if words else "tags" if of_tags else INPUTS[value["type"]],
+        "input": control,
         "words": words,
         "optional": len(branches) > 1,
         "lines": about.lines,
@@ -149,7 +155,7 @@ def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 def writer_of(board: Board) -> CalendarWriter:
     """Return what writes into a calendar's file and folder."""
     # only what Airflow has read says which folder is the calendar's
-    if board.stored is None or not board.is_read:
+    if not board.is_read:
         raise HTTPException(
             503,
             "Airflow has not read the calendar's file yet. Nothing was changed. Try again later.",
@@ -178,11 +184,10 @@ def public_lines(lines: Iterable[str]) -> Iterator[str]:
 
 def has_unread_edit(board: Board) -> bool:
     """Return whether the planner is about to read an edit of the file. False if the file cannot be read here."""
-    if (
-        board.stored is None
-        or board.is_sheet
-        or (due := read_due(due_file(board.calendar.plan_file))) is None
-    ):
+    if board.is_sheet:
+        return False
+    due = read_due(due_file(board.calendar.plan_file))
+    if due is None:
         return False
     try:
         writer = writer_of(board)
@@ -198,4 +203,6 @@ def is_approved(facts: Facts | None) -> bool:
     if facts is None or facts.run is None or facts.post.approval != "required":
         return False
     answer = facts.answer
-    return (answer is not None and answer.approved) or facts.run.task("approve").state == "success"
+    if answer is not None and answer.approved:
+        return True
+    return facts.run.task("approve").state == "success"

@@ -13,11 +13,11 @@ from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
-from airflow_provider_instagram.calendar.file.edits import digest, zone_of_new
+from airflow_provider_instagram.calendar.file.edits import zone_of_new
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import sheet_text
@@ -43,19 +43,13 @@ from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_instagram.calendar.file.writer import CalendarWriter
-    from airflow_provider_instagram.plugin.board.board import Board
 
 MAX_SHEET_BYTES: Final = 1_000_000
 MOST_TOLD: Final = 100
 #: What a user can say a column means, and a word of a column.
 MEANINGS: Final = ("date", "time", "media", "title", "hashtags", *FIELDS[1:])
 FORMATS: Final = (*(str(kind) for kind in PostKind), "feed")
-CHANGED: Final = (
-    "The calendar's file, or what is added, has changed. Nothing was written. Look at it again."
-)
 Title = Annotated[str, Field(max_length=1_000)]
 Word = Annotated[str, Field(pattern=f"^({'|'.join(WORDS)})$")]
 Meaning = Annotated[str, Field(pattern=f"^({'|'.join(MEANINGS)})?$")]
@@ -97,17 +91,18 @@ def import_sheet(
         target = Target(writer.text(), board.location, writer.files, utc_now(), board.rules)
         text = sheet_text(_bytes_of(given.sheet))
         found = sheet_proposal(target, text, reading, given.timezone, given.account)
-        answer = _answer(board, user, writer, target, found.additions, given.agreed)
+        fill = found.additions.fill
+        answer = edits.propose_or_write(board, user, "import", target.text, fill, given.agreed)
     choices = {"account": accounts, "placement": FORMATS}
+    asks = [{**asdict(one), "choices": choices[one.field]} for one in found.asked]
+    columns = [dict(zip(("title", "field", "cells"), one, strict=True)) for one in found.columns]
     return JSONResponse(
         {
             **answer,
-            "columns": [
-                {"title": title, "field": name, "cells": cells}
-                for title, name, cells in found.columns
-            ],
+            **_found(found.additions),
+            "columns": columns,
             "meanings": MEANINGS,
-            "asks": [{**asdict(one), "choices": choices[one.field]} for one in found.asked],
+            "asks": asks,
             "needs": sorted(found.needs),
             "accounts": accounts,
             "account": found.account,
@@ -137,24 +132,8 @@ def _bytes_of(sheet: str) -> bytes:
         raise InvalidValue("the sheet is not sent in Base64.", "Choose the file again.") from None
 
 
-def _answer(
-    board: Board,
-    user: users.PageUser,
-    writer: CalendarWriter,
-    target: Target,
-    found: Additions,
-    agreed: str,
-) -> dict[str, Any]:
-    """Return what is added, or write it if its digest is the one that the user agrees to."""
-    diff: Sequence[str] = ()
-    proposal = ""
-    if found.fill is not None:
-        written = writer.in_text(target.text, found.fill, target.now, target.rules)
-        diff, proposal = written.diff, digest(written.edited.text)
-        if agreed == proposal:
-            return edits.write_agreed(board, user, "import", found.fill, len(found.fill.added))
-    if agreed:
-        raise HTTPException(409, CHANGED)
+def _found(found: Additions) -> dict[str, Any]:
+    """Return what a sheet adds, and what of it is left out."""
     told = [problem_as_data(problem) for problem in found.left_out]
     return {
         "posts": found.posts,
@@ -163,23 +142,17 @@ def _answer(
         "first": found.first and found.first.isoformat(),
         "problems": told[:MOST_TOLD],
         "more_problems": max(0, len(told) - MOST_TOLD),
-        "diff": "\n".join(diff),
-        "proposal": proposal,
     }
 
 
 def _missing(writer: CalendarWriter, found: Additions) -> list[str]:
     """Return the names of files beside the calendar that new posts show, and that are not there yet."""
-    names = {
-        str(one[kind])
-        for one in (found.fill.added if found.fill else ())
-        for kind in ItemKind
-        if kind in one
-    }
-    local = {name for name in names if "/" not in name}
-    if not local:
-        return []
+    names = set[str]()
+    for post in found.fill.added if found.fill else ():
+        names.update(str(post[kind]) for kind in ItemKind if kind in post)
     try:
-        return sorted(shown(name) for name in local - {*writer.media_names()})[:MOST_TOLD]
+        there = writer.media_names()
+        missing = [shown(name) for name in names if "/" not in name and name not in there]
+        return sorted(missing)[:MOST_TOLD]
     except Exception:  # noqa: BLE001 -- each storage has errors of its own, and this is a hint only
         return []

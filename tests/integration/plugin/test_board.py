@@ -189,7 +189,7 @@ def test_a_user_without_a_right_to_the_dag_sees_nothing_of_it(user: Any, monkeyp
     manager = get_auth_manager()
     monkeypatch.setattr(manager, "is_authorized_dag", lambda **asked: asked["details"].id != DAG_ID)
     ada = user("ada", "ADMIN")
-    for path in ("posts", "post", "video", "covers/0123456789abcdef0123456789abcdef.jpg"):
+    for path in ("posts", "post", "video"):
         answer = ada.get(f"/instagram/calendar/api/{path}", params={"dag_id": DAG_ID, "post_id": "hello"})
         assert answer.status_code == 403, path
         assert "A new week" not in answer.text
@@ -237,7 +237,7 @@ def test_each_module_that_the_page_loads_is_served_as_javascript(user: Any) -> N
     assert {"api.js", "state.js", "panel.js", "charts.js"} < served
     library = ada.get(f"{folder}/uplot.mjs")  # charts.js loads it with the first chart
     assert (library.status_code, library.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
-    for other in ("nothing.js", "icon.svg", "..%2f__init__.py"):
+    for other in ("nothing.js", "nothing.svg", "..%2f__init__.py"):
         assert ada.get(f"{folder}/{other}").status_code in (404, 422), other
 
 
@@ -446,7 +446,7 @@ def test_a_picture_from_before_the_preparation_is_shown_with_what_is_lost_of_it(
         "fast": ("planned", "no preview: a.mp4 is damaged.", False),
         "slow": ("planned", None, False),
     }
-    answer = ada.get(f"/instagram/calendar/api/covers/{found['hello']['cover']}.jpg", params={"dag_id": DAG_ID})
+    answer = ada.get(f"/instagram/covers/{found['hello']['cover']}.jpg", params={"size": "small"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
     (media,) = detail(ada, "hello")["media"]
     assert media["cover"] == planned["hello"]
@@ -661,6 +661,6 @@ def test_nothing_is_offered_for_a_post_that_has_to_be_corrected(user: Any) -> No
 
 def test_a_cover_and_a_video_that_are_not_there_are_not_found(user: Any) -> None:
     ada = user("ada", "USER")
-    for path in ("covers/0123456789abcdef0123456789abcdef.jpg", "video"):
-        answer = ada.get(f"/instagram/calendar/api/{path}", params={"dag_id": DAG_ID, "post_id": "hello"})
+    for path in ("covers/0123456789abcdef0123456789abcdef.jpg", "calendar/api/video"):
+        answer = ada.get(f"/instagram/{path}", params={"dag_id": DAG_ID, "post_id": "hello"})
         assert answer.status_code == 404

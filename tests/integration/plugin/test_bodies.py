@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
 #: All routes that read a body.
-JSON = tuple(
-    f"/instagram/calendar/api/{what}" for what in ("acts", "edits", "changes", "fill", "import", "files/unused")
-)
+JSON = tuple(f"/instagram/calendar/api/{what}" for what in ("acts", "edits", "changes", "fill", "import"))
 FORMS = ("/instagram/connect", "/instagram/refresh")
 FILE = "/instagram/calendar/api/files?dag_id=x&name=x.mp4"
 
@@ -143,7 +141,6 @@ def test_a_value_of_a_wrong_type_is_refused_in_each_field(user: Any, path: str, 
         "fill": {"proposal": ""},
         "changes": {"changes": [{"post_id": "a"}], "sure": False},
         "import": {"sheet": "", "columns": {}, "words": {}, "order": "", "time": "", "timezone": "", "account": ""},
-        "unused": {"uploads": []},
     }
     right |= own[path.rpartition("/")[2]]
     ada = user("ada", "USER")
