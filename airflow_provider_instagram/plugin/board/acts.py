@@ -35,7 +35,7 @@ from airflow_provider_instagram.utils.arguments import check_printable
 from airflow_provider_instagram.utils.urls import web_address
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from starlette.requests import Request
 
@@ -121,16 +121,17 @@ async def perform(act: Act) -> str:
 
     :raises HTTPException: If the user may not, or the post is in another state by now.
     """
-    do, verb = DOES[act.name]
-    await run_in_threadpool(_require, act, verb)
-    done = await do(act)
+    await run_in_threadpool(_require, act)
+    done = await DOES[act.name](act)
     await run_in_threadpool(_log, act)
     return done
 
 
-def _require(act: Act, verb: str) -> None:
+def _require(act: Act) -> None:
     if not may_act(act.user, act.dag_id, act.name):
-        raise HTTPException(403, f"You do not have permission to {verb} posts of {act.dag_id!r}.")
+        raise HTTPException(
+            403, f"You do not have permission to do this to posts of {act.dag_id!r}."
+        )
     if act.name in OF_THE_VERSION and may_edit(act.user, act.dag_id) and has_unread_edit(act.board):
         raise HTTPException(409, UNREAD)
     is_answer = act.name in ANSWERS
@@ -304,16 +305,15 @@ async def _settle(act: Act) -> str:
     return "Recorded as live." if live else "Recorded as not live. It is published again."
 
 
-#: What does each act, and its verb.
-DOES: Final = {
-    "approve": (_answer, "approve"),
-    "reject": (_answer, "reject"),
-    "retry": (_retry, "try again"),
-    "publish_now": (_publish_now, "publish"),
-    "skip": (_skip, "skip"),
-    "unskip": (_skip, "bring back"),
-    "live": (_settle, "settle"),
-    "not_live": (_settle, "settle"),
+DOES: Final[dict[ActName, Callable[[Act], Awaitable[str]]]] = {
+    "approve": _answer,
+    "reject": _answer,
+    "retry": _retry,
+    "publish_now": _publish_now,
+    "skip": _skip,
+    "unskip": _skip,
+    "live": _settle,
+    "not_live": _settle,
 }
 
 

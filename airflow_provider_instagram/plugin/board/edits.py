@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.writer import Written
     from airflow_provider_instagram.plugin.board.board import Board
-    from airflow_provider_instagram.plugin.board.states import Facts
     from airflow_provider_instagram.plugin.users import PageUser
 
 #: What the values of a form must look like before a calendar reads them, and what to enter instead.
@@ -122,7 +121,9 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     """
     facts = board.facts.get(given.post_id)
     if given.do in ("change", "remove", "duplicate"):
-        _check_state(board, given, facts)
+        _check_state(board, given)
+        if given.do != "duplicate" and _is_asked_again(board, given):
+            raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
     edited = _edit_of(board, given)
     written = await run_in_threadpool(_write, board, [edited])
     if written.refused:
@@ -193,7 +194,14 @@ def change_all(board: Board, user: PageUser, requests: Sequence[EditRequest]) ->
 
     :raises HTTPException: If one of them cannot be written: then, none is.
     """
-    if again := [one.post_id for one in requests if _is_asked_again(board, one)]:
+    for one in requests:
+        try:
+            _check_state(board, one)
+        except HTTPException as refused:  # noqa: PERF203 -- the first one is enough
+            message = f"{one.post_id}: {refused.detail}"
+            raise HTTPException(refused.status_code, message) from None
+    again = [one.post_id for one in requests if _is_asked_again(board, one)]
+    if again:
         asked = f"Approved already, and asked for again with this edit: {', '.join(again)}."
         raise HTTPException(409, {"detail": asked, "confirm": True})
     changes = [_edit_of(board, one) for one in requests]
@@ -202,25 +210,15 @@ def change_all(board: Board, user: PageUser, requests: Sequence[EditRequest]) ->
         return _as_patch(written)
     first, *others = ({"post": one.post_id, "changed": ", ".join(one.fields)} for one in changes)
     for about in others:  # the first one has the diff of all
-        write_act(
-            user.name,
-            board.calendar.dag_id,
-            "change",
-            {**about, "outcome": written.unknown or None},
-        )
-    return {"done": _recorded(board, user, "change", written, dict(first))}
+        outcome = {"outcome": written.unknown}
+        write_act(user.name, board.calendar.dag_id, "change", about | outcome)
+    return {"done": _recorded(board, user, "change", written, first)}
 
 
 def _is_asked_again(board: Board, given: EditRequest) -> bool:
-    """Check that a post can be changed. Return whether its approval would be asked for again."""
-    try:
-        _check_state(board, given, board.facts.get(given.post_id))
-    except HTTPException as refused:
-        detail: Any = refused.detail  # an object, if a yes of the user is all that is missing
-        if isinstance(detail, dict):
-            return True
-        raise HTTPException(refused.status_code, f"{given.post_id}: {detail}") from None
-    return False
+    """Return whether a change needs a user's yes, because the approval would be asked for again."""
+    changes_version = given.do == "remove" or given.fields.keys() - NO_EDITS
+    return bool(changes_version and not given.sure and is_approved(board.facts.get(given.post_id)))
 
 
 def _as_patch(written: Written) -> dict[str, Any]:
@@ -232,30 +230,24 @@ def _recorded(
 ) -> str:
     """Record an edit in the audit log, and return what happened."""
     about["diff"] = "\n".join(written.diff)[:LONGEST_DIFF]
-    if written.unknown:
-        about["outcome"] = written.unknown
+    about["outcome"] = written.unknown
     write_act(user.name, board.calendar.dag_id, do, about)
     if written.unknown:
         raise HTTPException(503, f"{written.unknown} Look at the file before you try again.")
     return DONE[do].format(file=board.location.rpartition("/")[2]) + LATER
 
 
-def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
+def _check_state(board: Board, given: EditRequest) -> None:
     card = board.cards.get(f"{board.calendar.dag_id}/{given.post_id}")
     if card is None or card.is_duplicate:
         raise HTTPException(
             404, "The calendar has no such post any more, or it has to be corrected in the file."
         )
-    if given.do == "duplicate":
-        return
-    if card.status.is_over:
+    if card.status.is_over and given.do != "duplicate":
         raise HTTPException(
             409,
             f"The state of this post is now: {card.status.state.in_words}. Nothing was changed.",
         )
-    changes_version = given.do == "remove" or given.fields.keys() - NO_EDITS
-    if is_approved(facts) and changes_version and not given.sure:
-        raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
 
 
 def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
@@ -269,10 +261,8 @@ def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
             raise _refused(f"{arguments.in_quotes(value)} is not valid. {remedy}", name)
     if given.do == "restore":
         removed = opened("undo", given.undo)
-        if removed is None or (removed["dag_id"], removed["post_id"]) != (
-            given.dag_id,
-            given.post_id,
-        ):
+        about = (given.dag_id, given.post_id)
+        if removed is None or (removed["dag_id"], removed["post_id"]) != about:
             raise HTTPException(422, "This can no longer be brought back. Nothing was changed.")
         return edits.Edit("restore", given.post_id, lines=removed["lines"], after=removed["after"])
     return edits.Edit(given.do, given.post_id, given.seen, fields, given.new_id)
@@ -310,10 +300,9 @@ def _in_words(now: Mapping[str, Any] | None) -> dict[str, Any]:
 def _text(value: Any) -> str:
     """Return a value in words. Of an object, such as an item of a carousel, that is what names it."""
     if isinstance(value, list):
-        return ", ".join(
-            _text(next(iter(one.values()), "")) if isinstance(one, dict) else str(one)
-            for one in value
-        )
+        return ", ".join(map(_text, value))
+    if isinstance(value, dict):
+        return _text(next(iter(value.values()), ""))
     return "" if value is None else str(value)
 
 
@@ -325,9 +314,8 @@ def _clean(name: str, value: Any, depth: int = 0) -> Any:
         parts = {one: _clean(name, part, depth + 1) for one, part in value.items()}
         return {one: part for one, part in parts.items() if part not in (None, "", [])}
     if isinstance(value, list):
-        items = [
-            one for part in value if (one := _clean(name, part, depth + 1)) not in (None, "", {})
-        ]
+        cleaned = [_clean(name, part, depth + 1) for part in value]
+        items = [one for one in cleaned if one not in (None, "", {})]
         return list(dict.fromkeys(items)) if all(isinstance(one, str) for one in items) else items
     if not isinstance(value, str):
         return value

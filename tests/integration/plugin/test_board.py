@@ -249,7 +249,6 @@ def test_each_module_that_the_page_loads_is_served_as_javascript(user: Any) -> N
         ({}, {}),
         (OURS, {"form_token": ""}),
         (OURS, {"form_token": "forged"}),
-        (OURS, {"form_token": ["a"]}),
     ],
 )
 def test_another_site_cannot_act_for_a_user(user: Any, headers: dict[str, str], given: dict[str, Any]) -> None:
