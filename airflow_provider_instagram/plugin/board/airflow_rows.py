@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -411,7 +411,7 @@ def acts_of_users(dag_id: str, most: int) -> list[tuple[datetime, str, str, dict
 
 
 def write_act(
-    user: str, dag_id: str, name: str, about: dict[str, str | None], run_id: str | None = None
+    user: str, dag_id: str, name: str, about: Mapping[str, str | None], run_id: str | None = None
 ) -> None:
     """Write to Airflow's audit log what was done to which post. Airflow's own entry, if any, names only a task."""
     extra = json.dumps({name: value for name, value in about.items() if value})

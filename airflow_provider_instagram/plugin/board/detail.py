@@ -20,7 +20,6 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import latest_numbers
-from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board import questions
 from airflow_provider_instagram.plugin.board.airflow_rows import acts_of_users
 from airflow_provider_instagram.plugin.board.board import Board, kind_of
@@ -149,13 +148,12 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         return {**content, "acts": []}
     post = facts.post
     prepared = questions.prepared_of(facts)
-    containers, insights = _of_ledger(facts)
+    insights = _insights(facts)
     answer, answered_at = None, ""
     if facts.run is not None and post.approval == "required":
         answer, answered_at = questions.counted_answer(board.calendar.dag_id, post, facts.run)
     events = [
         *_history(board, facts, answer, answered_at),
-        *containers,
         *_acts_of_users(board.calendar.dag_id, post_id),
     ]
     caption = answer.caption if answer is not None and answer.approved else post.caption
@@ -276,22 +274,20 @@ def _outcome_in_words(step: str, state: str) -> str:
     return ""
 
 
-def _of_ledger(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    """Return the containers of a post as events, and its latest metrics if it has any."""
-    if facts.published_by is not None:
-        return [], None
+def _insights(facts: Facts) -> dict[str, Any] | None:
+    """Return the latest metrics of a post if it has any."""
     media_id = facts.done.media_id if facts.done is not None else None
+    if media_id is None or facts.published_by is not None:
+        return None
     try:
         with open_ledger(facts.post.account) as store:
-            made = Ledger(store, facts.post.account).containers(facts.post.key)
-            numbers = latest_numbers(store, media_id) if media_id else None
+            numbers = latest_numbers(store, media_id)
     except InstagramError:  # no ledger, or a row that cannot be read
-        return [], None
-    events = [_event(one.created_at, "Handed to Instagram", one.container_id) for one in made]
+        return None
     if numbers is None:
-        return events, None
+        return None
     values = {**numbers.values, **dict.fromkeys(numbers.refused, "refused by Instagram")}
-    return events, {
+    return {
         "age": numbers.age,
         "at": numbers.read_at,
         "values": list(values.items()),

@@ -43,16 +43,15 @@ MOST_PICTURE_BYTES: Final = 30_000_000
 PREVIEW: Final = PictureSpec(
     "preview", 1 / 100, 100, min_columns=1, max_columns=1080, max_size_bytes=2_000_000
 )
-#: Pictures that are decoded one after the other in an API server process, whose threads also answer
-#: other requests.
-MOST_WAITING: Final = 8
+#: Pictures are decoded one after the other in an API server process, whose threads also answer other
+#: requests. One waits so long for those before it.
+LONGEST_WAIT_S: Final = 20.0
 #: Nothing of ours may run as a page of its own.
 HARMLESS: Final = {**HEADERS, "Content-Security-Policy": "default-src 'none'; sandbox"}
 #: A video that is replaced under the same name has another cover soon.
 COVER_CACHE: Final = "private, max-age=60"
 
 
-_places: Final = threading.BoundedSemaphore(MOST_WAITING)
 _turn: Final = threading.Lock()
 
 
@@ -120,10 +119,10 @@ def _as_jpeg(content: bytes) -> bytes:
     """Return a picture as a small JPEG, which a process with limits makes of it."""
     from airflow_provider_instagram.media.picture import PictureItem
 
-    if not _places.acquire(blocking=False):
+    if not _turn.acquire(timeout=LONGEST_WAIT_S):
         raise HTTPException(503, "Other pictures are being decoded. Try again.")
     try:
-        with _turn, scratch_file("picture.heic") as source:  # its content says what it is
+        with scratch_file("picture.heic") as source:  # its content says what it is
             made = source.with_name("preview.jpg")
             source.write_bytes(content)
             PictureItem.read(source, PREVIEW, is_written_next=True).write(made)
@@ -131,7 +130,7 @@ def _as_jpeg(content: bytes) -> bytes:
     except InstagramError:
         raise HTTPException(404, "This picture cannot be decoded.") from None
     finally:
-        _places.release()
+        _turn.release()
 
 
 def _result(facts: Facts, place: int) -> str:

@@ -39,18 +39,6 @@ ASKED_AGAIN: Final = (
     "Its task was cleared or tried again after it had asked. An answer from before does not count."
 )
 AT_ONCE: Final = "it is published at once, not at its time"
-IN_WORDS: Final = {
-    "prepare": "the video is transcoded",
-    "approve": "its approval is looked for",
-    "create": "Instagram processes it",
-}
-#: What a task waits for that has not begun, as far as its state says.
-WAITS_FOR: Final = {
-    "scheduled": "waits for a slot",
-    "queued": "waits for a worker",
-    "up_for_retry": "waits for its next try",
-    "restarting": "waits for its next try",
-}
 ENDED_BADLY: Final = ("failed", "upstream_failed")
 AT_WORK: Final = ("running", "scheduled", "queued", "deferred", "restarting")
 #: A post whose time passed longer ago is late. Instagram answers within seconds.
@@ -412,6 +400,4 @@ def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
         if is_near and task.state in AT_WORK:
             return Status(State.IN_WORK, GOING_OUT, is_going_out=True)
         return Status(State.READY, again)
-    if task.state not in ("running", "deferred", "up_for_reschedule"):
-        return Status(State.IN_WORK, again or WAITS_FOR.get(task.state or "", ""))
-    return Status(State.IN_WORK, IN_WORDS[name])
+    return Status(State.IN_WORK, again)

@@ -127,7 +127,7 @@ REJECTED = Task("skipped", outcome={"state": "skipped", "mark": "rejected: loud"
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        (in_run(prepare="running"), Status(State.IN_WORK, "the video is transcoded")),
+        (in_run(prepare="running"), Status(State.IN_WORK)),
         (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE)), Status(State.WAITING, until=DUE)),
         (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE, is_asked_again=True)),
          Status(State.WAITING, "asked again", ASKED_AGAIN, until=DUE)),
@@ -243,8 +243,8 @@ STILL = "Airflow stands still"
         (Facts(POST), STILL, STILL),
         (DEFERRED, "", "its publication has not ended"),
         (DEFERRED, STILL, STILL),
-        (in_run(prepare="queued"), "", "waits for a worker"),
-        (in_run(prepare="running"), "", "the video is transcoded"),
+        (in_run(prepare="queued"), "", "its preparation goes on"),
+        (in_run(prepare="running"), "", "its preparation goes on"),
         (in_run(prepare=WAITS_FOR_FILE), "", "waits for its file"),
     ],
 )

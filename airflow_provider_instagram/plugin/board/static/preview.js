@@ -89,7 +89,7 @@ function mediaElements({ card, media }, place, turn, playing) {
  * @param {number} place
  * @param {(place: number) => void} turn
  */
-function turner(length, place, turn) {
+export function turner(length, place, turn) {
   /** @param {string} side @param {string} label @param {string} sign @param {number} to */
   const button = (side, label, sign, to) =>
     to >= 0 && to < length
