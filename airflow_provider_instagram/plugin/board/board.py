@@ -215,11 +215,7 @@ class Board:
 
     def own_run(self, post_id: str) -> PostRun | None:
         """Return the run that the planner has started for the present version of a post, if it has."""
-        begun = self.stored.plan.begun.get(post_id)
-        for run in self.source.runs.get(post_id, ()):
-            if begun is not None and run.run_id == begun.run and not run.is_dated_ahead(utc_now()):
-                return run
-        return None
+        return _own_run(self.source, self.stored, post_id, utc_now())
 
     @property
     def is_read(self) -> bool:
@@ -461,8 +457,17 @@ class _BoardDraft:
         begun = self.stored.plan.begun.get(post.id)
         if begun is None or begun.run in self.stored.plan.pending:
             return False
-        runs = self.source.runs.get(post.id, ())
-        return not any(run.run_id == begun.run and not run.is_dated_ahead(self.now) for run in runs)
+        return _own_run(self.source, self.stored, post.id, self.now) is None
+
+
+def _own_run(
+    source: CalendarSource, stored: StoredPlan, post_id: str, now: datetime
+) -> PostRun | None:
+    begun = stored.plan.begun.get(post_id)
+    for run in source.runs.get(post_id, ()):
+        if begun is not None and run.run_id == begun.run and not run.is_dated_ahead(now):
+            return run
+    return None
 
 
 def _by_post(problems: tuple[Problem, ...]) -> defaultdict[str | None, list[Problem]]:

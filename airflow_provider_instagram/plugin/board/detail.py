@@ -133,11 +133,7 @@ def deletion_of(board: Board, post_id: str, user: PageUser) -> dict[str, str] | 
 
 def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     """Return what the side panel shows of a post, as JSON."""
-    key = f"{board.calendar.dag_id}/{post_id}"
-    # the file has the id twice, and the page was opened by a link from before
-    if key not in board.cards:
-        key = next((one for one, card in board.cards.items() if card.post.id == post_id), key)
-    card = board.cards[key]
+    card = board.cards[f"{board.calendar.dag_id}/{post_id}"]
     content: dict[str, Any] = {
         "card": card.as_data(),
         "hint": card.status.hint,

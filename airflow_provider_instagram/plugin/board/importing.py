@@ -7,19 +7,16 @@ first.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import Base64Bytes, Field
 from starlette.responses import JSONResponse, Response
 
 from airflow_provider_instagram.calendar.file.edits import zone_of_new
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
-from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import sheet_text
 from airflow_provider_instagram.calendar.file.sheet_import import WORDS, SheetReading
 from airflow_provider_instagram.calendar.file.sheet_times import DateOrder
@@ -69,7 +66,7 @@ class SheetRequest(PageRequest):
     """
 
     agreed: str = Field(default="", pattern="^([0-9a-f]{64})?$")
-    sheet: str = Field(max_length=4 * (MAX_SHEET_BYTES // 3) + 8)
+    sheet: Base64Bytes = Field(max_length=MAX_SHEET_BYTES)
     columns: dict[Title, Meaning] = Field(default={}, max_length=200)
     words: dict[Word, dict[Title, Title]] = Field(default={})
     order: DateOrder | Literal[""] = ""
@@ -89,7 +86,7 @@ def import_sheet(
     writer = writer_of(board)
     with edits.errors_as_answers():
         target = Target(writer.text(), board.location, writer.files, utc_now(), board.rules)
-        text = sheet_text(_bytes_of(given.sheet))
+        text = sheet_text(given.sheet)
         found = sheet_proposal(target, text, reading, given.timezone, given.account)
         fill = found.additions.fill
         answer = edits.propose_or_write(board, user, "import", target.text, fill, given.agreed)
@@ -123,13 +120,6 @@ def draft_time(
     with edits.errors_as_answers():
         at = time_on(day, post_id, writer.text(), board.location, writer.files, now, board.rules)
     return JSONResponse({"at": at}, headers=HEADERS)
-
-
-def _bytes_of(sheet: str) -> bytes:
-    try:
-        return base64.b64decode(sheet, validate=True)
-    except binascii.Error:
-        raise InvalidValue("the sheet is not sent in Base64.", "Choose the file again.") from None
 
 
 def _found(found: Additions) -> dict[str, Any]:

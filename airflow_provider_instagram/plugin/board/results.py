@@ -9,13 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Final
-from zoneinfo import ZoneInfo
 
 from airflow.sdk import conf
 from fastapi import APIRouter, Depends, HTTPException, Query
 from starlette.responses import JSONResponse, Response
 
-from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.times import YEARS
 from airflow_provider_instagram.calendar.file.times import zone as zone_named
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
@@ -23,6 +21,7 @@ from airflow_provider_instagram.insights.reader import MOST_DAYS, MOST_POSTS, re
 from airflow_provider_instagram.insights.results import FEW, METRICS, Measured, Results
 from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.plugin.board import routes
+from airflow_provider_instagram.plugin.board.edits import errors_as_answers
 from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.plugin.users import Viewer, own_accounts, require_read
 from airflow_provider_instagram.posts.kinds import PostKind
@@ -86,7 +85,8 @@ def _asked(
             planned[facts.post.key] = calendar, facts.post
     if account and account not in accounts:
         raise HTTPException(403, f"No calendar that you may read has the account {account!r}.")
-    chosen = _zone(zone)
+    with errors_as_answers():
+        chosen = zone_named(zone)
     since = datetime.combine(first, time(), chosen)
     until = datetime.combine(last + timedelta(days=1), time(), chosen)
     posts, is_cut = _read([account] if account else sorted(accounts), metric, since, until)
@@ -110,13 +110,6 @@ def _read(
     if not accounts:
         return [], False
     return read_posts(SqlTarget(conn_id, schema or None), accounts, metric, since, until)
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return zone_named(name)
-    except InvalidValue as invalid:
-        raise HTTPException(422, f"{invalid.message} {invalid.remedy}") from None
 
 
 @router.get("/results")

@@ -90,7 +90,7 @@ async def upload(board: Board, user: PageUser, request: Request, given: str) -> 
     finally:
         _places.release()
     dag_id = board.calendar.dag_id
-    about = {"file": name, "outcome": unknown or None}
+    about = {"file": name, "outcome": unknown}
     await run_in_threadpool(write_act, user.name, dag_id, "upload", about)
     if unknown:
         raise HTTPException(503, f"{unknown} Look into the calendar's folder before you try again.")
