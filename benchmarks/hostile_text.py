@@ -8,12 +8,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 
-from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.redaction import quoted, redact
-from airflow_provider_instagram.plugin.board.lines import MOST_LINES, lines_of, without_queries
+from airflow_provider_instagram.plugin.board.forms import public_lines
 from airflow_provider_instagram.utils.urls import shown_in
 from benchmarks.program import as_program
 
@@ -21,13 +19,6 @@ LIMIT = 12
 RUNS = 3
 #: Letters at which one pattern or another begins.
 LETTERS = ("https://", "//", "//a:b@", "?!", "a", " ", "%3A%2F%2F", "&#0", '"', "sig=", "<a ")
-POST = ScheduledPost(
-    id="one",
-    publish_at=datetime(2030, 1, 1, tzinfo=timezone.utc),
-    account="a",
-    video="a.mp4",
-    line=1,
-)
 
 
 def answer(text: str) -> object:
@@ -42,12 +33,7 @@ READERS: dict[str, tuple[Callable[[str], object], int]] = {
     "shown_in, for messages": (shown_in, 8_000),
     "quoted, for what a server says": (quoted, 8_000),
     "an error answer": (answer, 8_000),
-    "a line of a panel, one post": (lambda text: lines_of(POST, f"- {text}", "a.yaml", []), 200),
-    "a panel of many lines": (
-        lambda text: lines_of(POST, f"- {text}\n" * MOST_LINES, "a.yaml", []),
-        200,
-    ),
-    "the lines of an edit": (lambda text: [*without_queries([text] * 500)], 200),
+    "the lines of an edit": (lambda text: [*public_lines([text] * 500)], 200),
 }
 
 

@@ -146,11 +146,9 @@ def _upload_of(path: Any) -> str | None:
     return None
 
 
-def add(source: Path, location: str, access: FileAccess) -> str:
+def add(source: Path, location: str, access: FileAccess) -> None:
     """Write a copy of a local file where no file is.
 
-    :return: What tells this copy from another file in its place: the number of its upload, or that
-        of its inode.
     :raises ChangedMeanwhileError: If a file is there.
     :raises NotWritableError: If the folder cannot be written to.
     :raises MayBeWrittenError: If a storage has not answered.
@@ -169,50 +167,17 @@ def add(source: Path, location: str, access: FileAccess) -> str:
         except Exception as error:  # noqa: BLE001 -- as above
             if _upload_of(path) != about[UPLOAD]:
                 raise _refusal(location, error) from None
-        return about[UPLOAD]
+        return
     try:
         with access.opened_folder(location) as (folder, name), _part(folder) as (part, out):
             with source.open("rb") as given:
                 shutil.copyfileobj(given, out)
             _to_disk(out, 0o644)
             os.link(part, name, src_dir_fd=folder, dst_dir_fd=folder)  # fails where a file is
-            return _inode(name, folder)
     except FileExistsError:
         raise ChangedMeanwhileError from None
     except OSError as error:
         raise NotWritableError(f"{shown(location)} cannot be written: {error.strerror}.") from None
-
-
-def remove_added(
-    location: str, access: FileAccess, number: str, beside: str, is_wanted: Callable[[], bool]
-) -> bool:
-    """Remove a copy that :func:`add` has written, unless it is wanted. Return whether it was there and is gone.
-
-    :param number: What :func:`add` has returned. Another file in its place stays.
-    :param beside: The name of the file that says what is wanted. If it is local, nobody replaces it
-        meanwhile.
-    """
-    access.check(location)
-    if not is_local(location):
-        path = object_path(location)
-        if is_wanted() or _upload_of(path) != number:
-            return False
-        within_small_file_timeout(lambda: path.fs.rm_file(path.path))
-        return True
-    with (
-        access.opened_folder(location) as (folder, name),
-        _lock(folder, beside),
-        suppress(FileNotFoundError),
-    ):
-        if not is_wanted() and _inode(name, folder) == number:
-            os.unlink(name, dir_fd=folder)
-            return True
-    return False
-
-
-def _inode(name: str, folder: int) -> str:
-    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    return f"{status.st_ino}-{status.st_mtime_ns}"
 
 
 def _refusal(location: str, error: Exception) -> Exception:

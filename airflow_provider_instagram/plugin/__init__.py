@@ -49,8 +49,8 @@ class InstagramPlugin(AirflowPlugin):
             "href": f"{pages_path()}/calendar/",
             "url_route": "instagram-calendar",
             "destination": "nav",
-            "icon": f"{pages_path()}/calendar/icon.svg",
-            "icon_dark_mode": f"{pages_path()}/calendar/icon-dark.svg",
+            "icon": f"{pages_path()}/calendar/static/0/icon.svg",
+            "icon_dark_mode": f"{pages_path()}/calendar/static/0/icon-dark.svg",
         },
         {
             "name": "Posts",

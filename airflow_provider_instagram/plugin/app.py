@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -31,7 +31,7 @@ from airflow_provider_instagram.plugin.board import importing as importing_route
 from airflow_provider_instagram.plugin.board import results as results_routes
 from airflow_provider_instagram.plugin.board import routes as board_routes
 from airflow_provider_instagram.plugin.bodies import received
-from airflow_provider_instagram.plugin.pages import UncachedErrors, page, problem
+from airflow_provider_instagram.plugin.pages import HEADERS, UncachedErrors, page, problem
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.pages import pages_path
 from airflow_provider_instagram.utils.urls import shown
@@ -55,7 +55,6 @@ def overview(user: users.Editor, refreshed: str = "") -> Response:
     )
     return page(
         "overview.html",
-        pictures=[line.account.picture_url for line in lines if line.account],
         lines=lines,
         warnings=duplicate_warnings(lines),
         refreshed=refreshed,
@@ -125,16 +124,12 @@ def start_login(form: CheckedForm, user: users.Editor) -> Response:
     except ValidationError as error:
         return _form(user, connection, form, error)
     answer = RedirectResponse(login_url, 303, {"Cache-Control": "no-store"})
-    is_https, max_age_s = (
-        meta_app.redirect_uri.startswith("https:"),
-        int(users.LOGIN_LIFE.total_seconds()),
-    )
     answer.set_cookie(
         COOKIE,
         login.cookie,
-        max_age_s,
+        int(users.LOGIN_LIFE.total_seconds()),
         path=pages_path(),
-        secure=is_https,
+        secure=meta_app.redirect_uri.startswith("https:"),
         httponly=True,
         samesite="lax",
     )
@@ -164,14 +159,17 @@ def _typed_app(form: Mapping[str, str], connection: connect.StoredConnection) ->
             "or for the other logins under App settings, Basic.",
         )
     scopes = form.get("scopes", connection.scopes).strip()
-    chosen = (
+    return connect.LoginApp(
+        app_id,
+        app_secret,
+        redirect_uri(),
+        base_url,
+        oauth_host,
+        scopes,
         meta,
         config_id,
         connection.account_id or account_id,
         form.get("reauthenticates") == "yes",
-    )
-    return connect.LoginApp(
-        app_id, app_secret, redirect_uri(), base_url, oauth_host, scopes, *chosen
     )
 
 
@@ -224,7 +222,6 @@ def _connected(login: users.PendingLogin, code: str, user: users.PageUser) -> Re
     warnings = (done.warning, connect.duplicate_warning(login.conn_id, done.account))
     return page(
         "connected.html",
-        pictures=[done.account.picture_url],
         conn_id=login.conn_id,
         account=done.account,
         token=done.token,
@@ -247,10 +244,12 @@ def refresh(form: CheckedForm, user: users.Editor) -> Response:
 
 
 @app.get("/covers/{name}.jpg", dependencies=[Depends(get_user)])
-def cover(name: Annotated[str, InPath(pattern=COVER_NAME)]) -> Response:
-    """Return a cover, which the approval of a calendar's post shows to all users who are logged in."""
+def cover(
+    name: Annotated[str, InPath(pattern=COVER_NAME)], size: Literal["small", "large"] = "large"
+) -> Response:
+    """Return a cover to users who are logged in and know its name, for approvals and the Posts page."""
     try:
-        content = read_cover(name)
+        content = read_cover(name, is_small=size == "small")
     except Exception as error:  # each storage has errors of its own
         raise HTTPException(
             503, f"[instagram] calendar_snapshots cannot be read: {shown(str(error))}"
@@ -259,7 +258,8 @@ def cover(name: Annotated[str, InPath(pattern=COVER_NAME)]) -> Response:
         raise HTTPException(
             404, "[instagram] calendar_snapshots does not contain this cover on this machine."
         )
-    headers = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
+    # the cover of another file of the same name may take its place
+    headers = {**HEADERS, "Cache-Control": "private, max-age=60"}
     return Response(content, media_type="image/jpeg", headers=headers)
 
 

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import AsyncIterator, Iterator
-from math import isfinite
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, HTTPException, Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect
 
-from airflow_provider_instagram.plugin.users import Viewer  # noqa: TC001 -- FastAPI reads the annotation
+from airflow_provider_instagram.plugin.users import Viewer, check_form
 
 #: More than any edit has, which may bring back a post with a long caption.
 MAX_JSON_BYTES: Final = 2_000_000
-#: What no database stores, and no answer can carry.
-NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
+#: The most errors of a request that its answer names.
+MOST_ERRORS: Final = 5
+
+#: The id of a DAG, in Airflow's alphabet.
+DagId = Annotated[str, Field(max_length=250, pattern=r"^[\w.-]+$")]
+PostId = Annotated[str, Field(max_length=250)]
+
+
+class PageRequest(BaseModel):
+    """What the Posts page sends about a calendar.
+
+    :param form_token: The secret that only our own forms contain.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    form_token: str = ""
+    dag_id: DagId
 
 
 async def received(
@@ -30,9 +43,7 @@ async def received(
     too_large = HTTPException(
         413, f"The {what} has more than {most_bytes:,} bytes. Nothing was changed."
     )
-    if (declared := request.headers.get("content-length", "0")).isdecimal() and not _fits(
-        declared, most_bytes
-    ):
+    if int(request.headers.get("content-length", "0")) > most_bytes:
         raise too_large
     size = 0
     try:
@@ -45,51 +56,26 @@ async def received(
         raise HTTPException(400, "The request was not complete. Nothing was changed.") from None
 
 
-def json_body(kind: Any) -> Any:
-    """Return the dependency of a route on its body, which is JSON and is read only if the user is logged in."""
-    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+def json_body(kind: type[PageRequest]) -> Any:
+    """Return the dependency of a route on its body: JSON from a form of ours, of a user who is logged in."""
 
-    async def read(request: Request, user: Viewer) -> Any:
+    async def read(request: Request, user: Viewer) -> PageRequest:
+        if not request.headers.get("content-type", "").startswith("application/json"):
+            raise HTTPException(422, "The request is not JSON. Nothing was changed.")
         body = b"".join([part async for part in received(request, MAX_JSON_BYTES)])
         try:
-            if not request.headers.get("content-type", "").startswith("application/json"):
-                raise ValueError("the content type is not application/json")
-            data = json.loads(body, parse_constant=_refuse, parse_float=_finite)
-            if any(map(NO_TEXT.search, _texts(data))):
-                raise ValueError("a text has NUL, or half of a pair of surrogates")
-            return adapter.validate_python(data)
+            given = kind.model_validate_json(body)
         except ValidationError as error:
-            wrong = "; ".join(
-                f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5]
-            )
-            raise HTTPException(422, f"{wrong}. Nothing was changed.") from None
-        except (ValueError, RecursionError) as error:
-            raise HTTPException(
-                422, f"The request is not valid JSON ({error}). Nothing was changed."
-            ) from None
+            raise HTTPException(422, f"{_in_words(error)}. Nothing was changed.") from None
+        check_form(request, given.form_token, user)
+        return given
 
     return Depends(read)
 
 
-def _fits(digits: str, most: int) -> bool:
-    return len(digits) < 16 and int(digits) <= most
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not a number")
-
-
-def _finite(text: str) -> float:
-    return number if isfinite(number := float(text)) else _refuse(text[:20])
-
-
-def _texts(data: Any) -> Iterator[str]:
-    if isinstance(data, str):
-        yield data
-    elif isinstance(data, dict):
-        for name, value in data.items():
-            yield name
-            yield from _texts(value)
-    elif isinstance(data, list):
-        for value in data:
-            yield from _texts(value)
+def _in_words(error: ValidationError) -> str:
+    words = []
+    for one in error.errors()[:MOST_ERRORS]:
+        place = ".".join(map(str, one["loc"]))
+        words.append(f"{place}: {one['msg']}" if place else one["msg"])
+    return "; ".join(words)

@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import HTMLResponse
 
 from airflow_provider_instagram.utils.pages import pages_path
-from airflow_provider_instagram.utils.urls import Origin, safe_link
+from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,10 +34,12 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-#: Browsers and proxies refuse long headers. Instagram's own pictures need no source of their own.
+#: Browsers and proxies refuse long headers.
 MOST_SOURCES: Final = 100
-#: Where Instagram's pictures of accounts come from.
-_PICTURES: Final = "https://*.cdninstagram.com https://*.fbcdn.net"
+#: Where Instagram's pictures of accounts come from, and those of a sandbox on this machine.
+_PICTURES: Final = (
+    "https://*.cdninstagram.com https://*.fbcdn.net http://127.0.0.1:* http://localhost:*"
+)
 #: Where our form may redirect to: Meta's login, or a sandbox on this machine.
 _LOGINS: Final = (
     "https://www.instagram.com https://www.facebook.com http://127.0.0.1:* http://localhost:*"
@@ -48,13 +50,11 @@ def page(
     name: str,
     *,
     status: int = 200,
-    pictures: Iterable[str | None] = (),
     logins: Iterable[str | None] = (),
     **context: Any,
 ) -> HTMLResponse:
     """Render a page.
 
-    :param pictures: URLs of its pictures, whose origins are allowed in addition to Instagram's.
     :param logins: Sources that its form may redirect to, in addition to Meta's. They must be
         parsed, never raw input.
     """
@@ -66,7 +66,7 @@ def page(
     # script.
     policy = (
         f"script-src 'none'; default-src 'none'; style-src 'nonce-{nonce}'; "
-        f"img-src data: {_PICTURES}{_sources(str(Origin.of(address) or '') for address in pictures)}; "
+        f"img-src data: {_PICTURES}; "
         f"form-action 'self' {_LOGINS}{_sources(logins)}; base-uri 'none'; frame-ancestors 'none'"
     )
     return HTMLResponse(

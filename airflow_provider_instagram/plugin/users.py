@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -39,18 +40,15 @@ from airflow_provider_instagram.utils.urls import Origin
 LOGIN_LIFE: Final = timedelta(minutes=10)
 _FORM_LIFE: Final = timedelta(hours=12)
 #: What is sealed, and for how long: a login in its cookie, its way to Instagram and back, the
-#: secret that only our own forms contain, a post that was removed from a calendar, whose links may
-#: have signatures, proposed times, and a file that a form has uploaded, which a browser keeps with
-#: what was typed.
+#: secret that only our own forms contain, and a post that was removed from a calendar, whose links
+#: may have signatures.
 _LIVES: Final = {
     "cookie": LOGIN_LIFE,
     "state": LOGIN_LIFE,
     "form": _FORM_LIFE,
     "undo": _FORM_LIFE,
-    "fill": _FORM_LIFE,
-    "upload": timedelta(days=30),
 }
-Purpose = Literal["cookie", "state", "form", "undo", "fill", "upload"]
+Purpose = Literal["cookie", "state", "form", "undo"]
 Right = tuple["Literal['GET', 'POST', 'PUT']", DagAccessEntity | None]
 
 #: Who may read a calendar's posts may read the DAG and its task instances.
@@ -89,9 +87,8 @@ def opened(purpose: Purpose, seal: str) -> dict[str, Any] | None:
 
 
 def _fernet(purpose: Purpose) -> Fernet:
-    shared = conf.get("core", "fernet_key", fallback="") or conf.get(
-        "api_auth", "jwt_secret", fallback=""
-    )
+    shared = conf.get("core", "fernet_key", fallback="")
+    shared = shared or conf.get("api_auth", "jwt_secret", fallback="")
     if not shared:
         raise ValidationError(
             "[core] fernet_key is not set, so Airflow would store the passwords of connections as plain text.",
@@ -154,16 +151,11 @@ class PageUser:
 
     def may(self, method: Literal["PUT", "POST"], conn_id: str | None) -> bool:
         """Return whether the user may edit (PUT) or create (POST) a connection."""
-        team = (
-            Connection.get_team_name(conn_id)
-            if conn_id and conf.getboolean("core", "multi_team")
-            else None
-        )
+        team = Connection.get_team_name(conn_id) if conn_id and _has_teams() else None
         details = ConnectionDetails(conn_id=conn_id, team_name=team)
+        manager = get_auth_manager()
         return bool(
-            get_auth_manager().is_authorized_connection(
-                method=method, details=details, user=self.user
-            )
+            manager.is_authorized_connection(method=method, details=details, user=self.user)
         )
 
     def require(self, method: Literal["PUT", "POST"], conn_id: str | None) -> None:
@@ -212,23 +204,19 @@ def check_form(request: Request, token: str, user: PageUser) -> None:
 
 def may(user: PageUser, dag_id: str, rights: Iterable[Right]) -> bool:
     """Return whether a user has all of these rights to a DAG."""
-    team = (
-        DagModel.get_team_name(dag_id)
-        if conf.getboolean("core", "multi_team", fallback=False)
-        else None
-    )
+    team = DagModel.get_team_name(dag_id) if _has_teams() else None
     details = DagDetails(id=dag_id, team_name=team)
-    return all(
-        get_auth_manager().is_authorized_dag(
-            method=method, access_entity=entity, details=details, user=user.user
-        )
-        for method, entity in rights
-    )
+    is_authorized = partial(get_auth_manager().is_authorized_dag, details=details, user=user.user)
+    return all(is_authorized(method=method, access_entity=entity) for method, entity in rights)
+
+
+def _has_teams() -> bool:
+    return conf.getboolean("core", "multi_team", fallback=False)
 
 
 def own_accounts(dag_id: str, accounts: Collection[str]) -> list[str]:
     """Return the accounts of a calendar. With teams, these are connections in the database that its team may use."""
-    if not conf.getboolean("core", "multi_team", fallback=False):
+    if not _has_teams():
         return list(accounts)
     wanted = Connection.conn_id.in_(accounts)
     with create_session(scoped=False) as session:
@@ -251,15 +239,11 @@ def may_act(user: PageUser, dag_id: str, act: str) -> bool:
 def dag_that_deletes(user: PageUser, account: str) -> str | None:
     """Return the DAG that deletes posts of an account, if there is one and the user may start its runs."""
     dag_id = f"{DELETES}{account}"
+    exists = select(DagModel.dag_id).where(DagModel.dag_id == dag_id, ~DagModel.is_stale)
     with create_session(scoped=False) as session:
-        found = session.scalar(
-            select(DagModel.dag_id).where(DagModel.dag_id == dag_id, ~DagModel.is_stale)
-        )
-    return (
-        found
-        if found and may(user, found, (("GET", None), ("POST", DagAccessEntity.RUN)))
-        else None
-    )
+        if session.scalar(exists) is None:
+            return None
+    return dag_id if may(user, dag_id, (("GET", None), ("POST", DagAccessEntity.RUN))) else None
 
 
 def may_edit(user: PageUser, dag_id: str) -> bool:
@@ -267,10 +251,9 @@ def may_edit(user: PageUser, dag_id: str) -> bool:
 
     An approver needs the right to edit the DAG of the posts, so that right does not count.
     """
-    is_allowed = conf.getboolean("instagram", "calendar_editing", fallback=False)
-    return (
-        is_allowed and may(user, dag_id, READ) and may(user, planner_id(dag_id), (("PUT", None),))
-    )
+    if not conf.getboolean("instagram", "calendar_editing", fallback=False):
+        return False
+    return may(user, dag_id, READ) and may(user, planner_id(dag_id), (("PUT", None),))
 
 
 def require_read(user: PageUser, dag_id: str) -> None:

@@ -6,7 +6,7 @@ import codecs
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -22,16 +22,12 @@ from airflow_provider_instagram.calendar.file.edits import (
     apply,
     apply_fill,
     check_files,
-    plain,
 )
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import (
-    FORMATS,
     MAX_BYTES,
-    TABLE,
     as_text,
-    read_rows,
 )
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files import scratch, storage
@@ -42,7 +38,6 @@ from airflow_provider_instagram.files.replace import (
     ReadFile,
     add,
     read_for_edit,
-    remove_added,
     replace,
 )
 from airflow_provider_instagram.posts.kinds import kind_by_name
@@ -193,52 +188,23 @@ class CalendarWriter:
         names = (f"{stem} ({number}).{ending}" if number > 1 else name for number in count(1))
         return next(one for one in names if one.lower() not in taken)
 
-    def add_file(self, file: Path) -> tuple[str, str]:
+    def add_file(self, file: Path) -> str:
         """Write a copy of a new video or picture into the calendar's folder. A large one takes minutes.
 
-        :return: What tells it from another file of its name, and why nobody knows whether it is
-            there; one is empty.
+        :return: Why nobody knows whether it is there; empty if it is.
         :raises InvalidValue: If the folder has a file of this name, or cannot be written to.
         """
         try:
-            return add(file, f"{self._folder}/{file.name}", self.files.own), ""
+            add(file, f"{self._folder}/{file.name}", self.files.own)
         except MayBeWrittenError as error:
-            return "", str(error)
+            return str(error)
         except ChangedMeanwhileError:
             raise InvalidValue(
                 f"The folder has a file {file.name} already.", "Give this one another name."
             ) from None
         except NotWritableError as error:
             raise InvalidValue(str(error), "Ask who maintains Airflow.") from None
-
-    def remove_file(self, name: str, number: str) -> bool:
-        """Remove a file that :meth:`add_file` has added, unless a calendar in the folder names it.
-
-        :param number: What tells it from another file of its name.
-        :return: Whether it was there and is gone.
-        """
-        named = re.compile(rf"(?<![\w.()-]){re.escape(name)}(?!\w)")
-
-        def is_wanted() -> bool:
-            return any(named.search(text) for text in self._calendars())
-
-        beside = self._location.rpartition("/")[2]
-        try:
-            return remove_added(f"{self._folder}/{name}", self.files.own, number, beside, is_wanted)
-        except (NotWritableError, OSError) as error:
-            raise InvalidValue(
-                f"{name} cannot be removed: {shown(str(error))}", "Ask who maintains Airflow."
-            ) from None
-
-    def _calendars(self) -> Iterator[str]:
-        """Yield the text of each calendar in the folder, and then its content, in which nothing is escaped."""
-        for name in self._names():
-            if name.lower().endswith((*FORMATS, TABLE)):
-                location = f"{self._folder}/{name}"
-                yield (text := as_text(self.files.own.read(location, MAX_BYTES)))
-                with suppress(InvalidValue):
-                    rows = read_rows(text, location)
-                    yield str([plain(row) for row in (rows.defaults, *rows.rows)])
+        return ""
 
 
 @contextmanager

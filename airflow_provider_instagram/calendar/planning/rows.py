@@ -22,15 +22,10 @@ class LateTime(BaseModel):
     """The row of the time that a late post has chosen.
 
     :param at: The time; None if the post has given it up.
-    :param chosen_at: When its publisher chose the time.
-    :param distance_to: The id of the post whose distance it keeps; None if it goes out as soon as
-        it can.
     """
 
     at: AwareDatetime | None
     version: str
-    chosen_at: AwareDatetime | None = None
-    distance_to: str | None = None
 
 
 class Runs(BaseModel):
@@ -85,20 +80,13 @@ class PostRows:
         :param any_version: Whether to accept a time that an earlier version chose: that version may
             be live.
         """
-        row = self.late_row(post)
+        row: LateTime | None = self._read(LateTime, row_key("late", post.key))
         return row.at if row is not None and (any_version or row.version == post.version) else None
 
-    def late_row(self, post: ScheduledPost) -> LateTime | None:
-        """Return the time that a late post has chosen, and why."""
-        row: LateTime | None = self._read(LateTime, row_key("late", post.key))
-        return row
-
-    def record_late_time(self, post: ScheduledPost, at: datetime | None, **why: Any) -> None:
-        """Record when a late post is published, and why. None frees the time that it chose for others."""
-        row = LateTime(version=post.version, at=at, **why)
-        self.store.set(
-            row_key("late", post.key), row.model_dump(mode="json", exclude_defaults=True)
-        )
+    def record_late_time(self, post: ScheduledPost, at: datetime | None) -> None:
+        """Record when a late post is published. None frees the time that it chose for others."""
+        row = LateTime(version=post.version, at=at)
+        self.store.set(row_key("late", post.key), row.model_dump(mode="json"))
 
     def _read(self, kind: type[Any], key: str) -> Any:
         """Return what a row contains. A malformed one counts as none."""

@@ -130,15 +130,6 @@ def _record_free_time(
     post: ScheduledPost, calendar: Calendar, rows: PostRows, now: datetime
 ) -> datetime:
     others = other_times(post, calendar, rows, now)
-    earliest = now + PREPARATION
-    at = first_free_time(earliest, others.values(), calendar.min_spacing)
-    near = next(
-        (
-            key.partition("/")[2]
-            for key, other in others.items()
-            if at == other + calendar.min_spacing
-        ),
-        None,
-    )
-    rows.record_late_time(post, at, chosen_at=now, distance_to=near if at > earliest else None)
+    at = first_free_time(now + PREPARATION, others.values(), calendar.min_spacing)
+    rows.record_late_time(post, at)
     return at

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 import httpx
 from fastapi import HTTPException
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.planning.rows import PostRows
@@ -29,13 +28,14 @@ from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.forms import has_unread_edit
 from airflow_provider_instagram.plugin.board.states import COMMENT, HOLDS, STEPS, Facts, PostRun
+from airflow_provider_instagram.plugin.bodies import PageRequest, PostId
 from airflow_provider_instagram.plugin.users import may_act, may_edit
-from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, broken_by_values
+from airflow_provider_instagram.posts.limits import broken_by_values
 from airflow_provider_instagram.utils.arguments import check_printable
 from airflow_provider_instagram.utils.urls import web_address
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from starlette.requests import Request
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.users import PageUser
 
 TIMEOUT_S: Final = 60
-LONGEST_REASON: Final = 500
 #: Headers by which Airflow knows the user.
 CREDENTIALS: Final = ("authorization", "cookie")
 #: Airflow 3.3.2 takes both of two answers that arrive at one moment, so this process sends them one
@@ -68,55 +67,53 @@ CHANGED: Final = (
 )
 
 
-class ActRequest(BaseModel):
+ActName = Literal["approve", "reject", "retry", "publish_now", "skip", "unskip", "live", "not_live"]
+
+
+def _printable(text: str) -> str:
+    try:
+        check_printable("It", text)
+    except ValidationError as error:
+        raise ValueError(error.message) from None
+    return text
+
+
+class ActRequest(PageRequest):
     """What a user wants to do, as the page sends it.
 
     :param act: The name of the act.
     :param version: What the page showed of the post that an answer is about; so are the next two.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    form_token: Any = ""
-    dag_id: str = Field(max_length=250)
-    post_id: str = Field(max_length=250)
-    act: str = Field(max_length=40)
+    post_id: PostId
+    act: ActName
     version: str | None = None
-    sha256: Any = None
+    sha256: list[str | None] | None = None
     held: bool | None = None
-    caption: str | None = None
-    reason: str | None = None
-    permalink: str | None = None
+    caption: Annotated[str, AfterValidator(_printable)] | None = None
+    reason: Annotated[str, Field(max_length=500), AfterValidator(_printable)] = ""
+    permalink: Annotated[str, Field(max_length=500)] = ""
 
 
 @dataclass(frozen=True)
 class Act:
     """What a user wants to do."""
 
-    name: str
     board: Board
     facts: Facts
     user: PageUser
     request: Request
-    given: dict[str, Any]
+    given: ActRequest
+
+    @property
+    def name(self) -> ActName:
+        """The name of the act."""
+        return self.given.act
 
     @property
     def dag_id(self) -> str:
         """The calendar's DAG."""
         return self.board.calendar.dag_id
-
-    def text(self, name: str, longest: int) -> str | None:
-        """Return a text that the user entered, or None if it is empty."""
-        value = self.given.get(name)
-        if value is None or value == "":
-            return None
-        if not isinstance(value, str) or len(value) > longest:
-            raise HTTPException(422, f"{name} must be a text of at most {longest} characters.")
-        try:
-            check_printable(name, value)
-        except ValidationError as error:
-            raise HTTPException(422, f"{error} Nothing was changed.") from None
-        return value
 
 
 async def perform(act: Act) -> str:
@@ -124,21 +121,21 @@ async def perform(act: Act) -> str:
 
     :raises HTTPException: If the user may not, or the post is in another state by now.
     """
-    do, verb = DOES[act.name]
-    act.text("reason", LONGEST_REASON)  # before anything is changed
-    await run_in_threadpool(_require, act, verb)
-    done = await do(act)
+    await run_in_threadpool(_require, act)
+    done = await DOES[act.name](act)
     await run_in_threadpool(_log, act)
     return done
 
 
-def _require(act: Act, verb: str) -> None:
+def _require(act: Act) -> None:
     if not may_act(act.user, act.dag_id, act.name):
-        raise HTTPException(403, f"You do not have permission to {verb} posts of {act.dag_id!r}.")
+        raise HTTPException(
+            403, f"You do not have permission to do this to posts of {act.dag_id!r}."
+        )
     if act.name in OF_THE_VERSION and may_edit(act.user, act.dag_id) and has_unread_edit(act.board):
         raise HTTPException(409, UNREAD)
     is_answer = act.name in ANSWERS
-    if is_answer and act.given.get("version") != act.facts.post.version:
+    if is_answer and act.given.version != act.facts.post.version:
         raise HTTPException(409, CHANGED)
     status = act.board.cards[f"{act.dag_id}/{act.facts.post.id}"].status
     if act.name not in acts_in(status, act.facts):
@@ -146,24 +143,26 @@ def _require(act: Act, verb: str) -> None:
         answered = f" {by} has answered already." if by else ""
         now = f"The state of this post is now: {status.state.in_words}."
         raise HTTPException(409, f"{now}{answered} Nothing was changed.")
-    seen = (act.given.get("held"), act.given.get("sha256"))
-    if is_answer and seen != (act.facts.is_held, list(questions.prepared_of(act.facts).digests)):
-        raise HTTPException(409, CHANGED)
-    if act.facts.is_held and act.given.get("caption") is not None:
+    is_held = act.facts.is_held
+    if is_answer:
+        digests = list(questions.prepared_of(act.facts).digests)
+        if (act.given.held, act.given.sha256) != (is_held, digests):
+            raise HTTPException(409, CHANGED)
+    if is_held and act.given.caption is not None:
         raise HTTPException(422, "The container has its caption already. Nothing was answered.")
 
 
 async def _answer(act: Act) -> str:
     """Answer the approval's question. Of two answers, the first one counts."""
     run, is_approved = _run(act), act.name == "approve"
-    given: dict[str, Any] = {}
+    given: dict[str, str | None] = {}
     asks = HOLDS if act.facts.is_held else "approve"
-    if is_approved and act.given.get("caption") is not None and has_caption(act.facts.post):
-        given["caption"] = act.text("caption", LONGEST_CAPTION) or ""
-        if broken := broken_by_values({"caption": given["caption"]}):
-            raise HTTPException(422, f"{' '.join(map(str, broken))} Nothing was changed.")
     if not is_approved:
-        given["reason"] = act.text("reason", LONGEST_REASON)
+        given = {"reason": act.given.reason or None}
+    elif act.given.caption is not None and has_caption(act.facts.post):
+        given = {"caption": act.given.caption}
+        if broken := broken_by_values(given):
+            raise HTTPException(422, f"{' '.join(map(str, broken))} Nothing was changed.")
     path = f"/dagRuns/{_quoted(run.run_id)}/taskInstances/{asks}/-1/hitlDetails"
     body = {"chosen_options": ["Approve" if is_approved else "Reject"], "params_input": given}
     async with ONE_ANSWER:
@@ -211,7 +210,7 @@ async def _start_another(act: Act) -> None:
     """Start another run, which asks again and publishes the post at its time."""
     post = act.facts.post
     run_id = _new_run_id(f"manual__{post.id}__", act.board.source.run_ids)
-    await _call(act, "POST", "/dagRuns", {**_run_body(run_id), "conf": {"post": post.id}})
+    await _begin_run(act, run_id, {"post": post.id})
 
 
 async def _clear(act: Act, run_id: str, tasks: dict[str, Any]) -> None:
@@ -245,24 +244,24 @@ async def _publish_now(act: Act) -> str:
                 409, "Another run is publishing this post already. Nothing was changed."
             )
     run_id = _new_run_id(f"{NOW}{post.id}__", act.board.source.run_ids)
-    await _call(
-        act, "POST", "/dagRuns", {**_run_body(run_id), "conf": {"post": post.id, "now": True}}
-    )
-    paused = (
-        " The calendar is paused, so this waits until it is unpaused."
-        if act.board.calendar.is_paused
-        else ""
-    )
-    return f"A run has been started, which publishes it as soon as it is ready.{paused}"
+    await _begin_run(act, run_id, {"post": post.id, "now": True})
+    started = "A run has been started, which publishes it as soon as it is ready."
+    if act.board.calendar.is_paused:
+        return f"{started} The calendar is paused, so this waits until it is unpaused."
+    return started
 
 
 def _new_run_id(prefix: str, taken: Collection[str]) -> str:
     """Return an id for a run. Of two requests with one id, Airflow refuses one."""
-    return next(run_id for number in count(1) if (run_id := f"{prefix}{number}") not in taken)
+    number = 1
+    while f"{prefix}{number}" in taken:
+        number += 1
+    return f"{prefix}{number}"
 
 
-def _run_body(run_id: str) -> dict[str, Any]:
-    return {"dag_run_id": run_id, "logical_date": utc_now().isoformat()}
+async def _begin_run(act: Act, run_id: str, conf: dict[str, Any]) -> None:
+    body = {"dag_run_id": run_id, "logical_date": utc_now().isoformat(), "conf": conf}
+    await _call(act, "POST", "/dagRuns", body)
 
 
 async def _skip(act: Act) -> str:
@@ -290,7 +289,7 @@ async def _skip(act: Act) -> str:
 
 
 async def _settle(act: Act) -> str:
-    permalink = act.text("permalink", 500)
+    permalink = act.given.permalink or None
     if permalink and web_address(permalink) is None:
         raise HTTPException(422, "The link must be a URL such as https://www.instagram.com/reel/…")
     post, live = act.facts.post, act.name == "live"
@@ -306,16 +305,15 @@ async def _settle(act: Act) -> str:
     return "Recorded as live." if live else "Recorded as not live. It is published again."
 
 
-#: What does each act, and its verb.
-DOES: Final = {
-    "approve": (_answer, "approve"),
-    "reject": (_answer, "reject"),
-    "retry": (_retry, "try again"),
-    "publish_now": (_publish_now, "publish"),
-    "skip": (_skip, "skip"),
-    "unskip": (_skip, "bring back"),
-    "live": (_settle, "settle"),
-    "not_live": (_settle, "settle"),
+DOES: Final[dict[ActName, Callable[[Act], Awaitable[str]]]] = {
+    "approve": _answer,
+    "reject": _answer,
+    "retry": _retry,
+    "publish_now": _publish_now,
+    "skip": _skip,
+    "unskip": _skip,
+    "live": _settle,
+    "not_live": _settle,
 }
 
 
@@ -376,8 +374,7 @@ def _quoted(part: str) -> str:
 
 
 def _log(act: Act) -> None:
-    reason = act.text("reason", LONGEST_REASON) if act.name in WITH_REASON else None
-    about = {"post": act.facts.post.id, "post_key": act.facts.post.key, "reason": reason}
-    write_act(
-        act.user.name, act.dag_id, act.name, about, act.facts.run.run_id if act.facts.run else None
-    )
+    post, run = act.facts.post, act.facts.run
+    reason = act.given.reason if act.name in WITH_REASON else None
+    about = {"post": post.id, "post_key": post.key, "reason": reason}
+    write_act(act.user.name, act.dag_id, act.name, about, run.run_id if run else None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -53,7 +53,7 @@ READ_ALL_AFTER_S: Final = 600.0
 #: So many runs are asked for by their ids at once.
 AT_ONCE: Final = 500
 #: Kinds of rows of the ledger that the page needs.
-KINDS: Final = ("done:", "intent:", "claim:", "skip:", "late:", "approval:")
+KINDS: Final = ("done:", "intent:", "claim:", "skip:", "approval:")
 #: What no post goes on without: by the type of its job, the section of its settings.
 NEEDED: Final = {"SchedulerJob": "scheduler", "TriggererJob": "triggerer"}
 #: How the names begin under which acts of users are in Airflow's audit log.
@@ -215,40 +215,38 @@ class CalendarSource:
         if run_id in self._made:
             return self._made[run_id]
         row = self._runs[run_id]
-        tasks = {
-            step: self._task(found)
-            for step in (*STEPS, COMMENT)
-            if (found := self._tasks.get((run_id, step)))
-        }
-        given = row.conf if isinstance(row.conf, dict) else {}
-        by_hand = self._is_by_hand(row)
+        tasks = {}
+        for step in (*STEPS, COMMENT):
+            found = self._tasks.get((run_id, step))
+            if found is not None:
+                tasks[step] = self._task(found)
+        given, by_hand = self._given(row), bool(self._post_by_hand(row))
+        is_recent = row.run_after > utc_now() - REQUEST_COUNTS_FOR
         self._made[run_id] = run = PostRun(
             run_id,
             str(row.state),
             tasks,
             row.queued_at or row.run_after,
             by_hand=by_hand,
-            at_once=by_hand
-            and bool(given.get("now"))
-            and row.run_after > utc_now() - REQUEST_COUNTS_FOR,
+            at_once=by_hand and bool(given.get("now")) and is_recent,
             is_dry=by_hand and bool(given.get("dry_run")),
             event=_event(self._tasks.get((run_id, "approve"))),
             run_after=row.run_after,
         )
         return run
 
-    def _is_by_hand(self, row: Any) -> bool:
-        """Return whether a user started a run for a post, by the row of the run."""
+    def _given(self, row: Any) -> dict[str, Any]:
+        """Return the parameters of a run. Those of a run that the planner has begun count for nothing."""
         is_own = row.run_id in self.own
-        return (
-            not is_own
-            and isinstance(row.conf, dict)
-            and bool(str(row.conf.get("post") or "").strip())
-        )
+        return row.conf if isinstance(row.conf, dict) and not is_own else {}
+
+    def _post_by_hand(self, row: Any) -> str:
+        """Return the id of the post for which a user has started a run; empty if nobody has."""
+        return str(self._given(row).get("post") or "").strip()
 
     def _post_of(self, row: Any) -> str:
         """Return the id of the post that a run is about, as its tasks read it."""
-        return str(row.conf["post"]).strip() if self._is_by_hand(row) else post_of(str(row.run_id))
+        return self._post_by_hand(row) or post_of(str(row.run_id))
 
     def _task(self, row: Any) -> Task:
         times = (row.start_date, row.end_date, row.trigger_timeout)
@@ -303,20 +301,17 @@ def _problems_of_planner(session: Session, dag_id: str) -> Iterator[Problem]:
     Also a run that users end at once, by marking it, has failed.
     """
     dag, run, so = DagModel, DagRun, "so no run of a post begins, and no edit counts."
-    ahead = (run.dag_id == dag_id, run.state == "queued", run.run_after > utc_now())
-    number = session.scalar(select(func.count()).select_from(run).where(*ahead)) or 0
-    for is_paused, most in session.execute(
-        select(dag.is_paused, dag.max_active_runs).where(dag.dag_id == dag_id)
-    ):
+    runs = select(func.count()).where(run.dag_id == dag_id, run.state == "queued")
+    ahead = session.scalar(runs.where(run.run_after > utc_now())) or 0
+    settings = select(dag.is_paused, dag.max_active_runs).where(dag.dag_id == dag_id)
+    for is_paused, most in session.execute(settings):
         if is_paused:
             yield Problem(0, f"the DAG {dag_id} is paused, {so}", "Unpause it.")
-        if most and number >= most:
-            message = f"{number} runs of {dag_id} are dated ahead, and Airflow makes no other beside them, {so}"
+        if most and ahead >= most:
+            message = f"{ahead} runs of {dag_id} are dated ahead, and Airflow makes no other beside them, {so}"
             yield Problem(0, message, "Delete these runs.")
-    ended = (run.dag_id == dag_id, run.state.in_(("success", "failed")))
-    last = session.scalars(
-        select(run.state).where(*ended).order_by(run.end_date.desc()).limit(MOST_FAILED)
-    ).all()
+    ended = select(run.state).where(run.dag_id == dag_id, run.state.in_(("success", "failed")))
+    last = session.scalars(ended.order_by(run.end_date.desc()).limit(MOST_FAILED)).all()
     if [str(state) for state in last] == ["failed"] * MOST_FAILED:
         message = f"the last {MOST_FAILED} runs of {dag_id} have failed, or were marked so, {so}"
         yield Problem(0, message, "Its log says why. Its audit log says who has marked them.")
@@ -356,11 +351,13 @@ def stands_still() -> bool:
 
 def _event(approve: Any) -> dict[str, Any] | None:
     """Return the answer with which the task of an approval continues, or None if it has none or has ended."""
-    kwargs = (
-        None
-        if approve is None or approve.state not in ("scheduled", "queued", "running")
-        else approve.kwargs
-    )
+    if approve is None or approve.state not in ("scheduled", "queued", "running"):
+        return None
+    return event_in(approve.kwargs)
+
+
+def event_in(kwargs: Any) -> dict[str, Any] | None:
+    """Return the answer with which a task continues, from what Airflow hands to it."""
     event = kwargs.get("event") if isinstance(kwargs, dict) else None
     return event if isinstance(event, dict) and "chosen_options" in event else None
 
@@ -403,24 +400,18 @@ def acts_of_users(dag_id: str, most: int) -> list[tuple[datetime, str, str, dict
     """Return acts of users on the page, newest first: when, what, who, and details. Others write there, too."""
     wanted = (Log.dag_id == dag_id, Log.event.startswith(EVENT, autoescape=True))
     about = (Log.dttm, Log.event, Log.owner_display_name, Log.extra)
+    newest = select(*about).where(*wanted).order_by(Log.dttm.desc()).limit(most)
+    acts = []
     with create_session(scoped=False) as session:
-        rows = session.execute(
-            select(*about).where(*wanted).order_by(Log.dttm.desc()).limit(most)
-        ).all()
-    return [
-        (
-            at,
-            event.removeprefix(EVENT),
-            str(owner),
-            details if isinstance(details := decoded(extra), dict) else {},
-        )
-        for at, event, owner, extra in rows
-        if at is not None
-    ]
+        for at, event, owner, extra in session.execute(newest):
+            details = decoded(extra)
+            if at is not None and isinstance(details, dict):
+                acts.append((at, event.removeprefix(EVENT), str(owner), details))
+    return acts
 
 
 def write_act(
-    user: str, dag_id: str, name: str, about: dict[str, str | None], run_id: str | None = None
+    user: str, dag_id: str, name: str, about: Mapping[str, str | None], run_id: str | None = None
 ) -> None:
     """Write to Airflow's audit log what was done to which post. Airflow's own entry, if any, names only a task."""
     extra = json.dumps({name: value for name, value in about.items() if value})

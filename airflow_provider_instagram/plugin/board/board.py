@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow_provider_instagram.calendar.file.model import (
     Calendar,
@@ -20,10 +20,11 @@ from airflow_provider_instagram.calendar.file.model import (
 from airflow_provider_instagram.calendar.file.parser import Rules
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.reader import is_table
-from airflow_provider_instagram.calendar.planning.plan import next_moment
+from airflow_provider_instagram.calendar.planning.plan import Plan, next_moment
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.settings import planner_id
+from airflow_provider_instagram.calendar.planning.stored_plan import About, StoredPlan
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanReader
 from airflow_provider_instagram.calendar.tasks.answers import PostRecords
 from airflow_provider_instagram.exceptions import LedgerRowError
@@ -41,9 +42,6 @@ from airflow_provider_instagram.plugin.board.states import (
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.urls import is_web, shown
 
-if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
-
 log = logging.getLogger(__name__)
 #: The state of a post of which Airflow has an XCom in a form that no task of this version has
 #: written.
@@ -51,6 +49,13 @@ DAMAGED: Final = Status(
     State.UNKNOWN,
     "An XCom of this post in Airflow is malformed.",
     "The log of the API server says more.",
+)
+#: The plan of a calendar whose plan is not on this machine.
+NO_PLAN: Final = StoredPlan(
+    location="",
+    at=datetime.min.replace(tzinfo=timezone.utc),
+    plan=Plan(Calendar("")),
+    about=About(lead_time=timedelta(0), max_lateness=timedelta(0), prepare_ahead=timedelta(0)),
 )
 #: What a run without a time comes before.
 LONG_AGO: Final = datetime.min.replace(tzinfo=timezone.utc)
@@ -111,29 +116,23 @@ class PostCard:
             "why": cut(status.text),
             "login": status.needs_login,
             "late": status.is_late,
-            "until": status.until and int(status.until.timestamp()),
+            "until": seconds_of(status.until),
             "cover": self.version,
             "dry": self.is_dry,
             "line": post.line if self.is_duplicate else None,
             "problems": [problem_as_data(problem) for problem in self.problems],
         }
         if not isinstance(post, InvalidPost):
-            title = first_line(post.caption) or (
-                first_line(post.note) if isinstance(post, Draft) else ""
-            )
+            title = first_line(post.caption)
+            if isinstance(post, Draft):
+                title = title or first_line(post.note)
             content |= {"title": title, "caption": post.caption if post.caption != title else ""}
             content |= {"tags": list(post.tags), "note": post.note}
         if isinstance(post, ScheduledPost):
             content |= {"kind": kind_of(post), "asks": post.approval == "required"}
-        at, local = 0, ""  # of a draft without a time
-        if post.publish_at is not None:
-            at, local = int(post.publish_at.timestamp()), post.publish_at.strftime("%Y-%m-%dT%H:%M")
-        return {
-            "id": post.id,
-            "at": at,
-            "local": local,
-            **{name: value for name, value in content.items() if value},
-        }
+        local = "" if post.publish_at is None else post.publish_at.strftime("%Y-%m-%dT%H:%M")
+        filled = {name: value for name, value in content.items() if value}
+        return {"id": post.id, "at": seconds_of(post.publish_at) or 0, "local": local, **filled}
 
 
 def invalid_card(
@@ -149,17 +148,19 @@ def invalid_card(
 
 def draft_card(dag_id: str, draft: Draft) -> PostCard:
     """Return the card of a draft."""
-    return PostCard(
-        dag_id,
-        draft,
-        Status(State.DRAFT, draft.lacks, "It is published once it has a time and a file."),
-    )
+    status = Status(State.DRAFT, draft.lacks, "It is published once it has a time and a file.")
+    return PostCard(dag_id, draft, status)
 
 
 def first_line(caption: str) -> str:
     """Return the first line of a caption that has a visible character."""
     line = next((line.strip() for line in caption.splitlines() if line.strip()), "")
     return cut(line)
+
+
+def seconds_of(at: datetime | None) -> int | None:
+    """Return a time in seconds since the epoch."""
+    return None if at is None else int(at.timestamp())
 
 
 def cut(text: str) -> str:
@@ -174,10 +175,9 @@ def problem_status(problem: Problem) -> Status:
 
 def problem_as_data(problem: Problem) -> dict[str, Any]:
     """Return a problem as JSON."""
-    message = without_folders(problem.message)
     return {
         "line": problem.line,
-        "message": message,
+        "message": without_folders(problem.message),
         "remedy": problem.remedy,
         "post": problem.post_id,
     }
@@ -187,13 +187,13 @@ def problem_as_data(problem: Problem) -> dict[str, Any]:
 class Board:
     """A calendar as it was at one look.
 
-    :param stored: Its plan; None if that is not on this machine.
+    :param stored: Its plan; :data:`NO_PLAN` if that is not on this machine.
     :param seen_s: When the look ended, in seconds since the epoch.
     """
 
     calendar: CalendarDag
     source: CalendarSource
-    stored: StoredPlan | None
+    stored: StoredPlan
     cards: dict[str, PostCard]
     facts: dict[str, Facts]
     problems: tuple[Problem, ...]
@@ -202,37 +202,29 @@ class Board:
     @property
     def location(self) -> str:
         """Where the calendar's file is; empty if that is not known here."""
-        return self.stored.location if self.stored is not None else ""
+        return self.stored.location
 
     @property
     def accounts(self) -> tuple[str, ...]:
         """The accounts that the calendar may name."""
-        return self.stored.about.accounts if self.stored is not None else ()
+        return self.stored.about.accounts
 
     def asks_about(self, post: ScheduledPost) -> bool:
         """Return whether a person has to approve a post."""
-        return "required" in (
-            post.approval,
-            self.stored.about.approval if self.stored is not None else None,
-        )
+        return "required" in (post.approval, self.stored.about.approval)
 
     def own_run(self, post_id: str) -> PostRun | None:
         """Return the run that the planner has started for the present version of a post, if it has."""
-        begun = self.stored.plan.begun.get(post_id) if self.stored is not None else None
-        runs = self.source.runs.get(post_id, ())
-        own = (run for run in runs if begun is not None and run.run_id == begun.run)
-        return next((run for run in own if not run.is_dated_ahead(utc_now())), None)
+        return _own_run(self.source, self.stored, post_id, utc_now())
 
     @property
     def is_read(self) -> bool:
         """Whether the calendar's file could be read at least once."""
-        return self.stored is not None and bool(self.stored.text)
+        return bool(self.stored.text)
 
     @property
     def rules(self) -> Rules:
         """What the DAG requires of its calendar, to check a text of it."""
-        if self.stored is None:
-            return Rules()
         about = self.stored.about
         return Rules(
             min_spacing=about.min_spacing, accounts=about.accounts, approval=about.approval
@@ -246,8 +238,8 @@ class Board:
     @cached_property
     def head(self) -> dict[str, Any]:
         """What the page shows of the calendar itself."""
-        moments = (card.post.publish_at for card in self.cards.values())
-        times = [int(at.timestamp()) for at in moments if at is not None]
+        times = [seconds_of(card.post.publish_at) for card in self.cards.values()]
+        known = [at for at in times if at is not None]
         return {
             "dag": self.calendar.dag_id,
             "name": self.calendar.name,
@@ -255,11 +247,11 @@ class Board:
             "lost": self._lost,
             "file": "the sheet" if is_web(self.location) else self.location.rpartition("/")[2],
             "read": self.is_read,
-            "dry": self.stored is not None and self.stored.about.is_dry,
+            "dry": self.stored.about.is_dry,
             "problems": [problem_as_data(problem) for problem in self.problems[:MOST_PROBLEMS]],
             "more_problems": max(0, len(self.problems) - MOST_PROBLEMS),
-            "first": min(times, default=None),
-            "last": max(times, default=None),
+            "first": min(known, default=None),
+            "last": max(known, default=None),
         }
 
     @property
@@ -268,16 +260,12 @@ class Board:
         calendar = self.calendar
         if not calendar.is_lost:
             return None
-        at = {
-            "since": calendar.lost_at,
-            "plan": self.stored.at if self.stored is not None else None,
-        }
-        moments = {name: moment and int(moment.timestamp()) for name, moment in at.items()}
         return {
             "file": calendar.dag_file,
             "error": calendar.has_error,
             "slow": calendar.is_slow,
-            **moments,
+            "since": seconds_of(calendar.lost_at),
+            "plan": seconds_of(self.stored.at if self.is_read else None),
         }
 
 
@@ -294,30 +282,20 @@ class BoardReader:
 
         :param is_still: Whether Airflow stands still.
         """
-        stored = self._plan.read(calendar)
-        problems: tuple[Problem, ...] = ()
-        cards: list[PostCard] = []
-        facts: dict[str, Facts] = {}
-        if stored is not None:
-            content = stored.plan.timely
-            own = {begun.run for begun in stored.plan.begun.values()}
-            self._source.read(content.accounts, {post.id for post in content.posts}, own)
-            problems = (
-                *content.problems,
-                *self._source.problems,
-                *_overdue(calendar, stored, utc_now()),
-            )
-            cards, facts = _Look(
-                calendar, self._source, stored, content, utc_now(), is_still
-            ).cards_and_facts()
-        # A card that has not changed stays the same object, which is written as JSON once.
-        self._cards = {
-            card.key: before if (before := self._cards.get(card.key)) == card else card
-            for card in cards
-        }
-        return Board(
-            calendar, self._source, stored, self._cards, facts, problems, utc_now().timestamp()
-        )
+        now, source = utc_now(), self._source
+        stored = self._plan.read(calendar) or NO_PLAN
+        content = stored.plan.timely
+        own = {begun.run for begun in stored.plan.begun.values()}
+        source.read(content.accounts, {post.id for post in content.posts}, own)
+        problems = (*content.problems, *source.problems, *_overdue(calendar, stored, now))
+        draft = _BoardDraft(calendar, source, stored, content, now, is_still)
+        cards, facts = draft.cards_and_facts()
+        former, self._cards = self._cards, {}
+        for card in cards:
+            # A card that has not changed stays the same object, which is written as JSON once.
+            is_same = former.get(card.key) == card
+            self._cards[card.key] = former[card.key] if is_same else card
+        return Board(calendar, source, stored, self._cards, facts, problems, utc_now().timestamp())
 
 
 def _overdue(calendar: CalendarDag, stored: StoredPlan, now: datetime) -> Iterator[Problem]:
@@ -329,8 +307,8 @@ def _overdue(calendar: CalendarDag, stored: StoredPlan, now: datetime) -> Iterat
 
 
 @dataclass
-class _Look:
-    """One look at the posts of a calendar."""
+class _BoardDraft:
+    """One look at the posts of a calendar: what becomes their cards."""
 
     calendar: CalendarDag
     source: CalendarSource
@@ -345,9 +323,8 @@ class _Look:
         for post in self.content.posts:
             try:
                 facts = self._facts(post)
-                card = self._card(
-                    post, facts, status_of(facts, self.now, self.stored.about, self._obstacle)
-                )
+                status = status_of(facts, self.now, self.stored.about, self._obstacle)
+                card = self._card(post, facts, status)
             except Exception:  # a user has edited an XCom
                 log.exception("The records of %s cannot be understood", post.key)
                 card = PostCard(
@@ -373,26 +350,22 @@ class _Look:
         """The problems of posts whose files are missing, which no task has looked for yet."""
         return _by_post(self.source.problems)
 
-    @cached_property
-    def _pending(self) -> frozenset[str]:
-        return frozenset(self.stored.plan.pending)
-
     def _invalid_cards(self) -> list[PostCard]:
         by_post = _by_post(self.content.problems)
         listed = {post.id for post in self.content.posts}
-        invalid = [post for post in self.content.invalid if post.id not in listed]
-        invalid += [
+        untimely = (
             InvalidPost(post.id, post.publish_at, post.account, post.line)
             for post in self.stored.plan.calendar.posts
-            if post.id not in listed
-        ]
+        )
+        invalid = [one for one in (*self.content.invalid, *untimely) if one.id not in listed]
         times = Counter(post.id for post in invalid)
-        return [
-            invalid_card(
-                self.calendar.dag_id, post, tuple(by_post[post.id]), is_duplicate=times[post.id] > 1
+        cards = []
+        for post in invalid:
+            problems, is_duplicate = tuple(by_post[post.id]), times[post.id] > 1
+            cards.append(
+                invalid_card(self.calendar.dag_id, post, problems, is_duplicate=is_duplicate)
             )
-            for post in invalid
-        ]
+        return cards
 
     def _card(self, post: ScheduledPost, facts: Facts, status: Status) -> PostCard:
         preview = self.source.previews.get(post.version)
@@ -408,32 +381,27 @@ class _Look:
 
     def _facts(self, post: ScheduledPost) -> Facts:
         rows = self.source.rows[post.account]
-        ledger, own = Ledger(rows, post.account), PostRows(rows)
+        ledger = Ledger(rows, post.account)
         try:
             done, intents = ledger.post(post.key), ledger.open_intents(post.key)
-            skipped_by, late = own.skipped_by(post), own.late_row(post)
+            skipped_by = PostRows(rows).skipped_by(post)
             approval = PostRecords(rows, post.key).approval()
         except LedgerRowError as error:
             return Facts(post, bad_row=error, run=self._run(post))
-        run = self._run(
-            post, {done.run_id} if done is not None else {one.claim.owner.run_id for one in intents}
-        )
+        senders = {one.claim.owner.run_id for one in intents}
+        run = self._run(post, senders if done is None else {done.run_id})
         is_to_come = done is None and not intents
         is_undone = is_to_come and (run is None or not run.is_active)
         has_lost_run = is_undone and self._has_lost_run(post)
-        is_approved = (
-            approval is not None
-            and approval.is_yes
-            and run is not None
-            and is_of_run(approval, post, run)
-        )
+        is_approved = has_gone_on = False
+        if run is not None:
+            if approval is not None and approval.is_yes:
+                is_approved = is_of_run(approval, post, run)
+            has_gone_on = not run.is_dry and run.task("approve").state == "success"
         is_asked = "required" in (post.approval, self.stored.about.approval)
-        has_gone_on = run is not None and not run.is_dry and run.task("approve").state == "success"
-        other = (
-            None
-            if done is None
-            else done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
-        )
+        other = None
+        if done is not None:
+            other = done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
         return Facts(
             post=post,
             done=None if other else done,
@@ -444,7 +412,6 @@ class _Look:
             run=None if has_lost_run else run,
             has_lost_run=has_lost_run,
             has_passed=post.id in self.stored.plan.passed,
-            late=late if late is not None and late.version == post.version else None,
             is_approved=is_approved,
             lacks_approval=is_to_come and is_asked and has_gone_on and not is_approved,
         )
@@ -457,21 +424,18 @@ class _Look:
 
         :param senders: The ids of the former, by the ledger.
         """
-        may_be_dry = self.stored.about.is_dry
 
         def order(run: PostRun) -> tuple[bool, bool, datetime]:
             return run.run_id in senders, run.is_active, run.queued_at or LONG_AGO
 
         runs = self.source.runs.get(post.id, ())
-        counting = [
-            run
-            for run in runs
-            if run.run_id in senders or self._counts(post, run, may_be_dry=may_be_dry)
-        ]
+        counting = [run for run in runs if run.run_id in senders or self._counts(post, run)]
         run = max(counting, key=order, default=None)
-        return run if run is None or run.is_dry or not may_be_dry else replace(run, is_dry=True)
+        if run is not None and self.stored.about.is_dry:
+            return replace(run, is_dry=True)
+        return run
 
-    def _counts(self, post: ScheduledPost, run: PostRun, *, may_be_dry: bool) -> bool:
+    def _counts(self, post: ScheduledPost, run: PostRun) -> bool:
         """Return whether a run is about this version of a post: the one that the planner has started for it.
 
         A dry run that a user started tells nothing about a post that is published.
@@ -479,19 +443,31 @@ class _Look:
         if run.is_dated_ahead(self.now):
             return False
         if run.by_hand:
-            return (may_be_dry or not run.is_dry) and not run.is_outdated
+            return (self.stored.about.is_dry or not run.is_dry) and not run.is_outdated
         begun = self.stored.plan.begun.get(post.id)
         if begun is None or begun.run != run.run_id:
             return False
-        return run.run_id not in self._pending or (run.queued_at or LONG_AGO) >= self.stored.at
+        return (
+            run.run_id not in self.stored.plan.pending
+            or (run.queued_at or LONG_AGO) >= self.stored.at
+        )
 
     def _has_lost_run(self, post: ScheduledPost) -> bool:
         """Return whether a user has deleted the run that the planner has begun for a post."""
         begun = self.stored.plan.begun.get(post.id)
-        if begun is None or begun.run in self._pending:
+        if begun is None or begun.run in self.stored.plan.pending:
             return False
-        runs = self.source.runs.get(post.id, ())
-        return not any(run.run_id == begun.run and not run.is_dated_ahead(self.now) for run in runs)
+        return _own_run(self.source, self.stored, post.id, self.now) is None
+
+
+def _own_run(
+    source: CalendarSource, stored: StoredPlan, post_id: str, now: datetime
+) -> PostRun | None:
+    begun = stored.plan.begun.get(post_id)
+    for run in source.runs.get(post_id, ()):
+        if begun is not None and run.run_id == begun.run and not run.is_dated_ahead(now):
+            return run
+    return None
 
 
 def _by_post(problems: tuple[Problem, ...]) -> defaultdict[str | None, list[Problem]]:

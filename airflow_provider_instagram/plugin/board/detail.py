@@ -20,11 +20,9 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import latest_numbers
-from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board import questions
 from airflow_provider_instagram.plugin.board.airflow_rows import acts_of_users
 from airflow_provider_instagram.plugin.board.board import Board, kind_of
-from airflow_provider_instagram.plugin.board.lines import lines_of
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts, State
 from airflow_provider_instagram.plugin.users import dag_that_deletes, own_accounts
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
@@ -32,7 +30,7 @@ from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import AnyPost, ScheduledPost
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Answer, PreparedPost
     from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.plugin.board.states import Status
@@ -43,33 +41,13 @@ MOST_EVENTS: Final = 500
 OF_FILES: Final = tuple(
     one.__name__ for one in (MediaRejectedError, TranscodeError, ValidationError)
 )
+#: What the history says of a task: what it has done, and what it does.
 TASK_NAMES: Final = {
-    "prepare": "Files ready",
-    "approve": "Approved",
-    "create": "Instagram has it",
-    "publish": "Published",
-    "comment": "First comment written",
-}
-
-#: What the history says of a task that has not succeeded, by its state: what it does, and how that
-#: stands.
-STEP_NAMES: Final = {
-    "prepare": "Preparation of its files",
-    "approve": "Approval",
-    "create": "Hand-over to Instagram",
-    "publish": "Publication",
-    "comment": "First comment",
-}
-STATE_WORDS: Final = {
-    "queued": "waits for a worker",
-    "scheduled": "waits for a slot",
-    "running": "goes on",
-    "deferred": "waits",
-    "awaiting_input": "waits for an answer",
-    "up_for_retry": "is tried again",
-    "up_for_reschedule": "waits",
-    "restarting": "begins anew",
-    "upstream_failed": "not begun, because a step before it failed",
+    "prepare": ("Files ready", "Preparation of its files"),
+    "approve": ("Approved", "Approval"),
+    "create": ("Instagram has it", "Hand-over to Instagram"),
+    "publish": ("Published", "Publication"),
+    "comment": ("First comment written", "First comment"),
 }
 #: What the history says if a user has marked the task of an approval as a success.
 NO_ANSWER: Final = "Nobody has approved this"
@@ -133,12 +111,13 @@ def acts_in(status: Status, facts: Facts) -> list[str]:
 def cannot(board: Board, post_id: str, acts: Sequence[str]) -> dict[str, str]:
     """Return why the account cannot do some of these acts. Nothing is said of an account of another team."""
     facts = board.facts.get(post_id)
-    if facts is None or facts.post.account not in own_accounts(
-        board.calendar.dag_id, board.accounts
-    ):
-        return {}
     offered = [act for act in acts if act in PUBLISHING_ACTS]
-    why = kept_from(facts.post.account, facts.post.parameters()) if offered else ""
+    if facts is None or not offered:
+        return {}
+    post = facts.post
+    if post.account not in own_accounts(board.calendar.dag_id, board.accounts):
+        return {}
+    why = kept_from(post.account, post.parameters())
     return dict.fromkeys(offered, why) if why else {}
 
 
@@ -154,11 +133,7 @@ def deletion_of(board: Board, post_id: str, user: PageUser) -> dict[str, str] | 
 
 def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     """Return what the side panel shows of a post, as JSON."""
-    key = f"{board.calendar.dag_id}/{post_id}"
-    # the file has the id twice, and the page was opened by a link from before
-    if key not in board.cards:
-        key = next((one for one, card in board.cards.items() if card.post.id == post_id), key)
-    card = board.cards[key]
+    card = board.cards[f"{board.calendar.dag_id}/{post_id}"]
     content: dict[str, Any] = {
         "card": card.as_data(),
         "hint": card.status.hint,
@@ -166,19 +141,20 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     }
     facts = board.facts.get(post_id)
     if facts is None:
-        return {**content, "acts": [], **_of_invalid(board, post_id)}
+        return {**content, "acts": []}
     post = facts.post
     prepared = questions.prepared_of(facts)
-    containers, insights = _of_ledger(facts)
+    insights = _insights(facts)
     answer, answered_at = None, ""
     if facts.run is not None and post.approval == "required":
         answer, answered_at = questions.counted_answer(board.calendar.dag_id, post, facts.run)
     events = [
         *_history(board, facts, answer, answered_at),
-        *containers,
         *_acts_of_users(board.calendar.dag_id, post_id),
     ]
     caption = answer.caption if answer is not None and answer.approved else post.caption
+    options = dict(post.without_signatures().options)
+    options.pop("caption", None)
     return {
         **content,
         "acts": acts_in(card.status, facts),
@@ -192,15 +168,9 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "sha256": list(prepared.digests),
         "kind": kind_of(post),
         "zone": post.publish_at.tzname(),
-        "options": {
-            name: value
-            for name, value in post.without_signatures().options.items()
-            if name != "caption"
-        },
+        "options": options,
         "media": _media(post, card.version, prepared),
         "comment": post.first_comment,
-        "line": post.line,
-        "lines": _lines(board, post),
         "history": sorted(events, key=lambda one: one["at"] or "9"),
         "insights": insights,
         "link": _link(facts.done),
@@ -209,8 +179,8 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
 
 def _texts(report: dict[str, Any]) -> dict[str, Any]:
     """Return what the page shows of the report of a file."""
-    lines = {name: list(report.get(name, ())) for name in ("reasons", "warnings")}
-    return {"tier": str(report.get("tier", "")), **lines}
+    reasons, warnings = report.get("reasons", ()), report.get("warnings", ())
+    return {"tier": str(report.get("tier", "")), "reasons": [*reasons], "warnings": [*warnings]}
 
 
 def _needs_file(facts: Facts) -> bool:
@@ -219,16 +189,15 @@ def _needs_file(facts: Facts) -> bool:
     failed = None if run is None else next(filter(run.has_failed, STEPS), None)
     if run is None or failed is None or facts.done is not None:
         return False
-    return run.task(failed).said("mark") in (
-        OF_FILES if failed == "prepare" else (MediaRejectedError.__name__,)
-    )
+    mark = run.task(failed).said("mark")
+    return mark == MediaRejectedError.__name__ or (failed == "prepare" and mark in OF_FILES)
 
 
 def _link(done: PublishedPost | None) -> str | None:
     """Return the link to a post; None if it is not known, or leads nowhere because the post was deleted."""
-    return (
-        safe_link(done.permalink) if done and done.permalink and done.deleted_at is None else None
-    )
+    if done is None or done.deleted_at is not None:
+        return None
+    return safe_link(done.permalink)
 
 
 def _media(post: ScheduledPost, version: str, prepared: PreparedPost) -> list[dict[str, Any]]:
@@ -268,100 +237,64 @@ def _history(
     board: Board, facts: Facts, answer: Answer | None, answered_at: str
 ) -> list[dict[str, Any]]:
     events = []
-    is_asked = facts.post.approval == "required"
-    for step, task in facts.run.tasks.items() if facts.run is not None else ():
-        if facts.run is None or task.state is None or (step == "approve" and not is_asked):
-            continue  # the task `approve` of a post that needs no approval does nothing
-        log = log_address(board.calendar.dag_id, facts.run.run_id, step)
-        at = task.ended or task.started
-        begun = at.isoformat() if at is not None else ""
-        if step == "approve" and answer is not None and answer.person is not None:
-            what = f"{'Approved' if answer.approved else 'Rejected'} by {answer.person}"
-            events.append(_event(answered_at or begun, what, answer.reason or "", log))
-        elif task.state == "success":
-            events.append(
-                _event(
-                    begun,
-                    NO_ANSWER if step == "approve" and is_asked else TASK_NAMES[step],
-                    "",
-                    log,
-                )
-            )
-        elif step != COMMENT or task.state != "skipped":
-            events.append(
-                _event(
-                    begun, f"{STEP_NAMES[step]}: {STATE_WORDS.get(task.state, task.state)}", "", log
-                )
-            )
-    if facts.done is not None:
-        link = _link(facts.done) or ""
-        events.append(
-            _event(facts.done.published_at, "Live on Instagram", facts.done.media_id or "", link)
-        )
-        if facts.done.deleted_at is not None:
-            by = f", by {facts.done.deleted_by}" if facts.done.deleted_by else ""
-            events.append(_event(facts.done.deleted_at, f"Deleted from Instagram{by}", "", ""))
+    if facts.run is not None:
+        for step, task in facts.run.tasks.items():
+            # the task `approve` of a post that needs no approval does nothing
+            if task.state is None or (step == "approve" and facts.post.approval != "required"):
+                continue
+            log = log_address(board.calendar.dag_id, facts.run.run_id, step)
+            at = task.ended or task.started
+            begun = at.isoformat() if at is not None else ""
+            if step == "approve" and answer is not None and answer.person is not None:
+                what = f"{'Approved' if answer.approved else 'Rejected'} by {answer.person}"
+                events.append(_event(answered_at or begun, what, answer.reason or "", log))
+            elif what := _outcome_in_words(step, task.state):
+                events.append(_event(begun, what, "", log))
+    done = facts.done
+    if done is not None:
+        link = _link(done) or ""
+        events.append(_event(done.published_at, "Live on Instagram", done.media_id or "", link))
+        if done.deleted_at is not None:
+            by = f", by {done.deleted_by}" if done.deleted_by else ""
+            events.append(_event(done.deleted_at, f"Deleted from Instagram{by}"))
     return events
 
 
-def _of_ledger(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    """Return the containers of a post as events, and its latest metrics if it has any."""
-    if facts.published_by is not None:
-        return [], None
+def _outcome_in_words(step: str, state: str) -> str:
+    """Return what the history says of a task that has ended without an answer; empty if nothing."""
+    has_done, does = TASK_NAMES[step]
+    if state == "success":
+        return NO_ANSWER if step == "approve" else has_done
+    if state == "failed" or (state == "skipped" and step != COMMENT):
+        return f"{does}: {state}"
+    return ""
+
+
+def _insights(facts: Facts) -> dict[str, Any] | None:
+    """Return the latest metrics of a post if it has any."""
     media_id = facts.done.media_id if facts.done is not None else None
+    if media_id is None or facts.published_by is not None:
+        return None
     try:
         with open_ledger(facts.post.account) as store:
-            made = Ledger(store, facts.post.account).containers(facts.post.key)
-            numbers = latest_numbers(store, media_id) if media_id else None
+            numbers = latest_numbers(store, media_id)
     except InstagramError:  # no ledger, or a row that cannot be read
-        return [], None
-    events = [_event(one.created_at, "Handed to Instagram", one.container_id, "") for one in made]
+        return None
     if numbers is None:
-        return events, None
-    values = [
-        *numbers.values.items(),
-        *((name, "refused by Instagram") for name in numbers.refused),
-    ]
-    return events, {"age": numbers.age, "at": numbers.read_at, "values": values}
+        return None
+    values = {**numbers.values, **dict.fromkeys(numbers.refused, "refused by Instagram")}
+    return {"age": numbers.age, "at": numbers.read_at, "values": list(values.items())}
 
 
-def _event(at: str, what: str, detail: str, link: str) -> dict[str, Any]:
+def _event(at: str, what: str, detail: str = "", link: str = "") -> dict[str, Any]:
     return {"at": at, "what": what, "detail": detail, "link": link}
 
 
 def _acts_of_users(dag_id: str, post_id: str) -> list[dict[str, Any]]:
-    return [
-        _event(
-            at.isoformat(),
-            f"{ACT_NAMES.get(what, what.replace('_', ' ').capitalize())} by {owner}",
-            _about(about),
-            "",
-        )
-        for at, what, owner, about in acts_of_users(dag_id, MOST_EVENTS)
-        if about.get("post") == post_id and what != "approve"
-    ]
-
-
-def _about(details: dict[str, Any]) -> str:
-    return str(details.get("reason") or str(details.get("changed") or "").replace("_", " "))
-
-
-def _of_invalid(board: Board, post_id: str) -> dict[str, Any]:
-    """Return the lines of a post that has a problem. Its line follows its id if the calendar has the id twice."""
-    content = board.stored.plan.calendar if board.stored else None
-    all_posts: list[AnyPost] = (
-        [*content.posts, *content.invalid, *content.drafts] if content else []
-    )
-    post_id, _, line = post_id.partition(":")
-    found = [one for one in all_posts if one.id == post_id and line in ("", str(one.line))]
-    return {"line": found[0].line, "lines": _lines(board, found[0])} if found else {"lines": ""}
-
-
-def _lines(board: Board, post: AnyPost) -> str:
-    if board.stored is None:
-        return ""
-    content = board.stored.plan.calendar
-    others = [
-        one.line for posts in (content.posts, content.invalid, content.drafts) for one in posts
-    ]
-    return lines_of(post, board.stored.text, board.location, others)
+    events = []
+    for at, what, owner, about in acts_of_users(dag_id, MOST_EVENTS):
+        if about.get("post") == post_id and what != "approve":
+            name = ACT_NAMES.get(what, what.capitalize())
+            detail = about.get("reason") or str(about.get("changed") or "").replace("_", " ")
+            events.append(_event(at.isoformat(), f"{name} by {owner}", str(detail)))
+    return events

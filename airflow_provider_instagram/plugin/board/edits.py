@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import HTTPException
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,6 +24,7 @@ from airflow_provider_instagram.calendar.planning.vanished import record_removal
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.forms import is_approved, writer_of
+from airflow_provider_instagram.plugin.bodies import PageRequest, PostId
 from airflow_provider_instagram.plugin.users import opened, sealed
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.urls import shown
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.writer import Written
     from airflow_provider_instagram.plugin.board.board import Board
-    from airflow_provider_instagram.plugin.board.states import Facts
     from airflow_provider_instagram.plugin.users import PageUser
 
 #: What the values of a form must look like before a calendar reads them, and what to enter instead.
@@ -55,28 +54,28 @@ DONE: Final = {
     "fill": "Times filled in in {file}.",
     "import": "Imported into {file}.",
 }
+CHANGED: Final = (
+    "The calendar's file, or what is added, has changed. Nothing was written. Look at it again."
+)
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 LATER: Final = " The page shows it once Airflow has read the file."
 ASKED_AGAIN: Final = (
     "This post is approved already. With this edit, its approval is asked for again."
 )
 
 
-class EditRequest(BaseModel):
+class EditRequest(PageRequest):
     """An edit, as the page sends it.
 
     :param sure: Whether the user knows that an approval is asked for again.
     :param undo: What the removal of the post has answered, to bring it back.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    form_token: str = ""
-    dag_id: str = Field(max_length=250)
     do: Literal["change", "remove", "add", "duplicate", "restore"]
-    post_id: str = Field(max_length=250)
-    new_id: str = Field(default="", max_length=250)
-    seen: dict[str, Any] = Field(default_factory=dict)
-    fields: dict[str, Any] = Field(default_factory=dict)
+    post_id: PostId
+    new_id: PostId = ""
+    seen: dict[str, Any] = Field(default={})
+    fields: dict[str, Any] = Field(default={})
     undo: str = Field(default="", max_length=1_000_000)
     sure: bool = False
 
@@ -86,46 +85,33 @@ class Change(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    post_id: str = Field(max_length=250)
-    seen: dict[str, Any] = Field(default_factory=dict)
-    fields: dict[str, Any] = Field(default_factory=dict)
+    post_id: PostId
+    seen: dict[str, Any] = Field(default={})
+    fields: dict[str, Any] = Field(default={})
 
 
-class ChangesRequest(BaseModel):
+class ChangesRequest(PageRequest):
     """Changes of several posts of a calendar.
 
     :param sure: Whether the user knows that approvals are asked for again.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    form_token: str = ""
-    dag_id: str = Field(max_length=250)
     changes: tuple[Change, ...] = Field(min_length=1, max_length=1_000)
     sure: bool = False
 
     def requests(self) -> list[EditRequest]:
-        """Return a request for each post.
-
-        :raises HTTPException: If one of them has a value that its field does not take.
-        """
+        """Return a request for each post."""
         about: dict[str, Any] = {"dag_id": self.dag_id, "do": "change", "sure": self.sure}
-        try:
-            return [EditRequest(**about, **dict(one)) for one in self.changes]
-        except ValueError:
-            raise HTTPException(
-                422, "A change has a value that its field does not take. Nothing was changed."
-            ) from None
+        return [EditRequest(**about, **dict(one)) for one in self.changes]
 
 
-class FillRequest(BaseModel):
-    """A proposal that a user agrees to, as the page sends it."""
+class FillRequest(PageRequest):
+    """A proposal that a user agrees to, as the page sends it.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    :param proposal: The digest of the text that it makes of the file.
+    """
 
-    form_token: str = ""
-    dag_id: str = Field(max_length=250)
-    proposal: str = Field(max_length=1_500_000)
+    proposal: Digest
 
 
 async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, Any]:
@@ -135,7 +121,9 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     """
     facts = board.facts.get(given.post_id)
     if given.do in ("change", "remove", "duplicate"):
-        _check_state(board, given, facts)
+        _check_state(board, given)
+        if given.do != "duplicate" and _is_asked_again(board, given):
+            raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
     edited = _edit_of(board, given)
     written = await run_in_threadpool(_write, board, [edited])
     if written.refused:
@@ -154,53 +142,40 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     return answer if post is None else {**answer, "at": int(post.publish_at.timestamp())}
 
 
-def proposed(board: Board) -> dict[str, Any]:
-    """Return which times the posts without one would get, as JSON. Nothing is written.
+def fill(board: Board, user: PageUser, agreed: str = "") -> dict[str, Any]:
+    """Return which times the posts without one would get, or write them, as JSON.
 
-    :raises HTTPException: If the file cannot be read.
+    :param agreed: The digest of what the user agrees to; empty for a look at it.
+    :raises HTTPException: If the file cannot be read, or would become another one than agreed.
     """
     writer, now = writer_of(board), utc_now()
     with errors_as_answers():
         text = writer.text()
         found = proposal_for(text, board.location, writer.files, now, board.rules)
-        diff = (
-            writer.in_text(text, found.fill, now, board.rules).diff
-            if found.fill is not None
-            else ()
-        )
-    seal = (
-        sealed("fill", {"dag_id": board.calendar.dag_id, **asdict(found.fill)})
-        if found.fill is not None
-        else ""
-    )
-    return {"lines": found.lines, "diff": "\n".join(diff), "proposal": seal}
+        answer = propose_or_write(board, user, "fill", text, found.fill, agreed)
+    return {"lines": found.lines, **answer}
 
 
-def fill(board: Board, user: PageUser, given: FillRequest) -> dict[str, Any]:
-    """Write proposed times into the calendar's file, and return what happened, as JSON.
-
-    :raises HTTPException: If the file has changed since they were proposed.
-    """
-    content = opened("fill", given.proposal)
-    if content is None or content.pop("dag_id") != given.dag_id:
-        raise HTTPException(
-            422, "This proposal is too old. Nothing was changed. Ask for a new one."
-        )
-    agreed = edits.Fill(**content)
-    return write_agreed(board, user, "fill", agreed, len(agreed.times))
-
-
-def write_agreed(
-    board: Board, user: PageUser, do: str, agreed: edits.Fill, posts: int
+def propose_or_write(
+    board: Board, user: PageUser, do: str, text: str, filled: edits.Fill | None, agreed: str
 ) -> dict[str, Any]:
-    """Write what a user agrees to into the calendar's file, and return what happened, as JSON.
+    """Return what would be written into a calendar's text, or write it if the user agrees to just that.
 
-    :raises HTTPException: If the file has changed since it was proposed.
+    :raises HTTPException: If the user has agreed to something else.
     """
-    written = _write(board, agreed)
-    if written.refused:
-        return _as_patch(written)
-    return {"done": _recorded(board, user, do, written, {"posts": posts})}
+    proposal, diff = "", ""
+    if filled is not None:
+        written = writer_of(board).in_text(text, filled, utc_now(), board.rules)
+        proposal, diff = edits.digest(written.edited.text), "\n".join(written.diff)
+        if agreed == proposal:
+            written = _write(board, filled)
+            if written.refused:
+                return _as_patch(written)
+            posts = len(filled.times) + len(filled.added)
+            return {"done": _recorded(board, user, do, written, {"posts": posts})}
+    if agreed:
+        raise HTTPException(409, CHANGED)
+    return {"diff": diff, "proposal": proposal}
 
 
 @contextmanager
@@ -219,7 +194,14 @@ def change_all(board: Board, user: PageUser, requests: Sequence[EditRequest]) ->
 
     :raises HTTPException: If one of them cannot be written: then, none is.
     """
-    if again := [one.post_id for one in requests if _is_asked_again(board, one)]:
+    for one in requests:
+        try:
+            _check_state(board, one)
+        except HTTPException as refused:  # noqa: PERF203 -- the first one is enough
+            message = f"{one.post_id}: {refused.detail}"
+            raise HTTPException(refused.status_code, message) from None
+    again = [one.post_id for one in requests if _is_asked_again(board, one)]
+    if again:
         asked = f"Approved already, and asked for again with this edit: {', '.join(again)}."
         raise HTTPException(409, {"detail": asked, "confirm": True})
     changes = [_edit_of(board, one) for one in requests]
@@ -228,25 +210,15 @@ def change_all(board: Board, user: PageUser, requests: Sequence[EditRequest]) ->
         return _as_patch(written)
     first, *others = ({"post": one.post_id, "changed": ", ".join(one.fields)} for one in changes)
     for about in others:  # the first one has the diff of all
-        write_act(
-            user.name,
-            board.calendar.dag_id,
-            "change",
-            {**about, "outcome": written.unknown or None},
-        )
-    return {"done": _recorded(board, user, "change", written, dict(first))}
+        outcome = {"outcome": written.unknown}
+        write_act(user.name, board.calendar.dag_id, "change", about | outcome)
+    return {"done": _recorded(board, user, "change", written, first)}
 
 
 def _is_asked_again(board: Board, given: EditRequest) -> bool:
-    """Check that a post can be changed. Return whether its approval would be asked for again."""
-    try:
-        _check_state(board, given, board.facts.get(given.post_id))
-    except HTTPException as refused:
-        detail: Any = refused.detail  # an object, if a yes of the user is all that is missing
-        if isinstance(detail, dict):
-            return True
-        raise HTTPException(refused.status_code, f"{given.post_id}: {detail}") from None
-    return False
+    """Return whether a change needs a user's yes, because the approval would be asked for again."""
+    changes_version = given.do == "remove" or given.fields.keys() - NO_EDITS
+    return bool(changes_version and not given.sure and is_approved(board.facts.get(given.post_id)))
 
 
 def _as_patch(written: Written) -> dict[str, Any]:
@@ -258,30 +230,24 @@ def _recorded(
 ) -> str:
     """Record an edit in the audit log, and return what happened."""
     about["diff"] = "\n".join(written.diff)[:LONGEST_DIFF]
-    if written.unknown:
-        about["outcome"] = written.unknown
+    about["outcome"] = written.unknown
     write_act(user.name, board.calendar.dag_id, do, about)
     if written.unknown:
         raise HTTPException(503, f"{written.unknown} Look at the file before you try again.")
     return DONE[do].format(file=board.location.rpartition("/")[2]) + LATER
 
 
-def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
+def _check_state(board: Board, given: EditRequest) -> None:
     card = board.cards.get(f"{board.calendar.dag_id}/{given.post_id}")
     if card is None or card.is_duplicate:
         raise HTTPException(
             404, "The calendar has no such post any more, or it has to be corrected in the file."
         )
-    if given.do == "duplicate":
-        return
-    if card.status.is_over:
+    if card.status.is_over and given.do != "duplicate":
         raise HTTPException(
             409,
             f"The state of this post is now: {card.status.state.in_words}. Nothing was changed.",
         )
-    changes_version = given.do == "remove" or given.fields.keys() - NO_EDITS
-    if is_approved(facts) and changes_version and not given.sure:
-        raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
 
 
 def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
@@ -295,10 +261,8 @@ def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
             raise _refused(f"{arguments.in_quotes(value)} is not valid. {remedy}", name)
     if given.do == "restore":
         removed = opened("undo", given.undo)
-        if removed is None or (removed["dag_id"], removed["post_id"]) != (
-            given.dag_id,
-            given.post_id,
-        ):
+        about = (given.dag_id, given.post_id)
+        if removed is None or (removed["dag_id"], removed["post_id"]) != about:
             raise HTTPException(422, "This can no longer be brought back. Nothing was changed.")
         return edits.Edit("restore", given.post_id, lines=removed["lines"], after=removed["after"])
     return edits.Edit(given.do, given.post_id, given.seen, fields, given.new_id)
@@ -336,10 +300,9 @@ def _in_words(now: Mapping[str, Any] | None) -> dict[str, Any]:
 def _text(value: Any) -> str:
     """Return a value in words. Of an object, such as an item of a carousel, that is what names it."""
     if isinstance(value, list):
-        return ", ".join(
-            _text(next(iter(one.values()), "")) if isinstance(one, dict) else str(one)
-            for one in value
-        )
+        return ", ".join(map(_text, value))
+    if isinstance(value, dict):
+        return _text(next(iter(value.values()), ""))
     return "" if value is None else str(value)
 
 
@@ -351,9 +314,8 @@ def _clean(name: str, value: Any, depth: int = 0) -> Any:
         parts = {one: _clean(name, part, depth + 1) for one, part in value.items()}
         return {one: part for one, part in parts.items() if part not in (None, "", [])}
     if isinstance(value, list):
-        items = [
-            one for part in value if (one := _clean(name, part, depth + 1)) not in (None, "", {})
-        ]
+        cleaned = [_clean(name, part, depth + 1) for part in value]
+        items = [one for one in cleaned if one not in (None, "", {})]
         return list(dict.fromkeys(items)) if all(isinstance(one, str) for one in items) else items
     if not isinstance(value, str):
         return value

@@ -5,6 +5,7 @@ Their fields come from the declaration of a post, so that a new field is in them
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,27 +17,28 @@ from airflow_provider_instagram.calendar.file.model import (
     CalendarPost,
     WrittenPost,
 )
+from airflow_provider_instagram.calendar.file.parser import KEYS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.planning.stored_plan import (
-    content_digest,
-    due_file,
-    read_due,
-)
 from airflow_provider_instagram.exceptions import InstagramError
-from airflow_provider_instagram.plugin.board.lines import without_queries
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, LONGEST_COMMENT, MOST_ITEMS
 from airflow_provider_instagram.posts.post import MEDIA
-from airflow_provider_instagram.utils.urls import shown
+from airflow_provider_instagram.utils.urls import shown, shown_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from airflow_provider_instagram.plugin.board.board import Board
     from airflow_provider_instagram.plugin.board.states import Facts
 
 #: The most characters of a text, as UTF-16 counts them: an emoji is two or more.
 LONGEST: Final = {"caption": LONGEST_CAPTION, "first_comment": LONGEST_COMMENT}
+#: The beginning of a field in YAML or JSON, where no query continues.
+FIELD: Final = re.compile(rf'[\s{{,]*(?:-\s+)?"?(?:{"|".join(KEYS)})"?\s*:')
+#: What stands for a query.
+HIDDEN: Final = "…"
 #: If the planner has not read an edit for so long, it is paused or stands still, and the version in
 #: the plan counts.
 READ_WITHIN: Final = timedelta(minutes=2)
@@ -47,13 +49,14 @@ INPUTS: Final = {"boolean": "flag", "integer": "number", "array": "words", "stri
 def offered(board: Board, post_id: str) -> dict[str, Any]:
     """Return what the page offers for a post that a user may edit. A post with a problem is not copied."""
     card, facts = board.cards.get(f"{board.calendar.dag_id}/{post_id}"), board.facts.get(post_id)
-    if card is None or card.is_duplicate or board.stored is None:
+    if card is None or card.is_duplicate:
         return {"does": []}
-    does = (
-        ["duplicate"]
-        if card.status.is_over
-        else ["change", *(["duplicate"] if facts else []), "remove"]
-    )
+    if card.status.is_over:
+        does = ["duplicate"]
+    elif facts is None:
+        does = ["change", "remove"]
+    else:
+        does = ["change", "duplicate", "remove"]
     seen = _values(board, post_id)
     zone = facts.post.publish_at.tzname() if facts else None
     return {
@@ -91,16 +94,16 @@ def for_form(board: Board) -> dict[str, Any]:
             503, f"The calendar's folder cannot be read: {shown(str(error))}."
         ) from None
     stored = board.stored
-    if stored is None:
-        return {}
     required = stored.about.approval
+    start = edits.values_of_new(stored.text, board.location)
+    if required:
+        start["approval"] = required
     return {
         "files": names,
         "accounts": list(board.accounts),
         "zone": edits.zone_of_new(stored.plan.calendar, stored.text),
         "fields": form_fields(),
-        "start": edits.values_of_new(stored.text, board.location)
-        | ({"approval": required} if required else {}),
+        "start": start,
         "required": required,
         "most": MOST_ITEMS,
     }
@@ -122,13 +125,18 @@ def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     branches = schema.get("anyOf", [schema])
     value = next(one for one in branches if one.get("type") != "null")
     words = value.get("enum")
-    of_tags = "anyOf" in value.get("items", {})
+    if words:
+        control = "choice"
+    elif "anyOf" in value.get("items", {}):
+        control = "tags"
+    else:
+        control = INPUTS[value["type"]]
     content = {
         "name": name,
         "label": about.label or name.removeprefix("is_").replace("_", " ").capitalize(),
         "says": about.says,
         "kinds": sorted(about.kinds),
-        "input": "choice" if words else "tags" if of_tags else INPUTS[value["type"]],
+        "input": control,
         "words": words,
         "optional": len(branches) > 1,
         "lines": about.lines,
@@ -142,24 +150,36 @@ def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 def writer_of(board: Board) -> CalendarWriter:
     """Return what writes into a calendar's file and folder."""
     # only what Airflow has read says which folder is the calendar's
-    if board.stored is None or not board.is_read:
+    if not board.is_read:
         raise HTTPException(
             503,
             "Airflow has not read the calendar's file yet. Nothing was changed. Try again later.",
         )
-    location = board.location
-    return CalendarWriter(
-        location, board.stored.plan.calendar.pin, board.stored.text, without_queries
-    )
+    stored = board.stored
+    return CalendarWriter(board.location, stored.plan.calendar.pin, stored.text, public_lines)
+
+
+def public_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines as a diff may show them: without the queries of links, which may be signatures.
+
+    An address that reaches the end of its line may go on, until a line that begins another field.
+    """
+    is_hidden = False
+    for line in lines:
+        if is_hidden and not FIELD.match(line):
+            yield HIDDEN
+            continue
+        public = shown_in(line)
+        is_cut = public != line and public.endswith(HIDDEN)
+        last_word = line.rpartition(" ")[2]
+        is_open = "//" in last_word and not last_word.endswith(('"', "'", ","))
+        is_hidden = is_cut or is_open
+        yield public
 
 
 def has_unread_edit(board: Board) -> bool:
     """Return whether the planner is about to read an edit of the file. False if the file cannot be read here."""
-    if (
-        board.stored is None
-        or board.is_sheet
-        or (due := read_due(due_file(board.calendar.plan_file))) is None
-    ):
+    if board.is_sheet:
         return False
     try:
         writer = writer_of(board)
@@ -167,7 +187,7 @@ def has_unread_edit(board: Board) -> bool:
     except Exception:  # noqa: BLE001 -- each storage has errors of its own
         return False
     is_new = edited is not None and abs(utc_now() - edited) < READ_WITHIN
-    return is_new and text != board.stored.text and content_digest(text.encode()) != due.content
+    return is_new and text != board.stored.text
 
 
 def is_approved(facts: Facts | None) -> bool:
@@ -175,4 +195,6 @@ def is_approved(facts: Facts | None) -> bool:
     if facts is None or facts.run is None or facts.post.approval != "required":
         return False
     answer = facts.answer
-    return (answer is not None and answer.approved) or facts.run.task("approve").state == "success"
+    if answer is not None and answer.approved:
+        return True
+    return facts.run.task("approve").state == "success"

@@ -7,19 +7,16 @@ first.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query
+from pydantic import Base64Bytes, Field
 from starlette.responses import JSONResponse, Response
 
-from airflow_provider_instagram.calendar.file.edits import digest, zone_of_new
+from airflow_provider_instagram.calendar.file.edits import zone_of_new
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
-from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import sheet_text
 from airflow_provider_instagram.calendar.file.sheet_import import WORDS, SheetReading
 from airflow_provider_instagram.calendar.file.sheet_times import DateOrder
@@ -32,28 +29,24 @@ from airflow_provider_instagram.calendar.planning.importing import (
     sheet_proposal,
 )
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.plugin import users
+from airflow_provider_instagram.plugin import users  # noqa: TC001 -- FastAPI reads the annotation
 from airflow_provider_instagram.plugin.board import edits
 from airflow_provider_instagram.plugin.board.board import problem_as_data
 from airflow_provider_instagram.plugin.board.forms import writer_of
 from airflow_provider_instagram.plugin.board.routes import editable_board
-from airflow_provider_instagram.plugin.bodies import json_body
+from airflow_provider_instagram.plugin.bodies import PageRequest, json_body
 from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.writer import CalendarWriter
-    from airflow_provider_instagram.plugin.board.board import Board
 
 MAX_SHEET_BYTES: Final = 1_000_000
 MOST_TOLD: Final = 100
 #: What a user can say a column means, and a word of a column.
 MEANINGS: Final = ("date", "time", "media", "title", "hashtags", *FIELDS[1:])
 FORMATS: Final = (*(str(kind) for kind in PostKind), "feed")
-CHANGED: Final = (
-    "The calendar's file, or what is added, has changed. Nothing was written. Look at it again."
-)
 Title = Annotated[str, Field(max_length=1_000)]
 Word = Annotated[str, Field(pattern=f"^({'|'.join(WORDS)})$")]
 Meaning = Annotated[str, Field(pattern=f"^({'|'.join(MEANINGS)})?$")]
@@ -62,7 +55,7 @@ Day = Annotated[date, Query(ge=date(YEARS[0], 1, 1), le=date(YEARS[1], 12, 31))]
 router = APIRouter(prefix="/calendar")
 
 
-class SheetRequest(BaseModel):
+class SheetRequest(PageRequest):
     """A sheet, and what a user says about it.
 
     :param agreed: The digest of the text that the user agrees to; empty for a look at it.
@@ -72,14 +65,10 @@ class SheetRequest(BaseModel):
     :param time: The time of day of dates without one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    form_token: str = ""
-    dag_id: str = Field(max_length=250)
     agreed: str = Field(default="", pattern="^([0-9a-f]{64})?$")
-    sheet: str = Field(max_length=4 * (MAX_SHEET_BYTES // 3) + 8)
+    sheet: Base64Bytes = Field(max_length=MAX_SHEET_BYTES)
     columns: dict[Title, Meaning] = Field(default={}, max_length=200)
-    words: dict[Word, dict[Title, Title]] = {}
+    words: dict[Word, dict[Title, Title]] = Field(default={})
     order: DateOrder | Literal[""] = ""
     time: str = Field(default="", pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$")
     timezone: str = Field(default="", max_length=100)
@@ -88,29 +77,29 @@ class SheetRequest(BaseModel):
 
 @router.post("/api/import")
 def import_sheet(
-    request: Request, given: Annotated[SheetRequest, json_body(SheetRequest)], user: users.Viewer
+    given: Annotated[SheetRequest, json_body(SheetRequest)], user: users.Viewer
 ) -> Response:
     """Return what a sheet adds to the calendar's file, or write it if the user agrees to that."""
-    users.check_form(request, given.form_token, user)
     board = editable_board(user, given.dag_id)
     accounts = list(board.accounts)
     reading = SheetReading(given.columns, given.order or None, given.time, given.words, accounts)
     writer = writer_of(board)
     with edits.errors_as_answers():
         target = Target(writer.text(), board.location, writer.files, utc_now(), board.rules)
-        text = sheet_text(_bytes_of(given.sheet))
+        text = sheet_text(given.sheet)
         found = sheet_proposal(target, text, reading, given.timezone, given.account)
-        answer = _answer(board, user, writer, target, found.additions, given.agreed)
+        fill = found.additions.fill
+        answer = edits.propose_or_write(board, user, "import", target.text, fill, given.agreed)
     choices = {"account": accounts, "placement": FORMATS}
+    asks = [{**asdict(one), "choices": choices[one.field]} for one in found.asked]
+    columns = [dict(zip(("title", "field", "cells"), one, strict=True)) for one in found.columns]
     return JSONResponse(
         {
             **answer,
-            "columns": [
-                {"title": title, "field": name, "cells": cells}
-                for title, name, cells in found.columns
-            ],
+            **_found(found.additions),
+            "columns": columns,
             "meanings": MEANINGS,
-            "asks": [{**asdict(one), "choices": choices[one.field]} for one in found.asked],
+            "asks": asks,
             "needs": sorted(found.needs),
             "accounts": accounts,
             "account": found.account,
@@ -133,32 +122,8 @@ def draft_time(
     return JSONResponse({"at": at}, headers=HEADERS)
 
 
-def _bytes_of(sheet: str) -> bytes:
-    try:
-        return base64.b64decode(sheet, validate=True)
-    except binascii.Error:
-        raise InvalidValue("the sheet is not sent in Base64.", "Choose the file again.") from None
-
-
-def _answer(
-    board: Board,
-    user: users.PageUser,
-    writer: CalendarWriter,
-    target: Target,
-    found: Additions,
-    agreed: str,
-) -> dict[str, Any]:
-    """Return what is added, or write it if its digest is the one that the user agrees to."""
-    written = (
-        writer.in_text(target.text, found.fill, target.now, target.rules)
-        if found.fill is not None
-        else None
-    )
-    proposal = digest(written.edited.text) if written is not None else ""
-    if agreed and (found.fill is None or agreed != proposal):
-        raise HTTPException(409, CHANGED)
-    if agreed and found.fill is not None:
-        return edits.write_agreed(board, user, "import", found.fill, len(found.fill.added))
+def _found(found: Additions) -> dict[str, Any]:
+    """Return what a sheet adds, and what of it is left out."""
     told = [problem_as_data(problem) for problem in found.left_out]
     return {
         "posts": found.posts,
@@ -167,23 +132,17 @@ def _answer(
         "first": found.first and found.first.isoformat(),
         "problems": told[:MOST_TOLD],
         "more_problems": max(0, len(told) - MOST_TOLD),
-        "diff": "\n".join(written.diff) if written is not None else "",
-        "proposal": proposal,
     }
 
 
 def _missing(writer: CalendarWriter, found: Additions) -> list[str]:
     """Return the names of files beside the calendar that new posts show, and that are not there yet."""
-    names = {
-        str(one[kind])
-        for one in (found.fill.added if found.fill else ())
-        for kind in ItemKind
-        if kind in one
-    }
-    local = {name for name in names if "/" not in name}
-    if not local:
-        return []
+    names = set[str]()
+    for post in found.fill.added if found.fill else ():
+        names.update(str(post[kind]) for kind in ItemKind if kind in post)
     try:
-        return sorted(shown(name) for name in local - {*writer.media_names()})[:MOST_TOLD]
+        there = writer.media_names()
+        missing = [shown(name) for name in names if "/" not in name and name not in there]
+        return sorted(missing)[:MOST_TOLD]
     except Exception:  # noqa: BLE001 -- each storage has errors of its own, and this is a hint only
         return []

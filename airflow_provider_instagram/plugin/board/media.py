@@ -43,21 +43,20 @@ MOST_PICTURE_BYTES: Final = 30_000_000
 PREVIEW: Final = PictureSpec(
     "preview", 1 / 100, 100, min_columns=1, max_columns=1080, max_size_bytes=2_000_000
 )
-#: Pictures that are decoded one after the other in an API server process, whose threads also answer
-#: other requests.
-MOST_WAITING: Final = 8
+#: Pictures are decoded one after the other in an API server process, whose threads also answer other
+#: requests. One waits so long for those before it.
+LONGEST_WAIT_S: Final = 20.0
 #: Nothing of ours may run as a page of its own.
 HARMLESS: Final = {**HEADERS, "Content-Security-Policy": "default-src 'none'; sandbox"}
 #: A video that is replaced under the same name has another cover soon.
 COVER_CACHE: Final = "private, max-age=60"
 
 
-_places: Final = threading.BoundedSemaphore(MOST_WAITING)
 _turn: Final = threading.Lock()
 
 
 def video_part(board: Board, facts: Facts, place: int, asked: str) -> Response:
-    """Return a part of the video that was made for a post, which is read in bounds and never decoded here.
+    """Return a part of the video that was made for a post.
 
     :param place: The place of the video in a carousel, from 1.
     :param asked: The header ``Range``.
@@ -65,69 +64,65 @@ def video_part(board: Board, facts: Facts, place: int, asked: str) -> Response:
         part.
     """
     location = _result(facts, place)
-    pin = board.stored.plan.calendar.pin if board.stored is not None else None
     try:
-        with _opened(location, CalendarFiles(board.location, pin)) as (file, size):
-            first, last = _part(asked, size)
-            # A storage that does not answer would hold one of the few threads that answer all users
-            # of Airflow.
-            content, kind = within_small_file_timeout(lambda: _read(file, first, last))
+        return _answer(location, _files_of(board), asked)
     except (OSError, ValidationError):
         raise HTTPException(404, "This video is not on this machine.") from None
-    if kind != b"ftyp":
-        raise HTTPException(404, "This is not an MP4.")
-    headers = {
-        **HARMLESS,
-        "Accept-Ranges": "bytes",
-        "Content-Range": f"bytes {first}-{last}/{size}",
-    }
-    return Response(content, 206, media_type="video/mp4", headers=headers)
 
 
 def file_part(board: Board, name: str, asked: str) -> Response:
     """Return a picture, or a part of a video, that is in the calendar's folder.
 
-    The API server itself decodes neither. A JPEG is made of a HEIC in a process of its own, with
-    limits.
-
     :raises HTTPException: 404 if there is no such file, or none that a browser shows.
     """
-    files = CalendarFiles(
-        board.location, board.stored.plan.calendar.pin if board.stored is not None else None
-    )
+    files = _files_of(board)
     location = f"{board.location.rpartition('/')[0]}/{name}"
     try:
         files.own.check(location)
-        with _opened(location, files) as (file, size):
-            head = within_small_file_timeout(lambda: file.read(HEAD_BYTES))
-            kind = format_of(head)
-            is_video = kind is None and VIDEO.match(head) is not None
-            if not is_video and (kind is None or size > MOST_PICTURE_BYTES):
-                raise HTTPException(404, "A browser cannot show this file.")
-            first, last = _part(asked, size) if is_video else (0, size - 1)
-            content, _ = within_small_file_timeout(lambda: _read(file, first, last))
+        return _answer(location, files, asked)
     except (OSError, ValidationError):
         raise HTTPException(404, "The calendar's folder has no such file.") from None
-    if not is_video:
-        shown = content if kind in SHOWN_AS else _as_jpeg(content)
-        headers = {**HARMLESS, "Cache-Control": COVER_CACHE}
-        return Response(shown, media_type=SHOWN_AS.get(kind, "image/jpeg"), headers=headers)
-    headers = {
-        **HARMLESS,
-        "Accept-Ranges": "bytes",
-        "Content-Range": f"bytes {first}-{last}/{size}",
-    }
-    return Response(content, 206, media_type="video/mp4", headers=headers)
+
+
+def _files_of(board: Board) -> CalendarFiles:
+    return CalendarFiles(board.location, board.stored.plan.calendar.pin)
+
+
+def _answer(location: str, files: CalendarFiles, asked: str) -> Response:
+    """Return a picture, or a part of a video, which is read in bounds.
+
+    The API server itself decodes neither. A JPEG is made of a HEIC in a process of its own, with
+    limits. A storage that does not answer would hold one of the few threads that answer all users
+    of Airflow, so each read has a time limit.
+    """
+    with _opened(location, files) as (file, size):
+        head = within_small_file_timeout(lambda: file.read(HEAD_BYTES))
+        kind = format_of(head)
+        is_video = kind is None and VIDEO.match(head) is not None
+        if not is_video and (kind is None or size > MOST_PICTURE_BYTES):
+            raise HTTPException(404, "A browser cannot show this file.")
+        first, last = _part(asked, size) if is_video else (0, size - 1)
+        content = within_small_file_timeout(lambda: _read(file, first, last))
+    if is_video:
+        headers = {
+            **HARMLESS,
+            "Accept-Ranges": "bytes",
+            "Content-Range": f"bytes {first}-{last}/{size}",
+        }
+        return Response(content, 206, media_type="video/mp4", headers=headers)
+    headers = {**HARMLESS, "Cache-Control": COVER_CACHE}
+    picture = content if kind in SHOWN_AS else _as_jpeg(content)
+    return Response(picture, media_type=SHOWN_AS.get(kind, "image/jpeg"), headers=headers)
 
 
 def _as_jpeg(content: bytes) -> bytes:
     """Return a picture as a small JPEG, which a process with limits makes of it."""
     from airflow_provider_instagram.media.picture import PictureItem
 
-    if not _places.acquire(blocking=False):
+    if not _turn.acquire(timeout=LONGEST_WAIT_S):
         raise HTTPException(503, "Other pictures are being decoded. Try again.")
     try:
-        with _turn, scratch_file("picture.heic") as source:  # its content says what it is
+        with scratch_file("picture.heic") as source:  # its content says what it is
             made = source.with_name("preview.jpg")
             source.write_bytes(content)
             PictureItem.read(source, PREVIEW, is_written_next=True).write(made)
@@ -135,7 +130,7 @@ def _as_jpeg(content: bytes) -> bytes:
     except InstagramError:
         raise HTTPException(404, "This picture cannot be decoded.") from None
     finally:
-        _places.release()
+        _turn.release()
 
 
 def _result(facts: Facts, place: int) -> str:
@@ -169,12 +164,9 @@ def _opened(location: str, files: CalendarFiles) -> Iterator[tuple[IO[bytes], in
         yield file, os.fstat(file.fileno()).st_size
 
 
-def _read(file: IO[bytes], first: int, last: int) -> tuple[bytes, bytes]:
-    """Return a part of a file, and what its beginning says that it is."""
+def _read(file: IO[bytes], first: int, last: int) -> bytes:
     file.seek(first)
-    content = file.read(last - first + 1)
-    file.seek(4)
-    return content, file.read(4)
+    return file.read(last - first + 1)
 
 
 def _part(asked: str, size: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from airflow_provider_instagram.calendar.tasks.answers import Answer, PostRecord
 from airflow_provider_instagram.calendar.tasks.approve import is_about
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.ledger.database import open_ledger
-from airflow_provider_instagram.plugin.board.airflow_rows import asked_by
+from airflow_provider_instagram.plugin.board.airflow_rows import asked_by, event_in
 from airflow_provider_instagram.plugin.board.states import HOLDS
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def counted_answer(dag_id: str, post: ScheduledPost, run: PostRun) -> tuple[Answ
     if row is None or row.subject is None or not is_about(post, row.subject, row.body):
         return None, ""  # a run that was deleted and made anew has no question yet
     at = row.responded_at.isoformat() if row.responded_at is not None else ""
-    event = row.kwargs.get("event") if isinstance(row.kwargs, dict) else None
-    if isinstance(event, dict) and "chosen_options" in event:
+    event = event_in(row.kwargs)
+    if event is not None:
         return Answer.read(event, post.caption), at
     approval = approval_of(dag_id, post, run)
     if approval is not None and approval.answer is not None:
@@ -55,10 +55,8 @@ def approval_of(dag_id: str, post: ScheduledPost, run: PostRun) -> Approval | No
     """Return the last question about this version of a post, if this run has asked it."""
     with suppress(InstagramError), open_ledger(post.account) as store:
         approval = PostRecords(store, post.key, run.is_dry).approval()
-        if approval is None or approval.question.dag_id != dag_id:
-            return None
-        if is_of_run(approval, post, run):
-            return approval
+        if approval is not None and approval.question.dag_id == dag_id:
+            return approval if is_of_run(approval, post, run) else None
     return None
 
 

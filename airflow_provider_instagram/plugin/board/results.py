@@ -5,18 +5,15 @@ Metrics come only of accounts that a calendar names whose posts the user may see
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Final
-from zoneinfo import ZoneInfo
 
 from airflow.sdk import conf
 from fastapi import APIRouter, Depends, HTTPException, Query
 from starlette.responses import JSONResponse, Response
 
-from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.times import YEARS
 from airflow_provider_instagram.calendar.file.times import zone as zone_named
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
@@ -31,6 +28,7 @@ from airflow_provider_instagram.insights.results import (
 )
 from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.plugin.board import routes
+from airflow_provider_instagram.plugin.board.edits import errors_as_answers
 from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.plugin.users import Viewer, own_accounts, require_read
 from airflow_provider_instagram.posts.kinds import PostKind
@@ -39,15 +37,12 @@ from airflow_provider_instagram.utils.urls import safe_link
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
 
-#: So many requests read the database at once.
-MOST_READS: Final = 4
 NO_TARGET: Final = (
     "Results need the metrics of posts in a database: insights_dag() writes them there, and [instagram] "
     "insights_target names its connection."
 )
 
 router = APIRouter(prefix="/calendar/api")
-_reads = threading.BoundedSemaphore(MOST_READS)
 
 
 @dataclass(frozen=True)
@@ -88,55 +83,40 @@ def _asked(
             422, f"The period is longer than {MOST_DAYS} days, or ends before it begins."
         )
     boards = routes.boards.readable(user) if dag_id is None else [routes.boards.board(dag_id)]
-    accounts = sorted(
-        {name for board in boards for name in own_accounts(board.calendar.dag_id, board.accounts)}
-    )
+    accounts = set[str]()
+    planned: dict[str, tuple[str, ScheduledPost]] = {}
+    for board in boards:
+        calendar = board.calendar.dag_id
+        accounts.update(own_accounts(calendar, board.accounts))
+        for facts in board.facts.values():
+            planned[facts.post.key] = calendar, facts.post
     if account and account not in accounts:
         raise HTTPException(403, f"No calendar that you may read has the account {account!r}.")
-    planned = {
-        one.post.key: (board.calendar.dag_id, one.post)
-        for board in boards
-        for one in board.facts.values()
-    }
-    chosen = _zone(zone)
-    span = (
-        datetime.combine(first, time(), chosen),
-        datetime.combine(last + timedelta(days=1), time(), chosen),
-    )
-    posts, is_cut = _read([account] if account else accounts, metric, *span)
-    tags = {key: one.tags for key, (_, one) in planned.items()}
-    known = [
-        replace(one, link=safe_link(one.link), tags=tags.get(one.post_key or "", ()))
-        for one in posts
-    ]
-    kept = [one for one in known if kind in ("", one.kind) and (not tag or tag in one.tags)]
+    with errors_as_answers():
+        chosen = zone_named(zone)
+    since = datetime.combine(first, time(), chosen)
+    until = datetime.combine(last + timedelta(days=1), time(), chosen)
+    posts, is_cut = _read([account] if account else sorted(accounts), metric, since, until)
+    kept = []
+    for one in posts:
+        known = planned.get(one.post_key or "")
+        tags = known[1].tags if known is not None else ()
+        if kind in ("", one.kind) and (not tag or tag in tags):
+            kept.append(replace(one, link=safe_link(one.link), tags=tags))
     found = Results(kept, metric, age, chosen, utc_now(), post)
-    return Asked(found, accounts, planned, is_cut)
+    return Asked(found, sorted(accounts), planned, is_cut)
 
 
 def _read(
     accounts: Sequence[str], metric: str, since: datetime, until: datetime
 ) -> tuple[list[Measured], bool]:
-    conn_id, _, schema = (
-        conf.get("instagram", "insights_target", fallback="").strip().partition("/")
-    )
+    target = conf.get("instagram", "insights_target", fallback="").strip()
+    conn_id, _, schema = target.partition("/")
     if not conn_id:
         raise HTTPException(409, NO_TARGET)
     if not accounts:
         return [], False
-    if not _reads.acquire(blocking=False):
-        raise HTTPException(503, "Many users look at results at this moment. Try again.")
-    try:
-        return read_posts(SqlTarget(conn_id, schema or None), accounts, metric, since, until)
-    finally:
-        _reads.release()
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return zone_named(name)
-    except InvalidValue as invalid:
-        raise HTTPException(422, f"{invalid.message} {invalid.remedy}") from None
+    return read_posts(SqlTarget(conn_id, schema or None), accounts, metric, since, until)
 
 
 @router.get("/results")
@@ -146,12 +126,12 @@ def results(asked: Asked = Depends(_asked)) -> Response:  # noqa: B008
     notes = found.notes()
     if asked.is_cut:
         notes.append(f"The period has more posts. These are the newest {MOST_POSTS:,}.")
-    keys = {post.post_key: post.media_id for post in found.posts}
-    cards = {
-        keys[key]: f"{dag_id}/{post.id}"
-        for key, (dag_id, post) in asked.planned.items()
-        if key in keys
-    }
+    cards = {}
+    for measured in found.posts:
+        planned = asked.planned.get(measured.post_key or "")
+        if planned is not None:
+            dag_id, post = planned
+            cards[measured.media_id] = f"{dag_id}/{post.id}"
     content = {
         "accounts": asked.accounts,
         "kinds": [kind.value for kind in PostKind],

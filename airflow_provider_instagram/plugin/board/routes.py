@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -12,9 +11,6 @@ from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
-from airflow_provider_instagram.calendar.tasks.covers import read_cover
-from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.plugin import users
 from airflow_provider_instagram.plugin.board import acts, edits, forms, media, uploads
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
@@ -24,7 +20,12 @@ from airflow_provider_instagram.plugin.pages import HEADERS, templates
 from airflow_provider_instagram.utils.pages import pages_path
 
 #: Files that the page loads, with their types.
-STATIC: Final = {"css": "text/css", "js": "text/javascript", "mjs": "text/javascript"}
+STATIC: Final = {
+    "css": "text/css",
+    "js": "text/javascript",
+    "mjs": "text/javascript",
+    "svg": "image/svg+xml",
+}
 FOLDER: Final = Path(__file__).with_name("static")
 #: Airflow's pages may frame the page. Nobody else may, and nothing comes from elsewhere.
 POLICY: Final = (
@@ -57,25 +58,16 @@ def page(user: users.Viewer) -> Response:
 
 @router.get("/static/{version}/{name}.{kind}")
 def static(
-    name: Annotated[str, InPath(pattern="^[a-z]+$")],
-    kind: Annotated[str, InPath(pattern="^(css|m?js)$")],
+    name: Annotated[str, InPath(pattern="^[a-z-]+$")],
+    kind: Annotated[str, InPath(pattern="^(css|m?js|svg)$")],
     user: users.Viewer,
 ) -> Response:
-    """Return a module of the page's script, or its style. The version is in the path, so that modules share it."""
+    """Return a module of the page's script, its style, or an icon. Modules share the version."""
     file = FOLDER / f"{name}.{kind}"
     if not file.exists():
         raise HTTPException(404, "The page has no such file.")
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=86400"}
-    return Response(file.read_bytes(), media_type=STATIC[kind], headers=headers)
-
-
-@router.get("/{name}.svg")
-def icon(name: Annotated[str, InPath(pattern="^icon(-dark)?$")], user: users.Viewer) -> Response:
-    """Return the icon of the menu's entry."""
     headers = {**media.HARMLESS, "Cache-Control": "private, max-age=86400"}
-    return Response(
-        (FOLDER / f"{name}.svg").read_bytes(), media_type="image/svg+xml", headers=headers
-    )
+    return Response(file.read_bytes(), media_type=STATIC[kind], headers=headers)
 
 
 @router.get("/api/posts")
@@ -122,34 +114,6 @@ def post(user: users.Viewer, dag_id: str, post_id: str, seen: str = "") -> Respo
     return JSONResponse(content, headers=HEADERS)
 
 
-@router.get("/api/covers/{name}.jpg")
-def cover(
-    user: users.Viewer,
-    name: Annotated[str, InPath(pattern=COVER_NAME)],
-    dag_id: str,
-    size: str = "small",
-) -> Response:
-    """Return the cover of a post, or of an item of its carousel."""
-    users.require_read(user, dag_id)
-    version = name.partition("-")[0]
-    # Another API server process may have seen the card earlier.
-    looks = (boards.board(dag_id, is_fresh=is_fresh) for is_fresh in (False, True))
-    if not any(card.version == version for board in looks for card in board.cards.values()):
-        raise HTTPException(404, "This calendar has no post with this cover.")
-    content = None
-    with suppress(ValidationError):  # something else is in its place
-        content = read_cover(name, is_small=size == "small")
-    if content is None:
-        raise HTTPException(
-            404, "[instagram] calendar_snapshots does not contain this cover on this machine."
-        )
-    return Response(
-        content,
-        media_type="image/jpeg",
-        headers={**media.HARMLESS, "Cache-Control": media.COVER_CACHE},
-    )
-
-
 @router.get("/api/video")
 def video(
     request: Request,
@@ -174,64 +138,47 @@ async def act(
     user: users.Viewer,
 ) -> Response:
     """Do something to a post."""
-    token = given.form_token
-    users.check_form(request, token if isinstance(token, str) else "", user)
-    dag_id, post_id, name = given.dag_id, given.post_id, given.act
-    if name not in acts.DOES:
-        raise HTTPException(422, f"{name!r} is nothing that can be done to a post.")
-    board = await run_in_threadpool(_fresh_board, user, dag_id)
-    facts = board.facts.get(post_id)
+    board = await run_in_threadpool(_fresh_board, user, given.dag_id)
+    facts = board.facts.get(given.post_id)
     if facts is None:
         raise HTTPException(404, "The calendar has no such post any more.")
-    done = await acts.perform(acts.Act(name, board, facts, user, request, given.model_dump()))
-    board = await run_in_threadpool(boards.board, dag_id, is_fresh=True)
+    done = await acts.perform(acts.Act(board, facts, user, request, given))
+    board = await run_in_threadpool(boards.board, given.dag_id, is_fresh=True)
     return JSONResponse({"done": done, "seen": etag(board.seen_s)}, headers=HEADERS)
 
 
 @router.post("/api/edits")
 async def edit(
-    request: Request,
-    given: Annotated[edits.EditRequest, json_body(edits.EditRequest)],
-    user: users.Viewer,
+    given: Annotated[edits.EditRequest, json_body(edits.EditRequest)], user: users.Viewer
 ) -> Response:
     """Edit a post in the calendar's file."""
-    users.check_form(request, given.form_token, user)
     board = await run_in_threadpool(editable_board, user, given.dag_id)
     return JSONResponse(await edits.edit(board, user, given), headers=HEADERS)
 
 
 @router.post("/api/changes")
 def change_all(
-    request: Request,
-    given: Annotated[edits.ChangesRequest, json_body(edits.ChangesRequest)],
-    user: users.Viewer,
+    given: Annotated[edits.ChangesRequest, json_body(edits.ChangesRequest)], user: users.Viewer
 ) -> Response:
     """Change several posts in the calendar's file at once."""
-    users.check_form(request, given.form_token, user)
-    return JSONResponse(
-        edits.change_all(editable_board(user, given.dag_id), user, given.requests()),
-        headers=HEADERS,
-    )
+    board = editable_board(user, given.dag_id)
+    return JSONResponse(edits.change_all(board, user, given.requests()), headers=HEADERS)
 
 
 @router.get("/api/fill")
 def proposed_times(dag_id: str, user: users.Viewer) -> Response:
     """Return which times the posts without one would get."""
     board = editable_board(user, dag_id)
-    return JSONResponse(edits.proposed(board), headers=HEADERS)
+    return JSONResponse(edits.fill(board, user), headers=HEADERS)
 
 
 @router.post("/api/fill")
 def fill_in(
-    request: Request,
-    given: Annotated[edits.FillRequest, json_body(edits.FillRequest)],
-    user: users.Viewer,
+    given: Annotated[edits.FillRequest, json_body(edits.FillRequest)], user: users.Viewer
 ) -> Response:
     """Write proposed times into the calendar's file."""
-    users.check_form(request, given.form_token, user)
-    return JSONResponse(
-        edits.fill(editable_board(user, given.dag_id), user, given), headers=HEADERS
-    )
+    board = editable_board(user, given.dag_id)
+    return JSONResponse(edits.fill(board, user, given.proposal), headers=HEADERS)
 
 
 @router.get("/api/files")
@@ -258,18 +205,6 @@ async def upload(
     users.check_form(request, x_form_token, user)
     board = await run_in_threadpool(editable_board, user, dag_id)
     return JSONResponse(await uploads.upload(board, user, request, name), headers=HEADERS)
-
-
-@router.post("/api/files/unused")
-def remove_unused(
-    request: Request,
-    given: Annotated[uploads.UnusedRequest, json_body(uploads.UnusedRequest)],
-    user: users.Viewer,
-) -> Response:
-    """Remove files that a form has uploaded and no longer needs."""
-    users.check_form(request, given.form_token, user)
-    removed = uploads.remove_unused(editable_board(user, given.dag_id), user, given)
-    return JSONResponse({"removed": removed}, headers=HEADERS)
 
 
 def editable_board(user: users.PageUser, dag_id: str) -> Any:

@@ -15,7 +15,6 @@ from airflow_provider_instagram.exceptions import AuthenticationError
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
-    from airflow_provider_instagram.calendar.planning.rows import LateTime
     from airflow_provider_instagram.calendar.planning.stored_plan import About
     from airflow_provider_instagram.exceptions import LedgerRowError
     from airflow_provider_instagram.ledger.records import PublishedPost
@@ -40,26 +39,6 @@ ASKED_AGAIN: Final = (
     "Its task was cleared or tried again after it had asked. An answer from before does not count."
 )
 AT_ONCE: Final = "it is published at once, not at its time"
-IN_WORDS: Final = {
-    "prepare": "the video is transcoded",
-    "approve": "its approval is looked for",
-    "create": "Instagram processes it",
-}
-#: What Airflow has recorded of a task that began or ended after the post's time. What it waited for
-#: is not recorded.
-LATE_BY: Final = (
-    ("prepare", "started", "its first task began"),
-    ("prepare", "ended", "its file was ready"),
-    ("approve", "ended", "its task approve ended"),
-    ("create", "ended", "its task create ended"),
-)
-#: What a task waits for that has not begun, as far as its state says.
-WAITS_FOR: Final = {
-    "scheduled": "waits for a slot",
-    "queued": "waits for a worker",
-    "up_for_retry": "waits for its next try",
-    "restarting": "waits for its next try",
-}
 ENDED_BADLY: Final = ("failed", "upstream_failed")
 AT_WORK: Final = ("running", "scheduled", "queued", "deferred", "restarting")
 #: A post whose time passed longer ago is late. Instagram answers within seconds.
@@ -200,7 +179,6 @@ class Facts:
     :param has_lost_run: Whether Airflow does not have the run any more that the planner has begun
         for it.
     :param has_passed: Whether its time had passed when Airflow began to follow the calendar.
-    :param late: The time that its publisher chose when its own had passed, and why.
     :param is_approved: Whether the ledger has a yes to the last question about it.
     :param lacks_approval: Whether its run has gone on with a yes that it needs, and that does not
         count any more.
@@ -215,7 +193,6 @@ class Facts:
     run: PostRun | None = None
     has_lost_run: bool = False
     has_passed: bool = False
-    late: LateTime | None = None
     is_approved: bool = False
     lacks_approval: bool = False
 
@@ -303,41 +280,7 @@ def _status_of(facts: Facts, now: datetime, about: About) -> Status:
         return Status(State.SKIPPED, f"by {facts.skipped_by}")
     if run is None or not (run.has_begun or run.at_once):
         return _without_run(facts, now, about)
-    status = _in_run(facts, run, now, about)
-    is_publishing = status.state is State.READY or status.is_going_out
-    if is_publishing and facts.late is not None and facts.late.at is not None:
-        return replace(status, text=_late(facts, facts.late.at))
-    return status
-
-
-def _late(facts: Facts, at: datetime) -> str:
-    """Return when a late post is published, and what is recorded of why not at its time."""
-    due = facts.post.publish_at
-    return f"{at.astimezone(due.tzinfo):%H:%M} instead of {due:%H:%M}{_why_late(facts, at)}"
-
-
-def _why_late(facts: Facts, at: datetime) -> str:
-    """Return what Airflow and the publisher have recorded: nothing else is known of why a post is late."""
-    due, tasks, reasons = (
-        facts.post.publish_at,
-        facts.run.tasks if facts.run is not None else {},
-        list[str](),
-    )
-    for name, moment, what in LATE_BY:
-        ready = getattr(tasks.get(name), moment, None)
-        if ready is not None and ready > due:
-            reasons.append(f"because {what} at {ready.astimezone(due.tzinfo):%H:%M}")
-            break
-    late = facts.late
-    # no later try was another one
-    if late is not None and late.at is not None and abs(at - late.at) <= CLOCKS_DIFFER:
-        if not reasons and late.chosen_at is not None and late.chosen_at > due:
-            reasons.append(
-                f"because its task publish went on at {late.chosen_at.astimezone(due.tzinfo):%H:%M}"
-            )
-        if late.distance_to is not None:
-            reasons.append(f"to keep the distance to {late.distance_to}")
-    return "".join(f", {reason}" for reason in reasons)
+    return _in_run(facts, run, now, about)
 
 
 def _undecided(publish: Task) -> Status:
@@ -361,15 +304,17 @@ def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
             State.SKIPPED,
             f"deleted from Instagram on {done.deleted_at[:16].replace('T', ' ')} UTC{by}",
         )
-    published_at = datetime.fromisoformat(done.published_at)
-    if published_at + CLOCKS_DIFFER < facts.post.publish_at and publish.state != "success":
+    published_at, due = datetime.fromisoformat(done.published_at), facts.post.publish_at
+    if published_at + CLOCKS_DIFFER < due and publish.state != "success":
         text = f"id used before: {facts.post.id} was published on {done.published_at[:16].replace('T', ' ')}"
         return Status(State.SKIPPED, text, "Give this post another id in the calendar.")
     comment = Task(None) if facts.run is None else facts.run.task(COMMENT)
     if comment.state == "failed":
         return Status(State.PUBLISHED, comment.said("reason") or NO_COMMENT, comment.said("hint"))
-    is_late = published_at - facts.post.publish_at > CLOCKS_DIFFER and publish.state == "success"
-    return Status(State.PUBLISHED, _late(facts, published_at) if is_late else "")
+    if published_at - due > CLOCKS_DIFFER and publish.state == "success":
+        at = published_at.astimezone(due.tzinfo)
+        return Status(State.PUBLISHED, f"{at:%H:%M} instead of {due:%H:%M}")
+    return Status(State.PUBLISHED)
 
 
 def _without_run(facts: Facts, now: datetime, about: About) -> Status:
@@ -455,6 +400,4 @@ def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
         if is_near and task.state in AT_WORK:
             return Status(State.IN_WORK, GOING_OUT, is_going_out=True)
         return Status(State.READY, again)
-    if task.state not in ("running", "deferred", "up_for_reschedule"):
-        return Status(State.IN_WORK, again or WAITS_FOR.get(task.state or "", ""))
-    return Status(State.IN_WORK, IN_WORDS[name])
+    return Status(State.IN_WORK, again)

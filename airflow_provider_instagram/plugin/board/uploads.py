@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from fastapi import HTTPException
 from fastapi.concurrency import contextmanager_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.writer import scratch_file
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.media.kind import HEAD_BYTES, kind_by_head
-from airflow_provider_instagram.plugin.board import edits
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.forms import writer_of
 from airflow_provider_instagram.plugin.bodies import received
-from airflow_provider_instagram.plugin.users import opened, sealed
 from airflow_provider_instagram.posts.kinds import kind_by_name
 from airflow_provider_instagram.utils.owned_folder import lack_of_space
 from airflow_provider_instagram.utils.urls import shown
@@ -40,15 +37,9 @@ LONGEST_NAME_BYTES: Final = 150
 #: More than any file that Instagram takes, as it comes from a camera.
 MAX_UPLOAD_BYTES: Final = 2_000_000_000
 BLOCK_BYTES: Final = 1 << 20
-#: Uploads at one time in an API server process, whose threads also answer all other requests; those
-#: of one user, and of one calendar, so that places are left for others.
+#: Uploads at one time in an API server process, whose threads also answer all other requests.
 MOST_UPLOADS: Final = 8
-MOST_OF_A_USER: Final = 2
-MOST_OF_A_CALENDAR: Final = 4
-
-#: The uploads at this time: of all, of each user, and of each calendar. Only the event loop counts
-#: them.
-_uploads: Final[Counter[str]] = Counter()
+_places: Final = threading.BoundedSemaphore(MOST_UPLOADS)
 
 
 def stored_name(given: str) -> str:
@@ -71,20 +62,8 @@ def stored_name(given: str) -> str:
     return f"{stem}.{ending.strip()}"
 
 
-class UnusedRequest(BaseModel):
-    """Files that a form has uploaded and no longer needs, as :func:`upload` has sealed them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    form_token: str = ""
-    dag_id: str = Field(max_length=250)
-    uploads: list[Annotated[str, Field(max_length=5_000)]] = Field(max_length=100)
-
-
 async def upload(board: Board, user: PageUser, request: Request, given: str) -> dict[str, str]:
     """Write the body of a request into the calendar's folder, and return its name there, and what happened.
-
-    The answer contains the file once more as a seal, with which this user can take it back.
 
     The bytes go through a scratch file in blocks, so that memory does not depend on the size. What
     may take long runs in a thread, so that the API server answers others meanwhile.
@@ -92,66 +71,31 @@ async def upload(board: Board, user: PageUser, request: Request, given: str) -> 
     :raises HTTPException: If the file is too large, or by its first bytes no video or picture, if
         one of this name exists, or if nobody knows whether it was written.
     """
-    places = {
-        "": MOST_UPLOADS,
-        f"user {user.id}": MOST_OF_A_USER,
-        f"calendar {board.calendar.dag_id}": MOST_OF_A_CALENDAR,
-    }
-    for whose, most in places.items():
-        if _uploads[whose] >= most:
-            of = f" by the {whose}" if whose else ""
-            raise HTTPException(
-                503, f"{most} files are being uploaded already{of}. Nothing was changed. Try again."
-            )
-    _uploads.update(places.keys())
+    if not _places.acquire(blocking=False):
+        raise HTTPException(
+            503, f"{MOST_UPLOADS} files are being uploaded already. Nothing was changed. Try again."
+        )
     try:
         writer = await run_in_threadpool(writer_of, board)
         name = await run_in_threadpool(writer.free_name, stored_name(given))
         async with contextmanager_in_threadpool(scratch_file(name)) as file:
             await _received(request, file)
             await run_in_threadpool(_check_kind, file)
-            number, unknown = await run_in_threadpool(writer.add_file, file)
+            unknown = await run_in_threadpool(writer.add_file, file)
     except InvalidValue as invalid:
         detail = f"{invalid.message} {invalid.remedy} Nothing was changed."
         raise HTTPException(422, {"detail": detail, "field": "media"}) from None
     except InstagramError as error:
         raise HTTPException(422, f"{shown(error.message)} Nothing was changed.") from None
     finally:
-        _uploads.subtract(places.keys())
-    await run_in_threadpool(
-        write_act,
-        user.name,
-        board.calendar.dag_id,
-        "upload",
-        {"file": name, "outcome": unknown or None},
-    )
+        _places.release()
+    dag_id = board.calendar.dag_id
+    about = {"file": name, "outcome": unknown}
+    await run_in_threadpool(write_act, user.name, dag_id, "upload", about)
     if unknown:
         raise HTTPException(503, f"{unknown} Look into the calendar's folder before you try again.")
     is_same = name == unicodedata.normalize("NFC", given)
-    seal = sealed(
-        "upload", {"dag_id": board.calendar.dag_id, "user": user.id, "name": name, "number": number}
-    )
-    return {
-        "name": name,
-        "done": "" if is_same else f"{given} is stored as {name}.",
-        "upload": seal,
-    }
-
-
-def remove_unused(board: Board, user: PageUser, given: UnusedRequest) -> list[str]:
-    """Remove the files that a form has uploaded and that no calendar in the folder names. Return their names.
-
-    A seal that is forged, too old, of another user or of another calendar removes nothing.
-    """
-    writer, removed = writer_of(board), []
-    for upload in filter(None, (opened("upload", seal) for seal in given.uploads)):
-        if (upload["dag_id"], upload["user"]) == (given.dag_id, user.id):
-            with edits.errors_as_answers():
-                is_gone = writer.remove_file(upload["name"], upload["number"])
-            if is_gone:
-                removed.append(upload["name"])
-                write_act(user.name, given.dag_id, "remove_upload", {"file": upload["name"]})
-    return removed
+    return {"name": name, "done": "" if is_same else f"{given} is stored as {name}."}
 
 
 async def _received(request: Request, file: Path) -> None:

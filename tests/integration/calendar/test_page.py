@@ -80,7 +80,7 @@ def test_pictures_carousels_and_stories_are_shown_item_by_item(
     }
     for card in cards.values():
         for size in ("small", "large"):
-            assert page(f"covers/{card['cover']}.jpg", size=size).content.startswith(b"\xff\xd8\xff")
+            assert page(f"../../covers/{card['cover']}.jpg", size=size).content.startswith(b"\xff\xd8\xff")
 
     details = {post_id: page("post", post_id=post_id).json() for post_id in posts}
     assert {post_id: [(item["video"], item["alt"]) for item in one["media"]] for post_id, one in details.items()} == {
@@ -90,7 +90,7 @@ def test_pictures_carousels_and_stories_are_shown_item_by_item(
         "a-clip-story": [(True, "")],
     }  # fmt: skip
     covers = [item["cover"] for item in details["three-items"]["media"]]
-    shown = [page(f"covers/{name}.jpg", size="large").content for name in covers]
+    shown = [page(f"../../covers/{name}.jpg", size="large").content for name in covers]
     assert len(set(shown)) == 3, "each item has a picture of its own"
     assert page("video", post_id="three-items", item="3").content[4:8] == b"ftyp"
     assert details["a-story"]["caption"] == ""

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import threading
-from collections import Counter
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,6 @@ from pillow_heif import register_heif_opener
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.files import replace, storage
-from airflow_provider_instagram.files.access import FileAccess
 from airflow_provider_instagram.plugin.board import routes, uploads
 from airflow_provider_instagram.plugin.board.boards import Boards
 from airflow_provider_instagram.plugin.users import sealed
@@ -544,7 +542,7 @@ def test_others_are_answered_while_a_slow_disk_takes_an_upload(
             path = "/instagram/calendar/api/files"
             sent = asyncio.create_task(browser.post(path, params=about, content=MOVING, headers=headers))
             assert await asyncio.to_thread(begun.wait, 30)
-            other = await browser.get("/instagram/calendar/icon.svg")
+            other = await browser.get("/instagram/calendar/static/0/icon.svg")
             answered.set()
             return [other.status_code, (await sent).status_code]
 
@@ -556,15 +554,13 @@ def test_others_are_answered_while_a_slow_disk_takes_an_upload(
 def test_uploads_at_one_time_are_bounded_and_need_space(
     user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ada, ada_id = user("ada", "USER"), "ada"
-    for whose, most in ((f"user {ada_id}", 2), (f"calendar {DAG_ID}", 4), ("", 8)):
-        monkeypatch.setattr(uploads, "_uploads", Counter({whose: most}))
+    ada, places = user("ada", "USER"), threading.BoundedSemaphore(1)
+    monkeypatch.setattr(uploads, "_places", places)
+    with places:
         refused = upload(ada, "ada", "x.mp4")
         assert (refused.status_code, "being uploaded already" in refused.text) == (503, True)
-        assert uploads._uploads == Counter({whose: most})
-    monkeypatch.setattr(uploads, "_uploads", Counter({"user another": 2, f"calendar {OTHER_ID}": 4, "": 7}))
-    assert upload(ada, "ada", "y.mp4").status_code == 200, "what others do takes no place of ours"
-    assert uploads._uploads[""] == 7
+    for name in ("y.mp4", "z.mp4"):
+        assert upload(ada, "ada", name).status_code == 200, "its place is free again"
     monkeypatch.setattr(owned_folder, "SPARE_BYTES", 2**60)
     refused = upload(ada, "ada", "x.mp4")
     assert (refused.status_code, "is full" in refused.text) == (503, True)
@@ -656,10 +652,6 @@ def test_edits_and_uploads_reach_a_calendar_on_object_storage(user: Any, bucket:
     again = upload(ada, "ada", "new.mp4", content=MOVING + b"other", dag_id=dag_id)
     assert (again.status_code, again.json()["name"]) == (200, "new (2).mp4"), "it takes no other file's place"
     assert storage.read(f"{bucket}/team/new.mp4") == MOVING
-    third = upload(ada, "ada", "new.mp4", dag_id=dag_id).json()
-    assert remove(ada, "ada", third["upload"], dag_id=dag_id) == ["new (3).mp4"]
-    storage.write(f"{bucket}/team/new (2).mp4", b"by a colleague")
-    assert remove(ada, "ada", again.json()["upload"], dag_id=dag_id) == []
     listed = ada.get("/instagram/calendar/api/files", params={"dag_id": dag_id}).json()
     assert listed["files"] == ["a.mp4", "new (2).mp4", "new.mp4"]
 
@@ -749,62 +741,6 @@ def test_an_upload_says_under_which_name_a_file_is_stored(user: Any, calendar: P
     refused = upload(ada, "ada", "plan.xlsx")
     assert (refused.status_code, refused.json()["field"]) == (422, "media")
     assert "neither a video nor a picture" in refused.json()["detail"]
-
-
-def remove(browser: TestClient, name: str, *seals: str, dag_id: str = DAG_ID, headers: Any = None) -> Any:
-    body = {"dag_id": dag_id, "form_token": sealed("form", {"user": name}), "uploads": seals}
-    sent = browser.post("/instagram/calendar/api/files/unused", json=body, headers=OURS if headers is None else headers)
-    return sent.json()["removed"] if sent.status_code == 200 else sent.status_code
-
-
-def test_an_upload_that_no_post_names_is_removed_by_its_uploader_alone(user: Any, calendar: Path) -> None:
-    ada, eve, folder = user("ada", "USER"), user("eve", "USER"), calendar.parent
-    seal = upload(ada, "ada", "Brötchen (1).mp4").json()["upload"]
-    assert remove(user("vic", "VIEWER"), "vic", seal) == 403
-    assert remove(ada, "ada", seal, headers={"Origin": "https://evil.example"}) == 403
-    assert (remove(eve, "eve", seal), remove(ada, "ada", seal, dag_id=OTHER_ID)) == ([], [])
-    assert remove(ada, "ada", "forged", sealed("undo", {"dag_id": DAG_ID, "user": "ada", "name": "a.mp4"})) == []
-    assert (folder / "Brötchen (1).mp4").read_bytes() == MOVING
-    assert remove(ada, "ada", seal) == ["Brötchen (1).mp4"]
-    assert not (folder / "Brötchen (1).mp4").exists()
-    assert audit()[-1] == {"event": "instagram_post_remove_upload", "owner": "ada", "file": "Brötchen (1).mp4"}
-    (folder / "Brötchen (1).mp4").write_bytes(b"by a colleague")
-    assert remove(ada, "ada", seal) == [], "another file of this name stays"
-    assert remove(ada, "ada", upload(ada, "ada", "first.mp4").json()["upload"]) == ["first.mp4"]
-
-
-@pytest.mark.parametrize("name", ["calendar.yaml", "more.csv"])
-def test_an_upload_that_a_post_names_by_now_stays(user: Any, calendar: Path, name: str) -> None:
-    ada = user("ada", "USER")
-    seal = upload(ada, "ada", "Brötchen (1).mp4").json()["upload"]
-    plan = calendar.with_name(name)
-    posts = [{"id": "new", "carousel": [{"video": "Brötchen (1).mp4"}, "a.mp4"]}]
-    text = "id,video\nnew,Brötchen (1).mp4\n" if name == "more.csv" else yaml.safe_dump({"posts": posts})
-    before = calendar.read_text()
-    plan.write_text(text)
-    assert remove(ada, "ada", seal) == []
-    plan.write_text("id,video\n") if name == "more.csv" else plan.write_text(before)
-    assert remove(ada, "ada", seal) == ["Brötchen (1).mp4"]
-
-
-def test_a_post_never_names_an_upload_that_was_removed_while_it_was_saved(
-    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file is there when the edit is checked, and gone when it is written."""
-    ada, before = user("ada", "USER"), calendar.read_text()
-    seal = upload(ada, "ada", "new.mp4").json()["upload"]
-    read_again = FileAccess.read
-
-    def read(*given: Any) -> bytes:
-        if (calendar.parent / "new.mp4").exists() and given[2] == len(before.encode()) + 1:
-            (calendar.parent / "new.mp4").unlink()  # as the request of another process does
-        return read_again(*given)
-
-    monkeypatch.setattr(FileAccess, "read", read)
-    refused = edit(ada, "ada", seen=detail(ada)["edit"]["seen"], fields={"video": "new.mp4"})
-    assert (refused.status_code, "there is no file" in refused.text) == (422, True), refused.text
-    assert calendar.read_text() == before
-    assert remove(ada, "ada", seal) == []
 
 
 def test_whoever_saves_twice_sees_their_own_words_and_meets_no_conflict(user: Any, calendar: Path) -> None:

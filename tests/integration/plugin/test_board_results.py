@@ -15,7 +15,7 @@ import yaml
 
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 from airflow_provider_instagram.insights.targets import SqlTarget
-from airflow_provider_instagram.plugin.board import results, routes
+from airflow_provider_instagram.plugin.board import routes
 from airflow_provider_instagram.plugin.board.boards import Boards
 from tests.integration.pages import browser_of
 from tests.integration.plugin.runs import store_calendar
@@ -226,19 +226,6 @@ def test_a_database_that_cannot_be_read_is_named_without_its_secrets(
     assert answer.status_code == 400
     assert "cannot be read from the database of connection 'warehouse'" in answer.json()["detail"]
     assert "pa55word" not in answer.text
-
-
-def test_more_readers_than_the_database_should_bear_are_told_to_try_again(
-    user: Any,
-) -> None:
-    for _ in range(results.MOST_READS):
-        assert results._reads.acquire(blocking=False)
-    try:
-        assert ask(user("VIEWER"), dag_id=OURS).status_code == 503
-    finally:
-        for _ in range(results.MOST_READS):
-            results._reads.release()
-    assert ask(user("VIEWER"), dag_id=OURS).status_code == 200
 
 
 def test_a_post_that_was_read_too_late_is_shown_apart_and_not_compared(user: Any, warehouse: SqlTarget) -> None:

@@ -80,7 +80,7 @@ def test_a_run_has_the_id_of_its_post_and_shows_how_far_that_is(user: Any) -> No
     ada = user("ada", "USER")
     assert look(ada) == ("planned", None)
     begin(DAG_ID, "hello", {"prepare": "running", "approve": None})
-    assert look(ada) == ("in_work", "the video is transcoded")
+    assert look(ada) == ("in_work", None)
     begin(DAG_ID, "hello", PREPARED)
     assert look(ada) == ("ready", None)
     begin(DAG_ID, "hello", READY)

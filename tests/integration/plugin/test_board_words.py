@@ -29,7 +29,7 @@ TWICE = [
 DETAIL = {
     "card": CARD, "hint": "", "why": "", "acts": ["approve", "reject"], "caption": "A new week", "version": "a" * 32,
     "sha256": ["a1"], "held": False, "kind": "reel", "zone": "UTC", "options": {}, "media": [], "comment": None,
-    "line": 4, "lines": "- id: hello", "history": [], "insights": None, "link": None, "run": "r",
+    "history": [], "insights": None, "link": None, "run": "r",
 }  # fmt: skip
 CALENDAR = {"dag": "spring", "name": "spring", "paused": False, "file": "a.yaml", "read": True, "dry": False}
 

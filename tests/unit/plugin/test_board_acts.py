@@ -9,31 +9,28 @@ from typing import Any
 
 import pytest
 from fastapi import HTTPException
+from pydantic import ValidationError
 
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.plugin.board import acts, questions
-from airflow_provider_instagram.plugin.board.acts import Act
+from airflow_provider_instagram.plugin.board.acts import Act, ActRequest
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, Task
 
 POST = ScheduledPost(id="hello", publish_at=datetime(2030, 5, 6, tzinfo=timezone.utc), account="studio", video="/a.mp4")
 
 
-def act(reason: Any) -> Act:
-    nothing: Any = None
-    return Act("reject", nothing, nothing, nothing, nothing, {"reason": reason})
+def asked(act: str, **given: Any) -> ActRequest:
+    return ActRequest.model_validate({"dag_id": "content", "post_id": "hello", "act": act, **given})
 
 
 def test_a_reason_is_text_with_any_character_of_a_keyboard() -> None:
-    assert act("Zu dunkel 🌚\nund schief").text("reason", 500) == "Zu dunkel 🌚\nund schief"
-    assert act("").text("reason", 500) is None
-    assert act(None).text("reason", 500) is None
+    assert asked("reject", reason="Zu dunkel 🌚\nund schief").reason == "Zu dunkel 🌚\nund schief"
 
 
 @pytest.mark.parametrize("reason", ["x" * 501, {"a": 1}, ["a"], 7, "half \ud83d", "none \0"])
 def test_a_reason_that_cannot_be_stored_is_refused(reason: Any) -> None:
-    with pytest.raises(HTTPException) as refused:
-        act(reason).text("reason", 500)
-    assert refused.value.status_code == 422
+    with pytest.raises(ValidationError, match="reason"):
+        asked("reject", reason=reason)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +50,7 @@ def test_the_task_that_failed_is_tried_again_or_those_before_it_that_the_repair_
     tasks = {"create": "success"} | states
     run = PostRun("r", tasks={step: refused if one == "refused" else Task(one) for step, one in tasks.items()})
     nothing: Any = None
-    retry = Act("retry", nothing, Facts(POST, run=run), nothing, nothing, {})
+    retry = Act(nothing, Facts(POST, run=run), nothing, nothing, asked("retry"))
     assert acts._first_to_clear(retry, run) == first
 
 
@@ -87,7 +84,7 @@ def test_an_answer_about_a_held_container_goes_to_the_task_that_asked(
     nothing: Any = None
     board: Any = SimpleNamespace(cards={"content/hello": SimpleNamespace(status=Status(State.WAITING))})
     shown = {"version": POST.version, "sha256": [None], **given}
-    answer = Act(name, board, Facts(POST, run=run), nothing, nothing, shown)
+    answer = Act(board, Facts(POST, run=run), nothing, nothing, asked(name, **shown))
     if refused is not None:
         with pytest.raises(HTTPException) as error:
             asyncio.run(acts.perform(answer))

@@ -55,7 +55,7 @@ def test_the_latest_numbers_of_a_post_are_shown_in_their_order(store: DictStore)
     row = {"post_key": KEY, "age": "6h", "read_at": "2030-01-01T06:10:00+00:00", "values": values}
     row |= {"refused": ["shares"]}
     store.set("insights:17900000000000001", row)
-    _, insights = detail._of_ledger(published(store, "17900000000000001"))
+    insights = detail._insights(published(store, "17900000000000001"))
     assert insights == {
         "age": "6h",
         "at": "2030-01-01T06:10:00+00:00",
@@ -74,8 +74,8 @@ def test_the_latest_numbers_of_a_post_are_shown_in_their_order(store: DictStore)
 def test_a_ledger_without_numbers_of_the_post_shows_none(store: DictStore, media_id: str | None) -> None:
     other = {"post_key": "studio/other", "age": "6h", "read_at": "2030-01-01T06:10:00+00:00", "values": {"views": 1}}
     store.set("insights:17900000000000002", other)
-    assert detail._of_ledger(published(store, media_id)) == ([], None)
-    assert detail._of_ledger(Facts(post(video="a.mp4"))) == ([], None)
+    assert detail._insights(published(store, media_id)) is None
+    assert detail._insights(Facts(post(video="a.mp4"))) is None
 
 
 def test_each_item_of_a_carousel_has_its_own_alt_text() -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.planning.rows import LateTime
 from airflow_provider_instagram.calendar.planning.stored_plan import About
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.records import PublishedPost
@@ -128,7 +127,7 @@ REJECTED = Task("skipped", outcome={"state": "skipped", "mark": "rejected: loud"
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        (in_run(prepare="running"), Status(State.IN_WORK, "the video is transcoded")),
+        (in_run(prepare="running"), Status(State.IN_WORK)),
         (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE)), Status(State.WAITING, until=DUE)),
         (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE, is_asked_again=True)),
          Status(State.WAITING, "asked again", ASKED_AGAIN, until=DUE)),
@@ -244,8 +243,8 @@ STILL = "Airflow stands still"
         (Facts(POST), STILL, STILL),
         (DEFERRED, "", "its publication has not ended"),
         (DEFERRED, STILL, STILL),
-        (in_run(prepare="queued"), "", "waits for a worker"),
-        (in_run(prepare="running"), "", "the video is transcoded"),
+        (in_run(prepare="queued"), "", "its preparation goes on"),
+        (in_run(prepare="running"), "", "its preparation goes on"),
         (in_run(prepare=WAITS_FOR_FILE), "", "waits for its file"),
     ],
 )
@@ -342,53 +341,10 @@ def test_the_title_is_the_first_line_with_text() -> None:
     assert len(first_line("x" * 500)) == 121
 
 
-ON_TIME = Task("success", started=DUE - HOUR / 2, ended=DUE - HOUR / 5)
-
-
-@pytest.mark.parametrize(
-    ("tasks", "row", "why"),
-    [
-        ({"prepare": Task("success", started=DUE + HOUR / 6)}, {}, ", because its first task began at 10:40"),
-        ({"approve": Task("success", ended=DUE + HOUR / 4)}, {}, ", because its task approve ended at 10:45"),
-        ({"prepare": Task("success", ended=DUE + HOUR / 5)}, {}, ", because its file was ready at 10:42"),
-        ({"create": Task("success", ended=DUE + HOUR / 5)}, {}, ", because its task create ended at 10:42"),
-        ({"create": ON_TIME}, {}, ""),
-        (
-            {"create": ON_TIME},
-            {"chosen_at": DUE + HOUR / 2 - timedelta(seconds=10)},
-            ", because its task publish went on at 10:59",
-        ),
-        (
-            {"create": ON_TIME},
-            {"chosen_at": DUE + HOUR / 3, "distance_to": "\u00fcber-uns"},
-            ", because its task publish went on at 10:50, to keep the distance to \u00fcber-uns",
-        ),
-        (
-            {"create": Task("success", ended=DUE + HOUR / 5)},
-            {"chosen_at": DUE + HOUR / 5, "distance_to": "set"},
-            ", because its task create ended at 10:42, to keep the distance to set",
-        ),
-    ],
-)
-def test_a_late_post_says_when_it_is_published_and_what_is_recorded_of_why(
-    tasks: dict[str, Task], row: dict[str, Any], why: str
-) -> None:
-    """In the zone of the calendar, before it is published and afterwards."""
+def test_a_late_post_says_when_it_went_out() -> None:
+    """In the zone of the calendar."""
     there = POST.model_copy(update={"publish_at": DUE.astimezone(timezone(2 * HOUR))})
-    states: dict[str, Any] = {
-        "prepare": Task("success"),
-        "approve": Task("success"),
-        "create": Task("success"),
-        "publish": Task("deferred"),
-        **tasks,
-    }
-    late = LateTime(version=POST.version, at=DUE + HOUR / 2, **row)
-    facts = replace(in_run(**states), post=there, late=late)
-    assert state(facts, DUE + HOUR / 3).text == f"11:00 instead of 10:30{why}"
     live = replace(DONE, published_at=(DUE + HOUR / 2).isoformat())
-    facts = replace(in_run(**{**states, "publish": Task("success")}), post=there, done=live, late=late)
-    assert state(facts, DUE + HOUR).text == f"11:00 instead of 10:30{why}"
-    if tasks == {"create": ON_TIME}:  # the record is of another try
-        later = replace(live, published_at=(DUE + HOUR / 2 + timedelta(minutes=5)).isoformat())
-        assert state(replace(facts, done=later), DUE + HOUR).text == "11:05 instead of 10:30"
+    facts = replace(in_run(publish=Task("success")), post=there, done=live)
+    assert state(facts, DUE + HOUR).text == "11:00 instead of 10:30"
     assert state(replace(facts, done=DONE)).text == ""

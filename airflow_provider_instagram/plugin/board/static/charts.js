@@ -1,6 +1,6 @@
 // The curve of a post in Results, drawn by uPlot (uplot.mjs), which is loaded with it.
 
-import { h, hostWindow } from "./dom.js";
+import { hostWindow } from "./dom.js";
 import { short } from "./state.js";
 
 /** @typedef {import("./results.js").Table} Table */
@@ -94,24 +94,6 @@ function bars(plot, fill) {
     to.fillRect(plot.valToPos(place, "x", true) - width / 2, top, width, Math.max(2, y(low[place]) - top));
   });
   to.restore();
-}
-
-/** Save a chart as a PNG with its title. @param {HTMLElement} element @param {Table} table */
-export function savePicture(element, table) {
-  /** @type {HTMLCanvasElement | undefined} */
-  const from = drawn.get(element)?.ctx.canvas;
-  const canvas = h("canvas");
-  const to = canvas.getContext("2d");
-  if (!from || !to) return;
-  const head = 40 * devicePixelRatio;
-  Object.assign(canvas, { width: from.width, height: from.height + head });
-  to.fillStyle = colour("card");
-  to.fillRect(0, 0, canvas.width, canvas.height);
-  to.fillStyle = colour("ink");
-  to.font = `600 ${15 * devicePixelRatio}px sans-serif`;
-  to.fillText(table.title, 12 * devicePixelRatio, 26 * devicePixelRatio, canvas.width - 24 * devicePixelRatio);
-  to.drawImage(from, 0, head);
-  canvas.toBlob((picture) => picture && save(picture, `${table.name}.png`), "image/png");
 }
 
 /** Save a file. The sandbox of Airflow's frame allows no download, but the frame's owner may. @param {Blob} file @param {string} name */

@@ -10,7 +10,6 @@ import { editable, mayEdit, offerUndo, sendEdit, tell } from "./writes.js";
 
 /** @typedef {import("./state.js").Card} Card */
 
-const FAR = 6; // pixels, from which on a press is a drag
 const MOST = 200; // cards that are drawn
 /** Whether the user has opened or closed the column; without that, it is open where a draft is. @type {boolean | null} */
 let isOpened = null;
@@ -106,7 +105,7 @@ async function addDraft(dag, note) {
 }
 
 /** Put a draft on a day, at a free time. @param {Card} card @param {string} day */
-async function schedule(card, day) {
+export async function schedule(card, day) {
   await tell(async () => {
     const query = new URLSearchParams({ dag_id: card.dag, post_id: card.id, day });
     const at = String((await request(`drafts/time?${query}`))?.content.at);
@@ -132,7 +131,7 @@ async function toDrafts(card, at) {
 }
 
 /** Take a post from its day to the drafts, and offer to put it back. @param {Card} card */
-async function unschedule(card) {
+export async function unschedule(card) {
   const { local, at } = card;
   if (!(await tell(() => toDrafts(card, local)))) return;
   isOpened = true;
@@ -142,65 +141,4 @@ async function unschedule(card) {
     if (answer) edited(card, { local, at });
     return answer;
   });
-}
-
-/** @param {PointerEvent} event @param {string} where */
-const under = (event, where) => {
-  const found = document.elementFromPoint(event.clientX, event.clientY)?.closest(where);
-  return found instanceof HTMLElement ? found : null;
-};
-
-/** @param {HTMLElement | null} target */
-function markDrop(target) {
-  for (const other of document.querySelectorAll(".drop")) if (other !== target) other.classList.remove("drop");
-  target?.classList.add("drop");
-}
-
-/** The draft that is dragged, and the pointer. @type {{ card: Card, id: number, x: number, y: number, isDrag: boolean } | null} */
-let drag = null;
-
-/** Let drafts be dragged onto a day, and posts into the column. A mouse, a pen and a finger do. */
-export function followDrafts() {
-  const column = byId("drafts");
-  column.addEventListener("pointerdown", (event) => {
-    const element = /** @type {Element} */ (event.target).closest("[data-draft]");
-    const card = element instanceof HTMLElement ? data.cards.get(element.dataset.draft ?? "") : undefined;
-    if (event.button !== 0 || !card || !mayEdit(card)) return;
-    drag = { card, id: event.pointerId, x: event.clientX, y: event.clientY, isDrag: false };
-  });
-  document.addEventListener("pointermove", (event) => {
-    if (!drag || event.pointerId !== drag.id) return;
-    drag.isDrag ||= Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > FAR;
-    if (!drag.isDrag) return;
-    document.body.classList.add("dragging");
-    markDrop(under(event, "#view [data-day]"));
-  });
-  const end = (/** @type {PointerEvent} */ event) => {
-    const ended = drag;
-    drag = null;
-    if (!ended?.isDrag) return;
-    document.body.classList.remove("dragging");
-    markDrop(null);
-    const catchClick = (/** @type {Event} */ click) => click.stopPropagation();
-    document.addEventListener("click", catchClick, { capture: true, once: true });
-    setTimeout(() => document.removeEventListener("click", catchClick, { capture: true }));
-    const day = event.type === "pointerup" ? under(event, "#view [data-day]")?.dataset.day : "";
-    if (day) schedule(ended.card, day);
-  };
-  document.addEventListener("pointerup", end);
-  document.addEventListener("pointercancel", end);
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !drag) return;
-    drag = null;
-    document.body.classList.remove("dragging");
-    markDrop(null);
-    event.stopImmediatePropagation();
-  });
-}
-
-/** Take a card that was dropped on the column. Return whether it was. @param {MouseEvent} event @param {Card} card */
-export function droppedOnDrafts(event, card) {
-  const isThere = document.elementFromPoint(event.clientX, event.clientY)?.closest("#drafts");
-  if (isThere) unschedule(card);
-  return Boolean(isThere);
 }

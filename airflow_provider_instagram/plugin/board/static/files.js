@@ -1,6 +1,6 @@
 // The files of a post in a form: they are uploaded or chosen, put in order, described, and tagged.
 
-import { ROOT, send, upload } from "./api.js";
+import { ROOT, upload } from "./api.js";
 import { h, icon, messageOf, say } from "./dom.js";
 
 /**
@@ -13,7 +13,6 @@ import { h, icon, messageOf, say } from "./dom.js";
  * @property {string} [alt_text]
  * @property {(string | Tag)[]} [user_tags]
  * @property {AbortController} [upload] Ends its upload, while that goes on.
- * @property {string} [seal] With which it can be removed again, of a file that was uploaded here.
  * @property {string} [error] Why it was refused.
  *
  * @typedef {Record<string, any>} Values The values of a post, by the names of their fields.
@@ -96,10 +95,9 @@ const progressOf = (share) =>
 
 /**
  * The list of files in a form.
- * @param {{ dag: string, items: Item[], names: string[], seals: string[], changed: () => void, show: (item: Item) => void, isStory: () => boolean }} form
+ * @param {{ dag: string, items: Item[], names: string[], changed: () => void, show: (item: Item) => void, isStory: () => boolean }} form
  */
 export function filesElement(form) {
-  const seals = new Set(form.seals);
   /** What says how far an upload is. @type {WeakMap<Item, HTMLElement>} */
   const notes = new WeakMap();
   const list = h("ol", { class: "items" });
@@ -177,9 +175,8 @@ export function filesElement(form) {
         const note = notes.get(item);
         if (note) note.textContent = progressOf(share);
       };
-      const { name, done, upload: seal } = await upload(path, file, told, signal);
-      seals.add(seal);
-      Object.assign(item, { file: name, seal });
+      const { name, done } = await upload(path, file, told, signal);
+      item.file = name;
       if (done) say(done);
       if (!form.names.includes(name)) form.names.push(name);
     } catch (error) {
@@ -189,12 +186,9 @@ export function filesElement(form) {
     draw();
   }
 
-  /** End what goes on, and remove what was uploaded here and is in no post. @param {boolean} isSaved */
-  async function end(isSaved) {
+  /** End what goes on. What was uploaded stays in the folder. */
+  function end() {
     for (const item of form.items) item.upload?.abort();
-    await last; // an upload that is sent completely is in the folder in a moment
-    for (const { seal } of isSaved ? form.items : []) if (seal) seals.delete(seal);
-    if (seals.size) await send("files/unused", { dag_id: form.dag, uploads: [...seals] });
   }
 
   /** @param {number} from @param {number} to */

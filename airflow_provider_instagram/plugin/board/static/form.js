@@ -8,7 +8,7 @@ import { fieldElement, idOf, labelled, same, selectElement, setValue, showError,
 import { filesElement, itemsOf, kindOf, valuesOf } from "./files.js";
 import { formPreview } from "./formpreview.js";
 import { data, edited, refresh, view } from "./state.js";
-import { editable, sendEdit, tell } from "./writes.js";
+import { editable, sendEdit } from "./writes.js";
 
 /**
  * @typedef {import("./state.js").Card} Card
@@ -65,7 +65,7 @@ export async function openForm(opened) {
   dialog.append(form.element);
   dialog.addEventListener("close", () => {
     dialog.remove();
-    form.end();
+    form.files.end();
   });
   document.body.append(dialog);
   dialog.showModal();
@@ -80,7 +80,6 @@ class Form {
     this.opened = opened;
     this.about = about;
     this.close = close;
-    this.isSaved = false;
     const { name, seen, card, day, dag } = opened;
     this.key = name === "add" ? "new" : `${dag}/${card?.id}/${name}`;
     /** What the form showed first, with which its values are compared. @type {Values} */
@@ -96,7 +95,6 @@ class Form {
       dag,
       items: this.items,
       names: about.files,
-      seals: unsavedOf(this.key)?.items.flatMap((/** @type {Item} */ item) => item.seal ?? []) ?? [],
       changed: () => this.changed(),
       show: (item) => this.preview.show(this.items.indexOf(item)),
       isStory: () => this.kind() === "story",
@@ -350,15 +348,7 @@ class Form {
 
   done() {
     keepUnsaved(this.key, null);
-    this.isSaved = true;
     this.close();
-  }
-
-  /** Leave no file behind that no post names. What was typed is still offered. */
-  end() {
-    const draft = unsavedOf(this.key);
-    if (draft) keepUnsaved(this.key, { ...draft, items: draft.items.filter((/** @type {Item} */ one) => !one.seal) });
-    tell(() => this.files.end(this.isSaved));
   }
 
   /** Say why an edit was refused, and take over what somebody else has written meanwhile. @param {unknown} error */

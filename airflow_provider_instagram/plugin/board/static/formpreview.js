@@ -1,7 +1,8 @@
 // The preview beside a form: a post as it will be, with its bars or its crop, its cover frame and its tags.
 
-import { h, icon } from "./dom.js";
+import { h } from "./dom.js";
 import { addressOf } from "./files.js";
+import { turner } from "./preview.js";
 
 /** @typedef {import("./files.js").Item} Item */
 /** @typedef {import("./fields.js").Tag} Tag */
@@ -44,6 +45,10 @@ export function formPreview(read, setCover, changed) {
     below,
   );
 
+  /** @param {Draft} draft */
+  const turns = ({ items }) =>
+    (items.length > 1 ? turner(items.length, place, turn) : []).filter((one) => one !== null);
+
   /** @param {number} to */
   function turn(to) {
     place = to;
@@ -79,7 +84,7 @@ export function formPreview(read, setCover, changed) {
         ? "A link has no preview, because this page opens no other site. Open the link yourself to check it."
         : "";
     const none = () =>
-      media.replaceChildren(h("p", {}, why || "Choose a file, and it is shown here."), ...turner(draft));
+      media.replaceChildren(h("p", {}, why || "Choose a file, and it is shown here."), ...turns(draft));
     if (!item || !src) return none();
     /** @param {number} width @param {number} height */
     const measured = (width, height) => {
@@ -101,27 +106,11 @@ export function formPreview(read, setCover, changed) {
       if (!shown.isConnected) return; // another file is shown by now
       media.replaceChildren(
         h("p", {}, "This file cannot be shown here. Instagram gets it as JPEG or MP4, if it can be read."),
-        ...turner(draft),
+        ...turns(draft),
       );
     });
     const blurred = item.kind === "image" ? h("img", { class: "blurred", src, alt: "", "aria-hidden": "true" }) : null;
-    media.replaceChildren(...[blurred, shown].filter((one) => one !== null), ...turner(draft));
-  }
-
-  /** @param {Draft} draft */
-  function turner({ items }) {
-    /** @param {string} side @param {string} label @param {string} sign @param {number} to */
-    const button = (side, label, sign, to) =>
-      items[to]
-        ? [
-            h(
-              "button",
-              { class: `turn ${side}`, type: "button", "aria-label": label, click: () => turn(to) },
-              icon(sign),
-            ),
-          ]
-        : [];
-    return [...button("back", "Previous item", "left", place - 1), ...button("next", "Next item", "right", place + 1)];
+    media.replaceChildren(...[blurred, shown].filter((one) => one !== null), ...turns(draft));
   }
 
   /** Show the tags of a picture: a click on it adds one. @param {Draft} draft @param {Item | undefined} item */

@@ -5,7 +5,7 @@ import { cardElements, cardOf, mark } from "./cards.js";
 import { today } from "./dates.js";
 import { byId, followTheme, h, isNarrow } from "./dom.js";
 import { cancelDrag, chooseByKey, choose, choosing, drawChosen, endReview, followDrags } from "./select.js";
-import { drawDrafts, followDrafts } from "./drafts.js";
+import { drawDrafts } from "./drafts.js";
 import { closePart, drawPanel, follow, openPost } from "./panel.js";
 import { data, go, listen, readAddress, refresh, view } from "./state.js";
 import { viewElement } from "./views.js";
@@ -80,11 +80,10 @@ function nearestBelow(cards, at, isDown) {
   return best.index;
 }
 
-/** Turn the open carousel. A video and the lines of the file use the arrow keys themselves. @param {KeyboardEvent} event */
+/** Turn the open carousel. A video uses the arrow keys itself. @param {KeyboardEvent} event */
 function turnByKey(event) {
   const side = { ArrowLeft: "back", ArrowRight: "next" }[event.key];
-  const isTaken = event.target instanceof HTMLVideoElement || event.target instanceof HTMLPreElement;
-  if (!side || isTaken || !document.querySelector("#panel .turn")) return;
+  if (!side || event.target instanceof HTMLVideoElement || !document.querySelector("#panel .turn")) return;
   event.preventDefault();
   /** @type {HTMLElement | null} */
   const button = document.querySelector(`#panel .turn.${side}`);
@@ -143,7 +142,6 @@ listen(follow);
 listen(drawChosen);
 followDrags();
 listen(drawDrafts);
-followDrafts();
 draw();
 await refresh();
 await watch();

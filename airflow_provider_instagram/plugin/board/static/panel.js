@@ -11,7 +11,6 @@ import {
   factsSection,
   historySection,
   insightsSection,
-  linesSection,
   noteSection,
   problemSection,
   transcodeSection,
@@ -27,8 +26,6 @@ import { MEANINGS, STATES, data, refresh, stateText, view, writeAddress } from "
  * @property {string} why
  * @property {string[]} acts What this user can do; keys of `ACTS`.
  * @property {Record<string, string>} cannot Why the account cannot do some of them.
- * @property {number} [line]
- * @property {string} lines Its lines in the file.
  * @property {import("./edit.js").Offer} [edit] What can be edited of it.
  * @property {boolean} [needs_file] Whether it has failed because of its file.
  *
@@ -163,7 +160,7 @@ export function drawPanel() {
   panel.scrollTop = kept;
   if (!isNew && focused === null) return;
   /** @type {HTMLElement[]} */
-  const focusable = [...panel.querySelectorAll("button, a, pre")].map((one) => /** @type {HTMLElement} */ (one));
+  const focusable = [...panel.querySelectorAll("button, a")].map((one) => /** @type {HTMLElement} */ (one));
   const again = focused ? focusable.find((one) => nameOf(one) === focused) : null;
   (again ?? close).focus({ preventScroll: true });
 }
@@ -179,7 +176,7 @@ function sectionsOf(current, card, playing) {
   if (!content) return [...errors, state];
   const edit = editSection(content.card, content.edit, closePost);
   const first = [...errors, state, noteSection(content.card), edit, problemSection(content.card)];
-  if (content.caption === undefined) return [...first, linesSection(content)];
+  if (content.caption === undefined) return first;
   return [
     ...first,
     previewSection(content, Math.min(current.place, content.media.length - 1), turn, playing),
@@ -187,7 +184,6 @@ function sectionsOf(current, card, playing) {
     factsSection(content),
     transcodeSection(content),
     historySection(content),
-    linesSection(content),
   ];
 }
 

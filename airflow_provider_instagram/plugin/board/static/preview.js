@@ -64,7 +64,7 @@ function mediaElements({ card, media }, place, turn, playing) {
   const item = media[place];
   if (!item?.cover) return [h("p", {}, NOT_YET)];
   const name = media.length > 1 ? `Item ${place + 1} of ${media.length}` : "";
-  const poster = `${ROOT}/calendar/api/covers/${item.cover}.jpg?${new URLSearchParams({ dag_id: card.dag, size: "large" })}`;
+  const poster = `${ROOT}/covers/${item.cover}.jpg`;
   const image = () => h("img", { src: poster, alt: [name, item.alt].filter(Boolean).join(": ") || "Cover" });
   const buttons = media.length > 1 ? turner(media.length, place, turn) : [];
   if (!item.video) return [image(), ...buttons];
@@ -89,7 +89,7 @@ function mediaElements({ card, media }, place, turn, playing) {
  * @param {number} place
  * @param {(place: number) => void} turn
  */
-function turner(length, place, turn) {
+export function turner(length, place, turn) {
   /** @param {string} side @param {string} label @param {string} sign @param {number} to */
   const button = (side, label, sign, to) =>
     to >= 0 && to < length

@@ -1,7 +1,7 @@
 // Results: what posts reached, as tables, and the curve of one of them.
 
 import { ROOT, request } from "./api.js";
-import { draw, drawable, save, savePicture } from "./charts.js";
+import { draw, drawable, save } from "./charts.js";
 import { inWords, timeOfDay } from "./dates.js";
 import { h, messageOf, outward, say } from "./dom.js";
 import { openPost } from "./panel.js";
@@ -160,7 +160,6 @@ function section(table, of) {
       "div",
       { class: "top" },
       h("h2", { dir: "auto" }, title),
-      isDrawn ? button("PNG", `Save the chart as PNG: ${title}`, () => savePicture(figure, table)) : null,
       button("CSV", `Save the table as CSV: ${title}`, () => saveTable(name)),
     ),
     isDrawn ? [figure, h("p", { class: "hint" }, LEGEND)] : [],

@@ -1,10 +1,9 @@
-// The sections of the side panel below the preview: the facts of a post, its history, and its lines in the file.
+// The sections of the side panel below the preview: the facts of a post, its numbers and its history.
 
 import { inWords, moment, timeOfDay } from "./dates.js";
 import { h, outward } from "./dom.js";
 import { data } from "./state.js";
 
-/** @typedef {import("./panel.js").Detail} Detail */
 /** @typedef {import("./panel.js").PostDetail} PostDetail */
 /** @typedef {import("./dom.js").Child} Child */
 /** @typedef {import("./state.js").Problem} Problem */
@@ -104,22 +103,6 @@ export function historySection({ history }) {
     return h("li", {}, h("div", {}, event, h("div", { class: "at" }, at ? moment(at, { second: "2-digit" }) : "")));
   });
   return section("History", h("ol", { class: "history" }, items));
-}
-
-/** @param {Detail} content */
-export function linesSection({ line, lines }) {
-  if (!lines) return null;
-  const code = h("pre", { class: "mono", tabindex: 0, "aria-label": "Lines of the file" }, lines);
-  const copy = async (/** @type {Event} */ _, /** @type {HTMLElement} */ button) => {
-    try {
-      await navigator.clipboard.writeText(lines);
-      button.textContent = "Copied";
-    } catch {
-      getSelection()?.selectAllChildren(code);
-    }
-  };
-  const button = h("button", { class: "btn", type: "button", click: copy }, "Copy");
-  return section(`In the calendar's file, line ${line}`, h("div", { class: "lines" }, code, button));
 }
 
 /** Return what people have noted. @param {import("./state.js").Card} card */

@@ -6,7 +6,7 @@ import { fromDay, today, whenOf } from "./dates.js";
 import { byId, counted, h, messageOf, say } from "./dom.js";
 import { moveByDays, movedTo } from "./edit.js";
 import { addPost } from "./form.js";
-import { droppedOnDrafts } from "./drafts.js";
+import { schedule, unschedule } from "./drafts.js";
 import { actOn, closePart, openPost } from "./panel.js";
 import { data, editedAll, keyOf, placeOf, refresh, view } from "./state.js";
 import { editable, mayEdit, offerUndo, question, sendChanges, tell } from "./writes.js";
@@ -312,9 +312,9 @@ export function chooseByKey(event) {
 let drag = null;
 const HOLD_MS = 450; // so long a finger holds a card before it is dragged: else it scrolls the page
 
-/** Return where a card is dropped: on another one in a profile, else on a day. @param {{ clientX: number, clientY: number }} event */
+/** Return where a card is dropped: on another one in a profile, else on a day or on the drafts. @param {{ clientX: number, clientY: number }} event */
 const placeAt = (event) => {
-  const kind = view.view === "profile" ? "#view .card" : "[data-day]";
+  const kind = view.view === "profile" ? "#view .card" : "#view [data-day], #drafts";
   const place = document.elementFromPoint(event.clientX, event.clientY)?.closest(kind);
   return place instanceof HTMLElement ? place : null;
 };
@@ -390,19 +390,22 @@ function drop(event) {
   catchClick();
   const place = placeAt(event);
   const card = data.cards.get(dragged.key);
-  if (!card || droppedOnDrafts(event, card) || !place) return;
+  if (!card || !place) return;
   if (view.view === "profile") return exchange(card, data.cards.get(place.dataset.key ?? ""));
+  if (place.id === "drafts") return card.local ? unschedule(card) : undefined;
+  if (!card.local) return schedule(card, place.dataset.day ?? "");
   const from = whenOf(card, view.zone).day; // in the zone that the page shows
   const days = (fromDay(place.dataset.day ?? from).getTime() - fromDay(from).getTime()) / DAY_MS;
   if (days) moveByDays(dragged.key, days);
 }
 
-/** Let cards be dragged to another day, and in a profile onto another post. Keys do the same: see `chooseByKey`. */
+/** Let cards be dragged to another day or to the drafts, and in a profile onto another post. Keys do most of it: see `chooseByKey`. */
 export function followDrags() {
   const main = byId("view");
-  main.addEventListener("pointerdown", (event) => {
-    const element = /** @type {Element} */ (event.target).closest(".card");
-    const key = element instanceof HTMLElement ? (element.dataset.key ?? "") : "";
+  document.addEventListener("pointerdown", (event) => {
+    const element = /** @type {Element} */ (event.target).closest("#view .card, #drafts .card");
+    const { key: own, draft } = element instanceof HTMLElement ? element.dataset : {};
+    const key = own ?? draft ?? "";
     const card = data.cards.get(key);
     if (event.button !== 0 || !event.isPrimary || !card || !mayEdit(card)) return;
     drag = { key, x: event.clientX, y: event.clientY, isDrag: false };

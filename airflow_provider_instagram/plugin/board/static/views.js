@@ -105,11 +105,8 @@ function cellParts(card, time, state, form) {
 function thumb(card, form) {
   const box = h("span", { class: "thumb" }, icon(card.state === "problem" ? "problem" : card.kind));
   if (!card.cover) return box;
-  const query = new URLSearchParams({
-    dag_id: card.dag,
-    size: form === "week" || form === "profile" ? "large" : "small",
-  });
-  const src = `${ROOT}/calendar/api/covers/${card.cover}.jpg?${query}`;
+  const size = form === "week" || form === "profile" ? "large" : "small";
+  const src = `${ROOT}/covers/${card.cover}.jpg?size=${size}`;
   // Lazy before its address: else a browser that has read it before reads each one at once.
   const image = h("img", { loading: "lazy", src, alt: "", decoding: "async", error: (_, self) => self.remove() });
   box.append(image, h("span", { class: "kind" }, icon(card.kind)));

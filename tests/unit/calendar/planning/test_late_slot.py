@@ -130,16 +130,3 @@ def test_a_post_is_too_late_by_what_the_author_of_the_dag_allows(
 def test_a_late_post_goes_out_as_soon_as_there_is_room(others: list[float], expected: float) -> None:
     found = first_free_time(NOON, [after_noon(other) for other in others], timedelta(minutes=15))
     assert found == after_noon(expected)
-
-
-def test_the_record_of_a_late_time_says_when_it_was_chosen_and_whose_distance_it_keeps() -> None:
-    """A post without neighbours keeps none, however late it is."""
-    one, other, rows = late("a", -10), late("\u00fcber", 1), Rows()
-    of_posts = PostRows(rows)
-    for posts, expected in (((one,), (after_noon(0), None)), ((one, other), (after_noon(0), "\u00fcber"))):
-        rows.clear()
-        at = choose_late_time(one, Calendar("posts.yaml", posts, min_spacing=SPACING), of_posts, clock=lambda: NOON)
-        row = of_posts.late_row(one)
-        assert row is not None
-        assert (row.at, row.chosen_at, row.distance_to) == (at, *expected)
-    assert at == after_noon(6)

@@ -153,16 +153,11 @@ def test_the_rows_of_a_post_have_their_form(tmp_path: Path) -> None:
     rows = PostRows(store)
     rows.record_run(clip.key, "clip", clip.version)
     rows.record_skip(clip, "ada")
-    rows.record_late_time(clip, NOON, chosen_at=after_noon(-1), distance_to="album")
+    rows.record_late_time(clip, NOON)
     assert store == {
         "begun:new/clip": {"runs": {"clip": clip.version}},
         "skip:new/clip": {"version": clip.version, "user": "ada"},
-        "late:new/clip": {
-            "version": clip.version,
-            "at": "2026-12-01T12:00:00Z",
-            "chosen_at": "2026-12-01T11:59:00Z",
-            "distance_to": "album",
-        },
+        "late:new/clip": {"version": clip.version, "at": "2026-12-01T12:00:00Z"},
     }
     assert rows.runs(clip.key) == {"clip": clip.version}
     assert (rows.skipped_by(clip), rows.late_time(clip)) == ("ada", NOON)
