@@ -6,6 +6,7 @@ import logging
 import math
 import socket
 import tempfile
+import time
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from pathlib import Path
@@ -21,7 +22,7 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.files.scratch import require_space
-from airflow_provider_instagram.utils.time_limit import Cancel, Connections, run_with_time_limit
+from airflow_provider_instagram.utils.time_limit import within_timeout
 from airflow_provider_instagram.utils.urls import Origin, ending, shown
 
 T = TypeVar("T")
@@ -71,7 +72,6 @@ def download(
     folder: Path,
     *,
     max_bytes: int,
-    cancel: Cancel | None = None,
     total_s: float = TOTAL_TIMEOUT_S,
     stall_s: float = STALL_TIMEOUT_S,
 ) -> Path:
@@ -82,15 +82,16 @@ def download(
         handshakes, headers, bodies.
     :param stall_s: How long the server may send nothing, in seconds.
     """
+    until_s = time.monotonic() + total_s
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as work:
         part = Path(work) / "part"
 
         def save(answer: httpx.Response, address: httpx.URL) -> None:
             _raise_for_status(answer, address)
-            _save(answer, part, max_bytes, shown(url))
+            _save(answer, part, max_bytes, shown(url), until_s)
 
         try:
-            _get(url, save, _secure, total_s=total_s, stall_s=stall_s, cancel=cancel)
+            _get(url, save, _secure, total_s=total_s, stall_s=stall_s)
         except TimeoutError:
             raise TransientError(
                 f"The download of {shown(url)} was too slow and was stopped after {total_s:g} s.",
@@ -204,7 +205,6 @@ def _get(
     stall_s: float = math.inf,
     headers: dict[str, str] | None = None,
     redirects: int = MAX_REDIRECTS,
-    cancel: Cancel | None = None,
 ) -> T:
     """Return what ``use`` makes of the answer at the end of all redirects, and of its address.
 
@@ -217,7 +217,7 @@ def _get(
     timeout = httpx.Timeout(stall_s, connect=min(stall_s, CONNECT_TIMEOUT_S)).as_dict()
     given = {"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})}
 
-    def ask(connections: Connections) -> T:
+    def ask() -> T:
         address = httpx.URL(url)
         with httpx.HTTPTransport() as transport:
             for _ in range(redirects + 1):
@@ -225,11 +225,7 @@ def _get(
                     "GET",
                     checked(address),
                     headers={"Host": address.netloc.decode("ascii"), **given},
-                    extensions={
-                        "sni_hostname": address.host,
-                        "timeout": timeout,
-                        "trace": connections.trace,
-                    },
+                    extensions={"sni_hostname": address.host, "timeout": timeout},
                 )
                 answer = transport.handle_request(request)
                 try:
@@ -244,23 +240,23 @@ def _get(
         )
 
     _keep_headers_out_of_logs()
-    return run_with_time_limit(ask, total_s, cancel or Cancel(), THREAD)
+    return within_timeout(total_s, ask, THREAD)
 
 
-def _save(answer: httpx.Response, part: Path, max_bytes: int, name: str) -> None:
+def _save(answer: httpx.Response, part: Path, max_bytes: int, name: str, until_s: float) -> None:
+    """Write an answer to a file, unless nobody waits for it any more."""
     length = answer.headers.get("content-length", "")
-    expected, received = int(length) if length.isdigit() else 0, 0
-    too_large = ValidationError(
-        f"{name} is larger than {max_bytes:,} bytes.", hint="Use a smaller file."
-    )
-    if expected > max_bytes:
-        raise too_large
-    require_space(part.parent, expected)
+    announced, received = int(length) if length.isdigit() else 0, 0
+    require_space(part.parent, min(announced, max_bytes))
     with part.open("wb") as file:
         for block in answer.iter_raw():
             received += len(block)
-            if received > max_bytes:
-                raise too_large
+            if max(announced, received) > max_bytes:
+                raise ValidationError(
+                    f"{name} is larger than {max_bytes:,} bytes.", hint="Use a smaller file."
+                )
+            if time.monotonic() > until_s:
+                raise TimeoutError
             file.write(block)
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import pydantic.dataclasses
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from airflow_provider_instagram.ledger.ledger import row_key
@@ -45,7 +46,7 @@ class StoredRefusals:
         self.store.set(REFUSED_ROW, row | {kind: row.get(kind, {}) | now})
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclasses.dataclass(frozen=True)
 class LatestNumbers:
     """The numbers of a post as they were read last.
 
@@ -71,12 +72,7 @@ def record_numbers(store: StateStore, media_id: str, numbers: LatestNumbers) -> 
 def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
     """Return the latest numbers of a post, or None if none were read."""
     row = store.get(row_key("insights", media_id))
-    if not row:
-        return None
-    responses, refused = row.get("responses") or {}, tuple(row.get("refused") or ())
-    return LatestNumbers(
-        row["post_key"], row["age"], row["read_at"], row["values"], responses, refused
-    )
+    return LatestNumbers(**row) if row else None
 
 
 class Refusal(BaseModel):

@@ -32,8 +32,6 @@ class Video:
         mirrored.
     :param full_range: Whether the levels are 0 to 255.
     :param matrix: The colour matrix, as ffmpeg names it. Empty if unknown.
-    :param has_non_idr_keyframes: Whether some keyframes are not IDR frames. Looked for in MP4 files
-        only.
     """
 
     index: int
@@ -51,7 +49,6 @@ class Video:
     transfer: str
     primaries: str
     nominal_fps: Fraction
-    has_non_idr_keyframes: bool
     timeline: Timeline
 
     @property

@@ -87,11 +87,6 @@ def read_caption(name: str, value: Any) -> str:
     return arguments.text(name, value) or ""
 
 
-def read_flag(name: str, value: Any) -> bool:
-    """Read true or false. Without a value, it is false."""
-    return arguments.boolean(name, value) or False
-
-
 def read_word(default: str) -> Callable[[str, Any], str]:
     """Return the reader of a field that has one of several words. None of them is in capitals."""
     return lambda name, value: (arguments.text(name, value) or default).lower()
