@@ -90,21 +90,7 @@ def download(
             _raise_for_status(answer, address)
             _save(answer, part, max_bytes, shown(url), until_s)
 
-        try:
-            _get(url, save, _secure, total_s=total_s, stall_s=stall_s)
-        except TimeoutError:
-            raise TransientError(
-                f"The download of {shown(url)} was too slow and was stopped after {total_s:g} s.",
-                hint="Use a faster server.",
-            ) from None
-        except httpx.TransportError as error:
-            why = str(error) or type(error).__name__
-            raise TransientError(
-                f"{shown(url)} could not be downloaded: {why}.",
-                hint="Check the link and try again.",
-            ) from error
-        except httpx.InvalidURL:
-            raise _not_valid() from None
+        _get(url, save, _secure, total_s=total_s, stall_s=stall_s)
         suffix = ending(url)
         return part.replace(folder / f"source{suffix if len(suffix) <= LONGEST_SUFFIX else ''}")
 
@@ -140,16 +126,7 @@ def read_web(
                 )
         return WebAnswer(answer.status_code, answer.headers, bytes(body))
 
-    try:
-        return _get(url, read, checked, total_s=total_s, headers=headers)
-    except TimeoutError:
-        raise TransientError(
-            f"it has not answered within {total_s:g} s.", hint="Use a faster server."
-        ) from None
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise TransientError(
-            shown(str(error) or type(error).__name__), hint="Check the link."
-        ) from None
+    return _get(url, read, checked, total_s=total_s, headers=headers)
 
 
 def check_link(link: str, kind: str) -> None:
@@ -168,8 +145,8 @@ def check_link(link: str, kind: str) -> None:
             headers=headers,
             redirects=0,
         )
-    except (InstagramError, httpx.HTTPError, TimeoutError) as error:
-        log.info("%s could not be checked from here: %s", shown(link), type(error).__name__)
+    except InstagramError as error:
+        log.info("%s could not be checked from here: %s", shown(link), error.message)
         return
     if _is_temporary(answer.status_code):
         raise MediaNotFetchedError(
@@ -211,7 +188,7 @@ def _get(
     The transport is used without httpx's client, which would log every link with its signature.
 
     :param checked: Checks each address, and returns where the request for it is sent.
-    :raises TimeoutError: If all of it takes longer than ``total_s``.
+    :raises TransientError: If the server fails, or all of it takes longer than ``total_s``.
     """
     stall_s = min(stall_s, total_s)
     timeout = httpx.Timeout(stall_s, connect=min(stall_s, CONNECT_TIMEOUT_S)).as_dict()
@@ -240,7 +217,20 @@ def _get(
         )
 
     _keep_headers_out_of_logs()
-    return within_timeout(total_s, ask, THREAD)
+    try:
+        return within_timeout(total_s, ask, THREAD)
+    except TimeoutError:
+        raise TransientError(
+            f"The download of {shown(url)} was too slow and was stopped after {total_s:g} s.",
+            hint="Use a faster server.",
+        ) from None
+    except httpx.TransportError as error:
+        why = shown(str(error) or type(error).__name__)
+        raise TransientError(
+            f"{shown(url)} could not be downloaded: {why}.", hint="Check the link and try again."
+        ) from None
+    except httpx.InvalidURL:
+        raise _not_valid() from None
 
 
 def _save(answer: httpx.Response, part: Path, max_bytes: int, name: str, until_s: float) -> None:
@@ -285,10 +275,9 @@ def _public(address: httpx.URL) -> httpx.URL:
             hint="Check the link and try again.",
         ) from error
     ips = [str(entry[4][0]) for entry in entries]
+    allows_private = conf.getboolean("instagram", "private_sources", fallback=False)
     for ip in ips:
-        if not is_public(ip) and not conf.getboolean(
-            "instagram", "private_sources", fallback=False
-        ):
+        if not is_public(ip) and not allows_private:
             raise ValidationError(
                 f"{origin.host} is {ip}, which is not a public address.",
                 hint="Use a link to a public server. If every user who can start a run may read what this worker can "
@@ -299,7 +288,7 @@ def _public(address: httpx.URL) -> httpx.URL:
 
 def _not_valid() -> ValidationError:
     return ValidationError(
-        "The link to the video is not valid.",
+        "The link is not valid.",
         hint="Use an https:// link without a user name and a password.",
     )
 

@@ -180,8 +180,9 @@ def prune(store: DatabaseStore, before: datetime) -> int:
     }
     undecided = {row["post_key"] for row in open_intents(rows)}
     undecided |= {key for key in comments if row_key("comment", key) not in rows}
-    kept = {key for post_key in undecided for key in rows_of(store, post_key)}
-    kept |= {row_key("container", row["container_id"]) for row in _of_kind(rows, "done:")}
+    kept = {row_key("container", row["container_id"]) for row in _of_kind(rows, "done:")}
+    for post_key in undecided:
+        kept.update(rows_of(store, post_key))
     return store.delete_old(
         [key for key in rows if key.partition(":")[0] in IN_THE_MAKING and key not in kept], before
     )
@@ -246,9 +247,10 @@ def rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
     """Return all rows of a post, or the row that has this key."""
     rows = store.rows()
     lists = [row_key(kind, post_key) for kind in ("containers", "children")]
-    ids = [one for name in lists if isinstance(rows.get(name), list) for one in rows[name]]
-    named = {*lists, *(row_key("container", container_id) for container_id in ids), post_key}
-    named |= {row_key(kind, post_key) for kind in OF_A_POST}
+    named = {*lists, post_key, *(row_key(kind, post_key) for kind in OF_A_POST)}
+    for name in lists:
+        if isinstance(rows.get(name), list):
+            named.update(row_key("container", container_id) for container_id in rows[name])
     return {
         key: row
         for key, row in rows.items()

@@ -394,11 +394,10 @@ def _from_high_dynamic_range(stream: Any, video: Video) -> Any:
 
 def _source(video: Video) -> dict[str, str]:
     """Return the colours of the source. The default of an HDR video is bt2020."""
+    is_known = video.matrix in (*SCALER_MATRICES, "bt2020c", "gbr")
     return {
         "primariesin": video.primaries if video.primaries in OTHER_PRIMARIES else "bt2020",
-        "matrixin": video.matrix
-        if video.matrix in (*SCALER_MATRICES, "bt2020c", "gbr")
-        else _usual_matrix(video),
+        "matrixin": video.matrix if is_known else _usual_matrix(video),
         "rangein": "pc" if video.full_range else "tv",
     }
 

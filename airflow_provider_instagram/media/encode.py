@@ -14,8 +14,7 @@ from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.loudness import Loudness, LoudnessReader
 from airflow_provider_instagram.media.process import Finished, ProcessLimits, beside, run
-from airflow_provider_instagram.media.spec import Progress
-from airflow_provider_instagram.media.throttle import Throttle
+from airflow_provider_instagram.media.spec import Progress, Throttle
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.utils.time_limit import Cancel

@@ -129,12 +129,8 @@ def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:
         )
     picture_s = info.video.timeline.end_s - info.start_s
     overhang_s = info.duration_s - picture_s
-    wanted_s = (
-        picture_s
-        if overhang_s < HOLD_LAST_FRAME_S and picture_s >= spec.min_duration_s
-        else info.duration_s
-    )
-    return min(wanted_s, spec.max_duration_s)
+    is_padding = overhang_s < HOLD_LAST_FRAME_S and picture_s >= spec.min_duration_s
+    return min(picture_s if is_padding else info.duration_s, spec.max_duration_s)
 
 
 def _limit_reasons(info: VideoInfo, spec: VideoSpec) -> Iterator[Reason]:

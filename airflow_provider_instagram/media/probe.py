@@ -154,8 +154,10 @@ def _whole_layout(path: Path, header: dict[str, Any]) -> Mp4Layout:
 
 
 def _ffprobe(ffprobe: str, path: Path) -> list[str]:
-    options = [word for name, value in ONLY_THIS_FILE.items() for word in (f"-{name}", str(value))]
-    return [ffprobe, "-v", "error", *options, "-i", f"file:{path}"]
+    command = [ffprobe, "-v", "error"]
+    for name, value in ONLY_THIS_FILE.items():
+        command += [f"-{name}", str(value)]
+    return [*command, "-i", f"file:{path}"]
 
 
 def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, Any]:
@@ -246,10 +248,8 @@ def _video(stream: dict[str, Any], timeline: Timeline) -> Video:
     return Video(
         index=stream["index"],
         codec=stream["codec_name"],
-        columns=stream["width"]
-        - sum(crop[f"crop_{side}"] for crop in crops for side in ("left", "right")),
-        rows=stream["height"]
-        - sum(crop[f"crop_{side}"] for crop in crops for side in ("top", "bottom")),
+        columns=stream["width"] - _cropped(crops, "left") - _cropped(crops, "right"),
+        rows=stream["height"] - _cropped(crops, "top") - _cropped(crops, "bottom"),
         is_cropped=bool(crops),
         sample_aspect_ratio=sample_aspect_ratio or Fraction(1),
         rotation=round(-turns[0] / 90) * 90 % 360 if turns else 0,
@@ -263,6 +263,10 @@ def _video(stream: dict[str, Any], timeline: Timeline) -> Video:
         nominal_fps=_ratio(stream.get("r_frame_rate", "0/1")),
         timeline=timeline,
     )
+
+
+def _cropped(crops: list[dict[str, int]], side: str) -> int:
+    return sum(crop[f"crop_{side}"] for crop in crops)
 
 
 def _is_upright(matrix: str) -> bool:
@@ -295,11 +299,9 @@ def _ratio(text: str) -> Fraction:
 
 
 def _location_tags(header: dict[str, Any], layout: Mp4Layout | None) -> tuple[str, ...]:
-    owners = [header["format"], *header.get("streams", [])]
-    tags = {
-        tag
-        for owner in owners
-        for tag in owner.get("tags", {})
-        if any(word in tag.lower() for word in LOCATION_WORDS)
-    }
-    return tuple(sorted(tags | set(layout.location_boxes if layout else ())))
+    found = set(layout.location_boxes if layout else ())
+    for owner in (header["format"], *header.get("streams", [])):
+        for tag in owner.get("tags", {}):
+            if any(word in tag.lower() for word in LOCATION_WORDS):
+                found.add(tag)
+    return tuple(sorted(found))

@@ -62,12 +62,12 @@ class About:
 @cache
 def declared(model: type[BaseModel]) -> dict[str, About]:
     """Return what is known of the fields of a model, in their order."""
-    return {
-        name: one
-        for name, info in model.model_fields.items()
-        for one in info.metadata
-        if isinstance(one, About)
-    }
+    known = {}
+    for name, info in model.model_fields.items():
+        for one in info.metadata:
+            if isinstance(one, About):
+                known[name] = one
+    return known
 
 
 class PlacedTag(TypedDict):
