@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import pydantic.dataclasses
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from airflow_provider_instagram.ledger.ledger import row_key
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.seal import StateStore
 
+#: How the rows begin of the metrics that Instagram refused for a kind of medium.
 REFUSED_ROW: Final = "insights-refused"
 #: What Instagram refused to the account although nothing spoke against it.
 REFUSALS_ROW: Final = "refused"
@@ -32,20 +34,15 @@ class StoredRefusals:
 
     def of(self, kind: str) -> frozenset[str]:
         """Return the metrics that are refused for a kind of medium."""
-        since = self.clock() - REMEMBERED
-        refused_at = (self.store.get(REFUSED_ROW) or {}).get(kind, {})
-        return frozenset(
-            metric for metric, at in refused_at.items() if datetime.fromisoformat(at) > since
-        )
+        return frozenset(refusals(self.store, self.clock(), f"{REFUSED_ROW}:{kind}"))
 
     def add(self, kind: str, metrics: Sequence[str]) -> None:
         """Record metrics that are refused for a kind of medium."""
-        row = self.store.get(REFUSED_ROW) or {}
-        now = dict.fromkeys(metrics, self.clock().isoformat())
-        self.store.set(REFUSED_ROW, row | {kind: row.get(kind, {}) | now})
+        row = f"{REFUSED_ROW}:{kind}"
+        record_refusal(self.store, "", self.clock(), *metrics, row=row)
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclasses.dataclass(frozen=True)
 class LatestNumbers:
     """The numbers of a post as they were read last.
 
@@ -68,9 +65,7 @@ def record_numbers(store: StateStore, media_id: str, numbers: LatestNumbers) -> 
 def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
     """Return the latest numbers of a post, or None if none were read."""
     row = store.get(row_key("insights", media_id))
-    if not row:
-        return None
-    return LatestNumbers(**{**row, "refused": tuple(row["refused"])})
+    return LatestNumbers(**row) if row else None
 
 
 class Refusal(BaseModel):
@@ -82,7 +77,13 @@ class Refusal(BaseModel):
     at: datetime
 
 
-def record_refusal(store: StateStore, reason: str | None, at: datetime, *what: str) -> None:
+#: The content of a row of refusals.
+REFUSALS: Final = TypeAdapter(dict[str, Refusal])
+
+
+def record_refusal(
+    store: StateStore, reason: str | None, at: datetime, *what: str, row: str = REFUSALS_ROW
+) -> None:
     """Record that Instagram refused something to the account, or that it no longer does.
 
     If that fails, only the log says so: what the caller does counts more.
@@ -90,26 +91,21 @@ def record_refusal(store: StateStore, reason: str | None, at: datetime, *what: s
     :param reason: Why not, or None if it is allowed.
     """
     try:
-        known = refusals(store, at)
+        known = refusals(store, at, row)
         now = {name: refusal for name, refusal in known.items() if name not in what}
         if reason is not None:
             now |= dict.fromkeys(what, Refusal(reason=reason, at=at))
         if now != known:
-            store.set(
-                REFUSALS_ROW,
-                {name: refusal.model_dump(mode="json") for name, refusal in now.items()},
-            )
+            dumped = {name: refusal.model_dump(mode="json") for name, refusal in now.items()}
+            store.set(row, dumped)
     except Exception:
         log.exception("It could not be recorded whether Instagram refuses %s", ", ".join(what))
 
 
-def refusals(store: StateStore, now: datetime) -> dict[str, Refusal]:
-    """Return what Instagram refused to the account within the last day, by the name of the capability."""
+def refusals(store: StateStore, now: datetime, row: str = REFUSALS_ROW) -> dict[str, Refusal]:
+    """Return what Instagram refused to the account within the last day, by the name of the capability or the metric."""
     try:
-        found = {
-            str(what): Refusal.model_validate(row)
-            for what, row in dict(store.get(REFUSALS_ROW) or {}).items()
-        }
-        return {what: refusal for what, refusal in found.items() if now - refusal.at < REMEMBERED}
-    except (ValidationError, TypeError, ValueError):
+        found = REFUSALS.validate_python(store.get(row) or {})
+    except ValidationError:
         return {}  # a user with rights may have written anything
+    return {what: refusal for what, refusal in found.items() if now - refusal.at < REMEMBERED}
