@@ -16,7 +16,11 @@ from airflow.configuration import conf
 
 from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.reader import is_table, read_text, sheet_text
+from airflow_provider_instagram.calendar.file.reader import (
+    is_edited_elsewhere,
+    read_text,
+    sheet_text,
+)
 from airflow_provider_instagram.calendar.file.schema import schema_text
 from airflow_provider_instagram.calendar.file.sheet_import import SheetReading, import_sheet
 from airflow_provider_instagram.calendar.file.spacing import within_limits
@@ -157,11 +161,11 @@ def fill_calendar(args: argparse.Namespace) -> None:
     """
     now, rules = datetime.now(timezone.utc), Rules()
     with _exit_if_invalid(args.file):
-        if is_table(args.file):
-            raise InvalidValue("a sheet is not written.", "Give its rows a time there.")
+        if is_edited_elsewhere(args.file):
+            raise InvalidValue("only YAML is written.", "Give the posts a time in the file.")
         writer = CalendarWriter(args.file, None, read_text(args.file))
         text = writer.text()
-        found = proposal_for(text, args.file, writer.files, now, rules, more_slots=args.slots)
+        found = proposal_for(text, args.file, writer.files, now, rules)
         if found.fill is None:
             print(*found.lines, "Nothing is to be written.", sep="\n")
             raise SystemExit(OPEN if found.still_open else 0)

@@ -235,11 +235,6 @@ CALENDAR_COMMANDS: Final = [
         "calendar.fill_calendar",
         "Give each post without a time a slot, if you confirm",
         ARG_FILE,
-        Arg(
-            ("--slots",),
-            help="for accounts without slots in the file, such as 'Mon 08:30, Thu 19:00'",
-            default="",
-        ),
         Arg(("--yes",), help="write without asking", action="store_true"),
         description="Exit codes: 0, each post has a time; 1, some have none, or you declined; 2, nothing was written.",
     ),

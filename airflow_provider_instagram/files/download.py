@@ -110,7 +110,6 @@ def download(
 
 def read_web(
     url: str,
-    headers: dict[str, str],
     check: Callable[[str], None],
     *,
     max_bytes: int,
@@ -140,7 +139,7 @@ def read_web(
         return WebAnswer(answer.status_code, answer.headers, bytes(body))
 
     try:
-        return _get(url, read, checked, total_s=total_s, headers=headers)
+        return _get(url, read, checked, total_s=total_s)
     except TimeoutError:
         raise TransientError(
             f"it has not answered within {total_s:g} s.", hint="Use a faster server."

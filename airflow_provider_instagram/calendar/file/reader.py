@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from airflow_provider_instagram.calendar.file.media_paths import read_or_invalid
-from airflow_provider_instagram.calendar.file.names import SETTINGS, remedy_for_setting
-from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.model import SETTINGS
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem, remedy_for_name
 from airflow_provider_instagram.calendar.file.rows import (
     MAX_POSTS,
     Row,
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 
 MAX_BYTES = 10_000_000
-FORMATS = (".yaml", ".yml", ".json")
+YAML = (".yaml", ".yml")
+FORMATS = (*YAML, ".json")
 TABLE = ".csv"
 MAX_DEPTH = 6
 SLOTS_EXAMPLE = "{instagram_default: [Mon 08:30, Thu 19:00]}"
@@ -127,6 +128,11 @@ def is_table(location: str) -> bool:
     return is_web(location) or _ending(location) == TABLE
 
 
+def is_edited_elsewhere(location: str) -> bool:
+    """Return whether neither the page nor a command writes a calendar: all but YAML."""
+    return is_web(location) or _ending(location) not in YAML
+
+
 def _ending(location: str) -> str:
     return PurePosixPath(location.partition("?")[0]).suffix.lower()
 
@@ -210,7 +216,9 @@ class _Tree:
         for name, (key, _) in top.items():
             if name not in SETTINGS and name != SCHEMA:
                 found.problems.append(
-                    Problem(_line(key), f"Unknown setting {name!r}.", remedy_for_setting(name))
+                    Problem(
+                        _line(key), f"Unknown setting {name!r}.", remedy_for_name(name, SETTINGS)
+                    )
                 )
         if "min_spacing" in top:
             key, value = top["min_spacing"]

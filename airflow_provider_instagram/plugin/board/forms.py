@@ -157,7 +157,7 @@ def has_unread_edit(board: Board) -> bool:
     """Return whether the planner is about to read an edit of the file. False if the file cannot be read here."""
     if (
         board.stored is None
-        or board.is_sheet
+        or board.is_edited_elsewhere
         or (due := read_due(due_file(board.calendar.plan_file))) is None
     ):
         return False
