@@ -239,19 +239,6 @@ CALENDAR_COMMANDS: Final = [
         description="Exit codes: 0, each post has a time; 1, some have none, or you declined; 2, nothing was written.",
     ),
     _command(
-        "calendar.import_calendar",
-        "Convert a spreadsheet's CSV export into a calendar",
-        Arg(("file",), help="the CSV export"),
-        ARG_OUTPUT_FILE,
-        ARG_TIMEZONE,
-        Arg(("--account",), help="the connection for posts without an account"),
-        Arg(
-            ("--dates",),
-            help="how to read dates such as 3/4/2027",
-            choices=("day-first", "month-first"),
-        ),
-    ),
-    _command(
         "calendar.schema", "Print the JSON Schema of a calendar, for editors", ARG_OUTPUT_FILE
     ),
 ]

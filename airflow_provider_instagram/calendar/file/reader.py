@@ -29,7 +29,6 @@ from airflow_provider_instagram.calendar.file.rows import (
     check_count,
     public_name,
 )
-from airflow_provider_instagram.files.access import read_file
 from airflow_provider_instagram.utils.urls import is_web
 
 if TYPE_CHECKING:
@@ -79,21 +78,11 @@ WORDS = {
 }
 
 
-def read_text(
-    location: str, files: CalendarFiles | None = None, decode: Callable[[bytes], str] | None = None
-) -> str:
-    """Read a calendar's file. Without ``files``, it is a sheet that its owner names on the command line.
-
-    :param decode: Returns the text of its bytes, which are UTF-8 otherwise.
-    """
+def read_text(location: str, files: CalendarFiles) -> str:
+    """Read a calendar's file."""
     if is_web(location):
-        raise InvalidValue(
-            "only its DAG reads a sheet at a web address.", "Download it, and use calendar import."
-        )
-    data = read_or_invalid(
-        location, lambda: (files.text if files else read_file)(location, MAX_BYTES)
-    )
-    return (decode or as_text)(data)
+        raise InvalidValue("only its DAG reads a sheet at a web address.", "Download it.")
+    return as_text(read_or_invalid(location, lambda: files.text(location, MAX_BYTES)))
 
 
 def as_text(data: bytes) -> str:

@@ -36,7 +36,7 @@ DATES: Final = "dates"
 class SheetForm:
     """How the DAG's author reads a sheet.
 
-    :param columns: The field of each column whose title is not one that ``calendar import`` knows.
+    :param columns: The field of each column whose title is not in :data:`COLUMNS`.
     """
 
     columns: tuple[tuple[str, str], ...] = ()
@@ -45,7 +45,7 @@ class SheetForm:
     def rows(self, text: str) -> Rows:
         """Return the rows of a sheet."""
         defaults = {name: value for name, value in self.defaults if name != DATES}
-        sheet = import_sheet(text, defaults=defaults, reading=self._reading)
+        sheet = import_sheet(text, self._reading, defaults)
         unnamed = sheet.lines_with_dated_id
         message = "its title is not unique, so it has no id that would stay the same."
         problems = [Problem(line, message, "Add a column id.") for line in unnamed]

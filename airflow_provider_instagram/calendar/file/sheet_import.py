@@ -8,14 +8,12 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final
-
-import yaml
+from typing import Final
 
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.post_parser import items_in
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.reader import STAND_INS, read_table
+from airflow_provider_instagram.calendar.file.reader import read_table
 from airflow_provider_instagram.calendar.file.rows import Rows, row_of
 from airflow_provider_instagram.calendar.file.sheet_times import (
     AskedFor,
@@ -158,9 +156,8 @@ MEANINGS: Final = frozenset((*COLUMNS.values(), *CALENDAR_FIELDS))
 
 @dataclass(frozen=True)
 class Imported:
-    """A calendar that was converted from a sheet.
+    """The posts of a sheet.
 
-    :param ignored_columns: Columns that are not fields of a post.
     :param lines_with_dated_id: Lines of the rows whose ids contain their date, because their titles
         are not unique.
     :param asked: Words whose meaning only the user knows.
@@ -169,21 +166,10 @@ class Imported:
     """
 
     rows: Rows
-    ignored_columns: tuple[str, ...]
     lines_with_dated_id: tuple[int, ...]
     problems: tuple[Problem, ...]
     asked: tuple[Asked, ...] = ()
     needs: frozenset[str] = frozenset()
-
-    @property
-    def text(self) -> str:
-        """The calendar, as YAML."""
-        defaults, *posts = (
-            {name: value.value for name, value in row.values.items()}
-            for row in (self.rows.defaults, *self.rows.rows)
-        )
-        document = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
-        return str(yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True))
 
 
 @dataclass(frozen=True)
@@ -242,14 +228,13 @@ class Asked:
 
 
 def import_sheet(
-    text: str, *, defaults: Mapping[str, str], reading: SheetReading | None = None
+    text: str, reading: SheetReading, defaults: Mapping[str, str] | None = None
 ) -> Imported:
     """Read the CSV export of a spreadsheet. If one date contradicts the order of dates, no row is read.
 
     :raises InvalidValue: If it cannot be read, or if a date contradicts the order and nobody is
         asked for another.
     """
-    reading = reading or SheetReading()
     table = read_table(text, reading.field_of)
     if not {*MEDIA, ANY_MEDIA} & {*table.names} and reading.accounts is None:
         raise InvalidValue(
@@ -287,10 +272,8 @@ def import_sheet(
     for line, cells in drafts.items():
         own = {name: cell for name, cell in cells.items() if cell and name not in ("id", "title")}
         posts.append(replace(row_of(line, {"id": ids[line], **own}), broken=line in broken))
-    titles = zip(table.titles, table.names, strict=True)
     return Imported(
-        Rows(posts, row_of(0, defaults)),
-        ignored_columns=tuple(title for title, name in titles if name is None and title),
+        Rows(posts, row_of(0, defaults or {})),
         lines_with_dated_id=lines_with_dated_id,
         problems=tuple(problems),
         asked=tuple(
@@ -413,17 +396,3 @@ def _slug(text: str) -> str:
     german = re.sub("[äöüÄÖÜ]", r"\g<0>e", unicodedata.normalize("NFC", text).replace("ß", "ss"))
     ascii_text = unicodedata.normalize("NFKD", german).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9._]+", "-", ascii_text).strip("-._").lower()[:40].rstrip("-._")
-
-
-class _Readable(yaml.SafeDumper):
-    """Writes texts of several lines in YAML's readable form."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    style = "|" if "\n" in text else None
-    if any(chr(sign) in text for sign in STAND_INS):
-        style = '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Readable.add_representer(str, _text)

@@ -59,7 +59,7 @@ FRACTION: Final = re.compile(r"(?<=:\d\d)\.0+(?!\d)")
 AM_PM: Final = ("am", "pm")
 BETWEEN: Final = " ,T\t\n"
 SAY_THE_ORDER: Final = (
-    "Give --dates day-first or --dates month-first. In a DAG: defaults={'dates': …}."
+    "Say whether the day or the month is first. In a DAG: defaults={'dates': 'day-first'}."
 )
 
 

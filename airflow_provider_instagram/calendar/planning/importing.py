@@ -167,7 +167,7 @@ def sheet_proposal(
         )
     if zone_name:
         zone(zone_name)
-    imported = import_sheet(sheet, defaults={}, reading=reading)
+    imported = import_sheet(sheet, reading)
     account = account or _own_account(target, reading)
     named = {"timezone": zone_name, "account": account}
     shared = {name: text for name, text in named.items() if text and text != target.default(name)}
