@@ -7,20 +7,19 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow.configuration import conf
 
-from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows, read_calendar
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.parser import Rules, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.reader import is_table, read_text, sheet_text
+from airflow_provider_instagram.calendar.file.reader import is_edited_elsewhere, read_text
 from airflow_provider_instagram.calendar.file.schema import schema_text
-from airflow_provider_instagram.calendar.file.sheet_import import SheetReading, import_sheet
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-from airflow_provider_instagram.calendar.file.times import ADD_ZONE, read_duration
+from airflow_provider_instagram.calendar.file.times import read_duration
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
 from airflow_provider_instagram.calendar.tasks.problems import (
@@ -104,44 +103,6 @@ def _limits(account: str) -> tuple[Limits, str]:
     return limits, f"connection {account}"
 
 
-def import_calendar(args: argparse.Namespace) -> None:
-    """Convert a spreadsheet's CSV export into a calendar."""
-    given = {"timezone": args.timezone, "account": args.account}
-    defaults = {name: value for name, value in given.items() if value}
-    with _exit_if_invalid(args.file):
-        text = read_text(args.file, decode=sheet_text)
-        sheet = import_sheet(text, defaults=defaults, reading=SheetReading(order=args.dates))
-    for title in sheet.ignored_columns:
-        print(f"Ignored column {title!r}: a post has no such field.", file=sys.stderr)
-    if sheet.lines_with_dated_id:
-        lines = ", ".join(str(line) for line in sheet.lines_with_dated_id)
-        print(
-            f"{args.file}: the ids of the posts in line {lines} contain their dates, because the title is missing or "
-            "used twice. If such a row moves to another day, it becomes another post. Add a column id to the sheet.",
-            file=sys.stderr,
-        )
-    calendar = parse_rows(sheet.rows, args.output or str(Path(args.file).with_suffix(".yaml")))
-    add_zone = "Give --timezone Europe/Berlin, or put the zones into a column timezone."
-    found = [
-        replace(one, remedy=add_zone) if one.remedy == ADD_ZONE else one
-        for one in calendar.problems
-    ]
-    found = [one for one in found if one != EMPTY or not sheet.problems]
-    problems = sorted((*sheet.problems, *found), key=lambda problem: problem.line)
-    for problem in problems:
-        print(problem.text(args.file), file=sys.stderr)
-    # an incomplete calendar would be taken for a complete one
-    written = "; nothing was written" if sheet.problems else ""
-    print(
-        f"{_count(len(sheet.rows.rows), 'post')}; {_count(len(problems), 'problem')}{written}.",
-        file=sys.stderr,
-    )
-    if sheet.problems:
-        raise SystemExit(FAILED)
-    _write(args.output, sheet.text)
-    raise SystemExit(HAS_PROBLEMS if calendar.problems else 0)
-
-
 def fill_calendar(args: argparse.Namespace) -> None:
     """Print what is proposed, and write it if confirmed.
 
@@ -150,11 +111,11 @@ def fill_calendar(args: argparse.Namespace) -> None:
     """
     now, rules = datetime.now(timezone.utc), Rules()
     with _exit_if_invalid(args.file):
-        if is_table(args.file):
-            raise InvalidValue("a sheet is not written.", "Give its rows a time there.")
-        writer = CalendarWriter(args.file, None, read_text(args.file))
+        if is_edited_elsewhere(args.file):
+            raise InvalidValue("only YAML is written.", "Give the posts a time in the file.")
+        writer = CalendarWriter(args.file, None, read_text(args.file, CalendarFiles(args.file)))
         text = writer.text()
-        found = proposal_for(text, args.file, writer.files, now, rules, more_slots=args.slots)
+        found = proposal_for(text, args.file, writer.files, now, rules)
         if found.fill is None:
             print(*found.lines, "Nothing is to be written.", sep="\n")
             raise SystemExit(OPEN if found.still_open else 0)

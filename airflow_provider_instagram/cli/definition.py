@@ -235,26 +235,8 @@ CALENDAR_COMMANDS: Final = [
         "calendar.fill_calendar",
         "Give each post without a time a slot, if you confirm",
         ARG_FILE,
-        Arg(
-            ("--slots",),
-            help="for accounts without slots in the file, such as 'Mon 08:30, Thu 19:00'",
-            default="",
-        ),
         Arg(("--yes",), help="write without asking", action="store_true"),
         description="Exit codes: 0, each post has a time; 1, some have none, or you declined; 2, nothing was written.",
-    ),
-    _command(
-        "calendar.import_calendar",
-        "Convert a spreadsheet's CSV export into a calendar",
-        Arg(("file",), help="the CSV export"),
-        ARG_OUTPUT_FILE,
-        ARG_TIMEZONE,
-        Arg(("--account",), help="the connection for posts without an account"),
-        Arg(
-            ("--dates",),
-            help="how to read dates such as 3/4/2027",
-            choices=("day-first", "month-first"),
-        ),
     ),
     _command(
         "calendar.schema", "Print the JSON Schema of a calendar, for editors", ARG_OUTPUT_FILE

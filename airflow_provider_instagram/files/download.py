@@ -97,7 +97,6 @@ def download(
 
 def read_web(
     url: str,
-    headers: dict[str, str],
     check: Callable[[str], None],
     *,
     max_bytes: int,
@@ -126,7 +125,7 @@ def read_web(
                 )
         return WebAnswer(answer.status_code, answer.headers, bytes(body))
 
-    return _get(url, read, checked, total_s=total_s, headers=headers)
+    return _get(url, read, checked, total_s=total_s)
 
 
 def check_link(link: str, kind: str) -> None:

@@ -20,7 +20,7 @@ class SheetServer(ThreadingHTTPServer):
     """A web server.
 
     :param answers: What it answers, by path: a status, a body and headers.
-    :param asked: The paths that it was asked for, each with the version that the asker has.
+    :param asked: The paths that it was asked for.
     :param scheme: ``https`` if it has a certificate.
     """
 
@@ -28,7 +28,7 @@ class SheetServer(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
-        self.asked: list[tuple[str, str | None]] = []
+        self.asked: list[str] = []
         self.delay_s = 0.0
         self.scheme = "http"
         super().__init__(("127.0.0.1", 0), _Web)
@@ -45,10 +45,7 @@ class _Web(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         time.sleep(self.server.delay_s)
         status, body, headers = self.server.answers.get(self.path.partition("?")[0], (404, "", {}))
-        seen = self.headers.get("If-None-Match")
-        self.server.asked.append((self.path, seen))
-        if seen is not None and seen == headers.get("ETag"):
-            status, body = 304, ""
+        self.server.asked.append(self.path)
         content = body.encode() if isinstance(body, str) else body
         self.send_response(status)
         for name, value in ({"Content-Type": "text/csv", "Content-Length": str(len(content))} | headers).items():

@@ -16,12 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows
-from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
+from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.calendar.file.texts import GONE, Changes, NewPost, TreeText
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME, offset_of, read_local_time
@@ -31,7 +30,6 @@ from airflow_provider_instagram.calendar.file.values import (
     file_value,
     is_same,
     known_locations,
-    read_new,
     shown_value,
     shown_values,
     written_values,
@@ -168,34 +166,38 @@ def apply(
     :raises SeenOther: If the post of the only edit is another one than its author saw.
     :raises InvalidValue: If the file does not take the edits, in the words of the problem.
     """
-    rows, first = read_rows(text, location), edits[0]
-    ids = [row.text("id") for row in rows.rows]
+    rows = read_rows(text, location)
     before = parse_rows(rows, location, files, **rules)
-    seen = [_seen_post(edit, before, rows, ids, is_alone=len(edits) == 1) for edit in edits]
+    ids = [row.text("id") for row in rows.rows]
+    first = edits[0]
     if first.do == "remove":
-        edited, removed, new_rows = without_post(text, location, rows, first.post_id)
-        check_problems(before, parse_rows(new_rows, location, files, **rules), None)
-        return Edited(edited, None, removed, _follows(ids, ids.index(first.post_id)))
-    approval = rules.get("approval") or rows.defaults.text("approval")
+        _seen_post(first, before, rows, is_alone=True)
+        edited, removed, new_rows = _without_post(text, location, rows, first.post_id)
+        _check_problems(before, parse_rows(new_rows, location, files, **rules))
+        place = ids.index(first.post_id)
+        return Edited(edited, None, removed, ids[place - 1] or None if place else None)
     changes, new = dict[str, Mapping[str, Any]](), list[NewPost]()
-    for edit, post in zip(edits, seen, strict=True):
-        fields = _written_fields(edit, post, rows, before, approval)
-        if edit.do == "change":
-            changes[edit.post_id] = fields
-        else:
-            new.append(
-                (
-                    _follows(ids, _place_of(edit, ids)),
-                    edit.lines if edit.do == "restore" else fields,
-                )
-            )
-    edited, new_rows = rewritten(text, location, rows, changes, new)
-    after = parse_rows(new_rows, location, files, **rules)
-    check_problems(
-        before, after, first.post_id if first.do == "restore" and first.post_id not in ids else None
-    )
     for edit in edits:
-        check_result(edit, post_of(after, edit.new_id or edit.post_id), new_rows, files, now)
+        if edit.do == "restore":
+            new.append((edit.after if edit.after in ids else None, edit.lines))
+        elif edit.do == "add":
+            approval = rules.get("approval") or rows.defaults.text("approval")
+            new.append((_last_id(rows), _fields_of_new(edit, rows, before, approval)))
+        else:
+            post, row = _seen_post(edit, before, rows, is_alone=len(edits) == 1)
+            fields = _changed_fields(edit, post, row, rows, before)
+            if edit.do == "change":
+                changes[edit.post_id] = fields
+            else:
+                new.append((edit.post_id, plain(row) | {"id": edit.new_id} | fields))
+    edited, new_rows = _rewritten(text, location, rows, changes, new)
+    after = parse_rows(new_rows, location, files, **rules)
+    is_back = first.do == "restore" and first.post_id not in ids
+    _check_problems(before, after, restored=first.post_id if is_back else None)
+    for edit in edits:
+        post_after = post_of(after, edit.new_id or edit.post_id)
+        _check_time(edit, post_after, now)
+        check_files(edit, post_after, files)
     return Edited(edited, after.post(first.new_id or first.post_id))
 
 
@@ -215,100 +217,95 @@ def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules
         )
     rows = read_rows(text, location)
     changes = {post_id: {"publish_at": at} for post_id, at in fill.times.items()}
-    last = next(filter(None, (row.text("id") for row in reversed(rows.rows))), None)
-    edited, new_rows = rewritten(text, location, rows, changes, [(last, one) for one in fill.added])
+    last = _last_id(rows)
+    edited, new_rows = _rewritten(
+        text, location, rows, changes, [(last, one) for one in fill.added]
+    )
     before, after = (parse_rows(one, location, files, **rules) for one in (rows, new_rows))
-    check_problems(before, after, None)
+    _check_problems(before, after)
     return Edited(edited, None)
 
 
+def _last_id(rows: Rows) -> str | None:
+    """Return the id of the last post that has one."""
+    ids = [row.text("id") for row in rows.rows]
+    return next(filter(None, reversed(ids)), None)
+
+
 def _seen_post(
-    edit: Edit, calendar: Calendar, rows: Rows, ids: list[str], *, is_alone: bool
-) -> AnyPost | None:
-    """Return the post of an edit, if it is as the author saw it and the file has it once. A new one has not been seen.
+    edit: Edit, calendar: Calendar, rows: Rows, *, is_alone: bool
+) -> tuple[AnyPost, Row]:
+    """Return the post of an edit, if it is as the author saw it and the file has it once.
 
     :param is_alone: Whether it is the only edit, whose author is told what the post says by now.
     :raises SeenOther: If the post of the only edit is another one by now.
     """
-    post = post_of(calendar, edit.post_id)
-    if edit.do in ("add", "restore"):
-        return post
+    post, row = post_of(calendar, edit.post_id), rows.of(edit.post_id)
     values = shown_values(post, rows) if post is not None else {}
     now = {
         name: values[name]
         for name in edit.seen
         if name in values and not is_same(values[name], edit.seen[name])
     }
-    if post is None or now:
+    if post is None or row is None or now:
         if is_alone:
             raise SeenOther(None if post is None else now)
         why = f"{edit.post_id}: somebody else has changed this post meanwhile."
         raise InvalidValue(why, "Look at it, and choose the posts again.")
-    if (count := ids.count(edit.post_id)) != 1:
+    count = sum(one.text("id") == edit.post_id for one in rows.rows)
+    if count != 1:
         raise InvalidValue(f"the file has {count} posts with the id {edit.post_id}.", EDIT_THE_FILE)
-    return post
+    return post, row
 
 
-def _written_fields(
-    edit: Edit, post: AnyPost | None, rows: Rows, calendar: Calendar, approval: str | None
+def _fields_of_new(
+    edit: Edit, rows: Rows, calendar: Calendar, approval: str | None
 ) -> dict[str, Any]:
-    """Return the values as the file contains them: empty ones as None, and the time in the form of the present one."""
-    row, shared = rows.of(edit.post_id), rows.defaults.values
-    known = (
-        known_locations(written_values(row, rows))
-        if edit.fields.keys() & {*MEDIA, *LOCATIONS}
-        else {}
-    )
-    fields = {name: file_value(name, value, known) for name, value in edit.fields.items()}
-    own = row.values if row is not None else {}  # media of its own override those of the defaults
-    fields = {
-        name: value
-        for name, value in fields.items()
-        if value is not None or name in own or name not in MEDIA
-    }
-    if edit.do == "duplicate" and row is not None:
-        fields = {name: value.value for name, value in row.values.items()} | {
-            "id": edit.new_id,
-            **fields,
-        }
-    if edit.do == "change" and row is not None:
-        gone = [
-            name
-            for name, value in fields.items()
-            if value is None and name in row.values.keys() - shared.keys()
-        ]
-        fields |= dict.fromkeys(gone, GONE)
-    at = edit.fields.get("publish_at")
-    if edit.do == "add":
-        fields = {
-            "id": edit.post_id,
-            **{name: value for name, value in fields.items() if value not in (None, [])},
-        }
-        if approval == "required":  # whoever reads the file sees it, too
-            fields.setdefault("approval", approval)
-    has_no_zone = (
-        post is not None
-        and post.publish_at is None
-        and row is not None
-        and not row.text("timezone")
-    )
-    if at and (edit.do == "add" or has_no_zone):
-        zone_name, stands_in = _zone_of_new(rows, calendar)
-        time = at.replace("T", " ")
-        fields["publish_at"] = (
-            f"{time} {_in_time(zone_name)}" if stands_in == "publish_at" else time
-        )
-        fields |= {"timezone": zone_name} if stands_in == "timezone" else {}
-    elif at and post is not None and row is not None:
-        written = row.values.get("publish_at")
-        if written is not None and post.publish_at and at == f"{post.publish_at:%Y-%m-%dT%H:%M}":
-            # it may be the second of two in the night of a clock change
-            fields["publish_at"] = written.value
-        else:
-            fields["publish_at"] = time_like(
-                at, row, row.text("timezone") or rows.defaults.text("timezone")
-            )
+    """Return the values of a new post as the file contains them."""
+    fields: dict[str, Any] = {"id": edit.post_id}
+    for name, value in edit.fields.items():
+        written = file_value(name, value, {})
+        if written not in (None, []):
+            fields[name] = written
+    if approval == "required":  # whoever reads the file sees it, too
+        fields.setdefault("approval", approval)
+    if at := edit.fields.get("publish_at"):
+        fields |= _first_time(at, rows, calendar)
     return fields
+
+
+def _changed_fields(
+    edit: Edit, post: AnyPost, row: Row, rows: Rows, calendar: Calendar
+) -> dict[str, Any]:
+    """Return the new values of a post as the file contains them, and its time in the form of the present one."""
+    shared = rows.defaults.values
+    known = {}
+    if edit.fields.keys() & {*MEDIA, *LOCATIONS}:
+        known = known_locations(written_values(row, rows))
+    fields = dict[str, Any]()
+    for name, value in edit.fields.items():
+        written = file_value(name, value, known)
+        if written is None and name in MEDIA and name not in row.values:
+            continue  # media of its own override those of the defaults
+        is_gone = written is None and name in row.values and name not in shared
+        fields[name] = GONE if is_gone and edit.do == "change" else written
+    if at := edit.fields.get("publish_at"):
+        if post.publish_at is None and not row.text("timezone"):
+            fields |= _first_time(at, rows, calendar)
+        else:
+            fields["publish_at"] = _moved_time(at, post, row, rows)
+    return fields
+
+
+def _first_time(local: str, rows: Rows, calendar: Calendar) -> dict[str, str]:
+    """Return the time of a post that had none, with its zone if the defaults do not name one."""
+    zone_name, stands_in = _zone_of_new(rows, calendar)
+    time = local.replace("T", " ")
+    if stands_in == "publish_at":
+        return {"publish_at": f"{time} {zone_name.removeprefix('UTC') or 'UTC'}"}
+    if stands_in == "timezone":
+        return {"publish_at": time, "timezone": zone_name}
+    return {"publish_at": time}
 
 
 def _zone_of_new(rows: Rows, calendar: Calendar) -> tuple[str, str]:
@@ -322,29 +319,29 @@ def _zone_of_new(rows: Rows, calendar: Calendar) -> tuple[str, str]:
     for row in reversed(rows.rows):
         if name := row.text("timezone"):
             return name, "timezone"
-        if (post := post_of(calendar, row.text("id"))) is not None and post.publish_at is not None:
+        post = post_of(calendar, row.text("id"))
+        if post is not None and post.publish_at is not None:
             return str(post.publish_at.tzname()), "publish_at"
     return "UTC", "publish_at"
 
 
-def _in_time(zone_name: str) -> str:
-    """Return the name of a moment's zone as a time may end with it."""
-    return zone_name.removeprefix("UTC") or "UTC"
-
-
-def time_like(local: str, row: Row, zone_name: str) -> str:
+def _moved_time(local: str, post: AnyPost, row: Row, rows: Rows) -> str:
     """Return a local time in the form of the time that a post has: with a zone or an offset, if it has one there.
 
     :param local: The new time, as ``2030-05-06T08:30``.
-    :param zone_name: The zone for a time of this post without one; may be empty.
     """
-    at, written = local.replace("T", " "), row.text("publish_at")
-    if (found := DATE_AND_TIME.fullmatch(written)) is None:
+    written = row.text("publish_at")
+    if written and post.publish_at and local == f"{post.publish_at:%Y-%m-%dT%H:%M}":
+        return written  # it may be the second of two in the night of a clock change
+    at = local.replace("T", " ")
+    found = DATE_AND_TIME.fullmatch(written)
+    if found is None:
         return at
     if "T" in written[:11]:
         at = local
     if found["zone"]:
         return f"{at} {found['zone']}"  # the offset of another day may be another one
+    zone_name = row.text("timezone") or rows.defaults.text("timezone")
     if not found["offset"] or not zone_name:
         return f"{at}{written[found.end('time') :]}"
     try:
@@ -353,50 +350,27 @@ def time_like(local: str, row: Row, zone_name: str) -> str:
         return at
 
 
-def _place_of(edit: Edit, ids: list[str]) -> int:
-    """Return the place of a new post among all."""
-    after = {"duplicate": edit.post_id, "restore": edit.after}.get(
-        edit.do, ids[-1] if ids else None
-    )
-    return ids.index(after) + 1 if after and after in ids else 0
-
-
-def _follows(ids: Sequence[str], place: int) -> str | None:
-    """Return the id of the post before a place, if it has one."""
-    return (ids[place - 1] or None) if place else None
-
-
-def _document(text: str, location: str) -> TreeText:
-    """Return a text whose posts can be changed."""
-    ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
-    return TreeText(text, is_json=ending == ".json")
+def plain(row: Row) -> dict[str, Any]:
+    """Return the values of a row as they are written."""
+    return _without_none({name: value.value for name, value in row.values.items()})
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def plain(row: Row) -> dict[str, Any]:
-    """Return the values of a row as they are written."""
-    return _without_none({name: value.value for name, value in row.values.items()})
-
-
-def rewritten(
+def _rewritten(
     text: str, location: str, rows: Rows, changes: Changes, new: Sequence[NewPost]
 ) -> tuple[str, Rows]:
     """Return a text with other values of posts and with new posts, and its rows, which hold these and nothing else."""
-    try:
-        edited = _document(text, location).change(changes, new)
-    except RecursionError:  # an alias of YAML that contains itself
-        raise UNUSUAL from None
-    new_rows = _read_again(edited, location)
+    edited = TreeText(text).change(changes, new)
+    new_rows = read_rows(edited, location)
     if len(new_rows.rows) != len(rows.rows) + len(new):
         raise UNUSUAL
-    ids = [row.text("id") for row in rows.rows]
-    posts = [
-        plain(row) | _as_texts(changes.get(post_id, {}))
-        for post_id, row in zip(ids, rows.rows, strict=True)
-    ]
+    ids, posts = list[str](), list[dict[str, Any]]()
+    for row in rows.rows:
+        ids.append(row.text("id"))
+        posts.append(plain(row) | _as_texts(changes.get(ids[-1], {})))
     for follows, post in reversed(new):
         at = ids.index(follows) + 1 if follows is not None else 0
         ids.insert(at, "")
@@ -405,27 +379,17 @@ def rewritten(
     return edited, new_rows
 
 
-def without_post(text: str, location: str, rows: Rows, post_id: str) -> tuple[str, str, Rows]:
+def _without_post(text: str, location: str, rows: Rows, post_id: str) -> tuple[str, str, Rows]:
     """Return a text without a post, what was removed, and its rows, which hold the other posts as before."""
-    try:
-        edited, removed = _document(text, location).remove(post_id)
-    except RecursionError:
-        raise UNUSUAL from None
-    new_rows = _read_again(edited, location)
+    edited, removed = TreeText(text).remove(post_id)
+    new_rows = read_rows(edited, location)
     _check_content(rows, new_rows, [plain(row) for row in rows.rows if row.text("id") != post_id])
     return edited, removed, new_rows
 
 
-def _read_again(edited: str, location: str) -> Rows:
-    try:
-        return read_rows(edited, location)
-    except InvalidValue:
-        raise UNUSUAL from None
-
-
 def _check_content(before: Rows, after: Rows, posts: list[dict[str, Any]]) -> None:
     """Check that a new text has the head of the old one, and the expected posts."""
-    if (_head(after), [plain(row) for row in after.rows]) != (_head(before), posts):
+    if _head(after) != _head(before) or [plain(row) for row in after.rows] != posts:
         raise UNUSUAL
 
 
@@ -440,48 +404,32 @@ def _as_texts(value: Any) -> Any:
         return {name: _as_texts(part) for name, part in value.items()}
     if isinstance(value, list):
         return [_as_texts(part) for part in value]
-    return (
-        None
-        if value is GONE
-        else json.dumps(value)
-        if isinstance(value, (bool, int, float))
-        else value
-    )
+    if isinstance(value, (bool, int, float)):
+        return json.dumps(value)
+    return None if value is GONE else value
 
 
-def check_problems(before: Calendar, after: Calendar, restored: str | None) -> None:
+def _check_problems(before: Calendar, after: Calendar, restored: str | None = None) -> None:
     """Refuse an edit that makes a problem. A restored post may have those with which it was removed."""
-
-    def problems(calendar: Calendar) -> dict[tuple[str | None, str], Any]:
-        return {(one.post_id, LINE.sub("line", one.message)): one for one in calendar.problems}
-
-    known = problems(before)
-    for key, problem in problems(after).items():
-        if (
-            key not in known
-            and problem != EMPTY
-            and (restored is None or problem.post_id != restored)
-        ):
-            about = f"{problem.post_id}: " if problem.post_id else ""
-            raise InvalidValue(f"{about}{problem.message}", problem.remedy, problem.field)
+    known = {_without_lines(problem) for problem in before.problems}
+    for problem in after.problems:
+        is_own = restored is not None and problem.post_id == restored
+        if is_own or problem == EMPTY or _without_lines(problem) in known:
+            continue
+        about = f"{problem.post_id}: " if problem.post_id else ""
+        raise InvalidValue(f"{about}{problem.message}", problem.remedy, problem.field)
 
 
-def check_result(
-    edit: Edit, post: AnyPost | None, rows: Rows, files: CalendarFiles, now: datetime
-) -> None:
-    """Check that the post is as its author wants it, and that its new files exist."""
-    if post is None:
-        raise UNUSUAL
-    if edit.fields.get("publish_at") and (post.publish_at is None or post.publish_at <= now):
+def _without_lines(problem: Problem) -> tuple[str | None, str]:
+    return problem.post_id, LINE.sub("line", problem.message)
+
+
+def _check_time(edit: Edit, post: AnyPost | None, now: datetime) -> None:
+    if not edit.fields.get("publish_at") or post is None or post.publish_at is None:
+        return
+    if post.publish_at <= now:
         message = f"{post.id}: {post.publish_at:%Y-%m-%d %H:%M} has passed."
         raise InvalidValue(message, "Choose a later time.", "publish_at")
-    values = shown_values(post, rows)
-    for name, value in edit.fields.items():
-        if name in values and not any(
-            is_same(values[name], one) for one in (value, read_new(name, value))
-        ):
-            raise InvalidValue(f"{name} would not be as you wrote it.", EDIT_THE_FILE, name)
-    check_files(edit, post, files)
 
 
 def check_files(edit: Edit, post: AnyPost | None, files: CalendarFiles) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, Field, PlainSerializer, PlainValidator
 from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 
-from airflow_provider_instagram.calendar.file.problems import Problem  # noqa: TC001 -- pydantic resolves these
+from airflow_provider_instagram.calendar.file.problems import Problem, sorted_problems
 from airflow_provider_instagram.calendar.file.times import dump_moment, load_moment
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.spec import COLOUR, Fit, Trim, rgb
@@ -238,6 +239,14 @@ class WrittenPost(BaseModel):
 
 #: All fields that a calendar may contain, in the order in which they are listed.
 CALENDAR_FIELDS: Final = {**declared(WrittenPost), **declared(CalendarPost)}
+#: What a file may contain, each with its meaning.
+SETTINGS: Final = {
+    "defaults": "The values of posts that have none of their own.",
+    "min_spacing": "The least distance between an account's posts, such as 15 minutes. A number alone counts minutes.",
+    "slots": "The weekly times of each account, for posts without publish_at: [Mon 08:30, Thu 19:00]. "
+    "airflow instagram calendar fill writes one into each post.",
+    "posts": "The posts.",
+}
 NO_EDITS: Final = {
     *("line", "names", "known_version"),
     *(name for name, about in CALENDAR_FIELDS.items() if not about.is_edit),
@@ -274,12 +283,9 @@ class Draft:
     @property
     def lacks(self) -> str:
         """What it lacks, in words."""
-        return " and ".join(
-            [
-                *(["no time"] if self.publish_at is None else []),
-                *([] if self.has_file else ["no file"]),
-            ]
-        )
+        if self.has_file:
+            return "no time"
+        return "no time and no file" if self.publish_at is None else "no file"
 
 
 #: A post as a calendar has it.
@@ -309,6 +315,20 @@ class Calendar:
     def accounts(self) -> list[str]:
         """The connections of the posts, sorted."""
         return sorted({post.account for post in self.posts})
+
+    def without(self, problems: Mapping[str, Problem]) -> Calendar:
+        """Return the calendar without some of its posts.
+
+        :param problems: Why each of them is left out, by post id.
+        """
+        if not problems:
+            return self
+        return replace(
+            self,
+            posts=tuple(post for post in self.posts if post.id not in problems),
+            problems=sorted_problems([*self.problems, *problems.values()]),
+            left_out=self.left_out | problems.keys(),
+        )
 
     def post(self, post_id: str) -> ScheduledPost | None:
         """Return the post with an id, if the calendar has it."""

@@ -9,7 +9,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any
 
 from typing_extensions import TypedDict, Unpack
 
@@ -23,9 +22,13 @@ from airflow_provider_instagram.calendar.file.model import (
     InvalidPost,
     ScheduledPost,
 )
-from airflow_provider_instagram.calendar.file.names import remedy_for_field
 from airflow_provider_instagram.calendar.file.post_parser import PostFields, unnamed_account
-from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.problems import (
+    InvalidValue,
+    Problem,
+    remedy_for_name,
+    sorted_problems,
+)
 from airflow_provider_instagram.calendar.file.reader import is_table, read_rows, read_text
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value, without_secrets
 from airflow_provider_instagram.calendar.file.sheet import SheetForm
@@ -52,6 +55,8 @@ RESERVED = (
     "operator_triggered",
     "scheduled",
 )
+#: The fields of a post that its draft shows.
+SHOWN_OF_DRAFTS = ("caption", "note", "tags")
 #: Suggestions are slow, so none are made after this many problems.
 MAX_SUGGESTIONS = 1_000
 
@@ -107,33 +112,31 @@ def parse_rows(
     rows: Rows, location: str, files: CalendarFiles | None = None, **rules: Unpack[Rules]
 ) -> Calendar:
     """Read the posts from a calendar's rows."""
-    files, min_spacing = files or CalendarFiles(location), rules.get("min_spacing")
+    files = files or CalendarFiles(location)
     reader = _Reader(rows, files, rules, list(rows.problems))
-    spacing = min_spacing if min_spacing is not None else reader.spacing(rows.min_spacing)
+    spacing = reader.spacing()
     reader.check_shared()
     reader.check_slots()
     if not (rows.rows or reader.problems):
         reader.problems.append(EMPTY)
     in_order = attrgetter("publish_at", "line")
-    posts = sorted(filter(None, map(reader.post, rows.rows)), key=in_order)
-    close = too_close(posts, spacing)
-    kept = tuple(post for post in posts if post.id not in close)
-    # A post that is too close to an invalid post is reported too, or it would be only after that
-    # one is corrected.
-    crowded = too_close([*posts, *reader.invalid], spacing) if reader.invalid else close
-    found = {*reader.problems, *close.values(), *crowded.values()}
-    problems = sorted(found, key=lambda problem: (problem.line, problem.message))
-    left_out = {*reader.lines, *(post.id for post in (*posts, *reader.invalid))}
-    left_out -= {post.id for post in kept} | {draft.id for draft in reader.drafts}
-    invalid = tuple(
-        InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line)
-        for post in sorted(
-            (*reader.invalid, *(post for post in posts if post.id in close)), key=in_order
-        )
-    )
+    valid = sorted(filter(None, map(reader.post, rows.rows)), key=in_order)
+    close = too_close(valid, spacing)
+    posts = tuple(post for post in valid if post.id not in close)
+    known = {post.id for post in posts} | {draft.id for draft in reader.drafts}
+    invalid = [*reader.invalid, *(post for post in valid if post.id in close)]
     return Calendar(
-        *(location, kept, tuple(problems), spacing, frozenset(left_out), invalid),
-        *(tuple(reader.drafts), files.pin),
+        location,
+        posts=posts,
+        problems=sorted_problems([*reader.problems, *close.values()]),
+        min_spacing=spacing,
+        left_out=frozenset(reader.lines) - known,
+        invalid=tuple(
+            InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line)
+            for post in sorted(invalid, key=in_order)
+        ),
+        drafts=tuple(reader.drafts),
+        pin=files.pin,
     )
 
 
@@ -152,16 +155,16 @@ class _Reader:
 
     def __post_init__(self) -> None:
         for row in self.rows.rows:
-            if (given := row.values.get("id")) is not None and isinstance(given.value, str):
-                self.lines[given.value.strip()].append(row.line)
-        self.shared = {
-            name: value
-            for name, value in self.rows.defaults.values.items()
-            if name not in NO_DEFAULTS
-        }
+            if post_id := row.text("id"):
+                self.lines[post_id].append(row.line)
+        defaults = self.rows.defaults.values
+        self.shared = {name: one for name, one in defaults.items() if name not in NO_DEFAULTS}
 
-    def spacing(self, written: Value | None) -> timedelta:
-        """Read the file's min_spacing."""
+    def spacing(self) -> timedelta:
+        """Return the smallest distance of two posts: that of the DAG, or else of the file."""
+        of_dag, written = self.rules.get("min_spacing"), self.rows.min_spacing
+        if of_dag is not None:
+            return of_dag
         if written is None or written.value is None:
             return DEFAULT_SPACING
         try:
@@ -177,19 +180,15 @@ class _Reader:
         for name, value in defaults.values.items():
             if name not in KEYS:
                 self._add_unknown(name, value.line, None)
-        for name in NO_DEFAULTS:
-            if name in defaults.values:
-                self._add(
-                    defaults.values[name].line,
-                    f"{name} cannot be a default.",
-                    "Give every post its own.",
-                )
+            elif name in NO_DEFAULTS:
+                self._add(value.line, f"{name} cannot be a default.", "Give every post its own.")
 
     def check_slots(self) -> None:
         """Add the problems of the slots, from which times are filled in."""
         read_slots(self.rows, self.problems)
         for account, value in self.rows.slots.values.items():
-            if (unnamed := unnamed_account(account, self.rules.get("accounts"))) is not None:
+            unnamed = unnamed_account(account, self.rules.get("accounts"))
+            if unnamed is not None:
                 self._add(value.line, f"slots of {account}: {unnamed.message}", unnamed.remedy)
 
     def post(self, row: Row) -> ScheduledPost | None:
@@ -211,14 +210,18 @@ class _Reader:
         for name, value in row.values.items():
             if name not in KEYS:
                 self._add_unknown(name, value.line, post_id)
-        fields = PostFields(
-            row, self.shared, post_id, self.problems, self.files, self.rules.get("accounts")
-        )
-        account, content = fields.account(), fields.post(check=self.rules.get("check_files", False))
-        content |= {"approval": approval} if (approval := self.rules.get("approval")) else {}
+        accounts = self.rules.get("accounts")
+        fields = PostFields(row, self.shared, post_id, self.problems, self.files, accounts)
+        account = fields.account()
+        content = fields.post(check=self.rules.get("check_files", False))
+        if approval := self.rules.get("approval"):
+            content["approval"] = approval
         publish_at = fields.publish_at(self.rules.get("now") if fields.has_file else None)
         if not (fields.has_file and fields.has("publish_at")):
-            self._add_draft(post_id, publish_at, account, row.line, fields.has_file, content)
+            if post_id is not None and len(self.lines[post_id]) == 1:
+                more = {name: content[name] for name in SHOWN_OF_DRAFTS if content.get(name)}
+                draft = Draft(post_id, publish_at, account, row.line, fields.has_file, **more)
+                self.drafts.append(draft)
             return None
         if post_id is None or publish_at is None:
             return None
@@ -235,21 +238,6 @@ class _Reader:
         self.invalid.append(post)
         return None
 
-    def _add_draft(
-        self,
-        post_id: str | None,
-        at: datetime | None,
-        account: str,
-        line: int,
-        has_file: bool,
-        content: dict[str, Any],
-    ) -> None:
-        if post_id is not None and len(self.lines[post_id]) == 1:
-            caption, note = (str(content.get(name) or "") for name in ("caption", "note"))
-            self.drafts.append(
-                Draft(post_id, at, account, line, has_file, caption, note, content.get("tags", ()))
-            )
-
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")
         if given is None or not given.value:
@@ -260,17 +248,13 @@ class _Reader:
             self._add(given.line, message, CALENDAR_FIELDS["id"].remedy, None, "id")
             return None
         post_id = given.value.strip()
-        if is_reserved(post_id):
-            message = f"{post_id!r} begins like the ids of other runs."
-            self._add(
-                given.line, message, "Give the post another id: its run has it, too.", post_id, "id"
-            )
+        if is_reserved(post_id) or ".." in post_id:
+            message = f"{post_id!r} cannot be the id of a run."
+            remedy = "Give the post another id, without two dots in a row."
+            self._add(given.line, message, remedy, post_id, "id")
             return None
-        if ".." in post_id:
-            message = f"{post_id!r} has two dots in a row, as no run may."
-            self._add(given.line, message, "Write one of them.", post_id, "id")
-            return None
-        if len(lines := self.lines[post_id]) > 1:
+        lines = self.lines[post_id]
+        if len(lines) > 1:
             other = lines[1] if row.line == lines[0] else lines[0]
             message = f"the post in line {other} has the same id, so none of them is published."
             remedy = "Give one of them another id: it keeps a post from being published twice."
@@ -278,7 +262,7 @@ class _Reader:
         return post_id
 
     def _add_unknown(self, name: str, line: int, post_id: str | None) -> None:
-        remedy = remedy_for_field(name, suggest=len(self.problems) < MAX_SUGGESTIONS)
+        remedy = remedy_for_name(name, KEYS, suggest=len(self.problems) < MAX_SUGGESTIONS)
         self._add(line, f"Unknown field {name!r}.", remedy, post_id)
 
     def _add(

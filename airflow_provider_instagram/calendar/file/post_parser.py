@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIELDS, CalendarPost
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Value, without_secrets
-from airflow_provider_instagram.calendar.file.times import (
-    MissingTimezone,
-    in_words,
-    read_local_time,
-    zone,
-)
+from airflow_provider_instagram.calendar.file.times import in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.fields import declared
 from airflow_provider_instagram.posts.item import Item
@@ -42,15 +37,10 @@ T = TypeVar("T")
 FIELDS = declared(CalendarPost)
 #: More items than any carousel has, so that a broken cell does not become a thousand problems.
 MOST_READ: Final = 50
-JSON_LIST: Final = 'Write it like ["one", "two"], or without brackets, separated by commas.'
-JSON_TAGS: Final = 'Write it like [{"username": "ann", "x": 0.5, "y": 0.4}], or in a reel without brackets: ann, jo.'
-#: How a cell that is meant as JSON begins.
-JSON_BEGINS: Final = ("[", '{"')
 SEVERAL: Final = "Several files are a carousel, and commas separate them: a.jpg, b.jpg."
 COMMAS: Final = 'Separate the items by commas, and put a name that contains a comma in quotation marks: "one, two.jpg".'
 LIST: Final = "Write a list of files, of {image: …, alt_text: …} and of {video: …}."
 LISTS = tuple(name for name, field in CalendarPost.model_fields.items() if field.default == ())
-TRAILING_COMMA = re.compile(r",\s*[\]}]")
 
 
 @dataclass
@@ -98,12 +88,10 @@ class PostFields:
         if (written := self._text("publish_at")) is None:
             return None
         name = self._text("timezone")
-        known = name is None or self._tried("timezone", lambda: zone(name)) is not None
-        try:
-            at = read_local_time(written, name if known else None)
-        except InvalidValue as invalid:
-            if known or not isinstance(invalid, MissingTimezone):
-                self._add_problem("publish_at", invalid.message, invalid.remedy)
+        if name is not None and self._tried("timezone", lambda: zone(name)) is None:
+            name = "UTC"  # for what else is wrong
+        at = self._tried("publish_at", lambda: read_local_time(written, name))
+        if at is None:
             return None
         if now is not None and at <= now:
             message = f"{at.strftime('%Y-%m-%d %H:%M')} is in the past ({in_words(now - at)} ago)."
@@ -128,23 +116,24 @@ class PostFields:
         values |= self._options(kind)
         if "upload" not in self.row.values and not may_have_video(values):
             values.pop("upload", None)  # a default is for the videos of the calendar
-        if named is None:
-            return values  # its limits depend on what it will show
-        unwritten = {
-            name: CalendarPost.model_fields[name].default
-            for name in OPTIONS
-            if self._value(name) is None
-        }
+        if named is not None:  # the limits of a post depend on what it shows
+            self._check_limits(values, kind)
+            self._check_links(values, named)
+        return values
+
+    def _check_limits(self, values: dict[str, Any], kind: PostKind) -> None:
+        defaults = {name: CalendarPost.model_fields[name].default for name in OPTIONS}
+        unwritten = {name: one for name, one in defaults.items() if self._value(name) is None}
+        comment = values.get("first_comment") or ""
         limits = broken_limits(unwritten | values, kind, CalendarPost)
-        limits += broken_comment_limits(values.get("first_comment") or "", "first_comment")
-        if values.get("first_comment") and not values.get("comment_enabled", True):
+        limits += broken_comment_limits(comment, "first_comment")
+        if comment and not values.get("comment_enabled", True):
             message = "first_comment is set, but comment_enabled is false."
             limits.append(BrokenLimit("comment_enabled", message, "Keep one of them."))
         self._add_limits(limits)
-        if values.get("cover_url") and not any(limit.option == "cover_url" for limit in limits):
-            self._location("cover_url", values["cover_url"], check=False)
-        self._check_links(values, named)
-        return values
+        cover = values.get("cover_url")
+        if cover and not any(limit.option == "cover_url" for limit in limits):
+            self._location("cover_url", cover, check=False)
 
     def _media_field(self) -> str | None:
         """Return which of ``video``, ``image`` and ``carousel`` the post has, if any.
@@ -161,83 +150,62 @@ class PostFields:
         return given[0]
 
     def _file(self, name: str, check: bool) -> str | None:
-        if (written := self._text(name)) is None or (
-            location := self._location(name, written, check)
-        ) is None:
-            return None
-        self._tried(name, lambda: _check_kind(name, location))
+        written = self._text(name)
+        location = None if written is None else self._location(name, written, check)
+        if location is not None:
+            self._tried(name, lambda: _check_kind(name, location))
         return location
 
     def _carousel(self, check: bool) -> tuple[Item, ...]:
-        if (
-            written := self._tried("carousel", lambda: items_in(self.values["carousel"].value))
-        ) is None:
+        written = self._tried("carousel", lambda: items_in(self.values["carousel"].value))
+        if written is None:
             return ()
+        items = [self._item(one, index, check) for index, one in enumerate(written)]
+        read = tuple(item for item in items if item is not None)
+        if len(read) == len(items):
+            self._add_limits(broken_by_carousel(read))
+        return read
 
-        def read(written: Any) -> Item:
+    def _item(self, written: Any, index: int, check: bool) -> Item | None:
+        def read() -> Item:
             item = read_item(written)
             return item.model_copy(update={"location": self._found(item.location, check)})
 
-        read_items = (
-            self._tried("carousel", lambda: read(one), f"carousel, item {index + 1}: ", index)  # noqa: B023 -- at once
-            for index, one in enumerate(written)
-        )
-        items = tuple(item for item in read_items if item is not None)
-        if len(items) == len(written):
-            self._add_limits(broken_by_carousel(items))
-        return items
+        return self._tried("carousel", read, f"carousel, item {index + 1}: ", index)
 
     def _options(self, kind: PostKind) -> dict[str, Any]:
         """Return the fields beside the media that can be read. Defaults that the kind does not take are ignored."""
-        given = {
-            name: arguments.literal(value.value)
-            for name in FIELDS
-            if name not in MEDIA
-            and not self._is_unused(name, kind)
-            and (value := self._value(name)) is not None
-        }
         values = {}
-        for name, value in given.items():
+        for name, about in FIELDS.items():
+            given = self._value(name)
+            if given is None or name in MEDIA or self._is_unused(name, kind):
+                continue
+            value = arguments.literal(given.value)
             try:
-                is_json = (
-                    name in LISTS
-                    and isinstance(value, str)
-                    and value.lstrip().startswith(JSON_BEGINS)
-                )
-                values[name] = FIELDS[name].read(
-                    name, _json_list(name, value) if is_json else value
-                )
-            except InvalidValue as invalid:  # noqa: PERF203 -- each field is reported
-                self._add_problem(name, invalid.message, invalid.remedy)
+                values[name] = about.read(name, value)
             except ValidationError as error:
                 # the message says more than the value where it has a hint, and where it names the
                 # invalid item
                 says_more = error.hint or name in LISTS
                 message = error.message if says_more else f"{name} is {arguments.in_quotes(value)}."
-                self._add_problem(name, message, error.hint or FIELDS[name].remedy)
+                self._add_problem(name, message, error.hint or about.remedy)
         return values
 
     def _check_links(self, values: dict[str, Any], named: str) -> None:
-        how, items = values.get("upload", "auto"), values.get("carousel", ())
-        for location in (
-            *(item.location for item in items),
-            *filter(None, map(values.get, ItemKind)),
-        ):
-            if (
-                how == "url"
-                and urls.is_local(location)
-                and kind_by_name(location) is not ItemKind.PICTURE
-            ):
-                message = "upload is url, but Instagram cannot fetch a local file."
-                name = "upload" if "upload" in self.row.values else named
+        how = values.get("upload", "auto")
+        items = values.get("carousel", ())
+        locations = [item.location for item in items]
+        locations += [values[kind] for kind in ItemKind if kind in values]
+        for location in locations:
+            is_picture = kind_by_name(location) is ItemKind.PICTURE
+            if how == "url" and urls.is_local(location) and not is_picture:
                 self._add_problem(
-                    name, message, f"Write upload: file, or give the {named}'s https address."
+                    "upload" if "upload" in self.row.values else named,
+                    "upload is url, but Instagram cannot fetch a local file.",
+                    f"Write upload: file, or give the {named}'s https address.",
                 )
-                continue
-            is_fetched = urls.is_public_url(location) or (
-                how == "file" and location.lower().startswith("https:")
-            )
-            if urls.is_web(location) and not is_fetched:
+            is_sent = how == "file" and location.lower().startswith("https:")
+            if urls.is_web(location) and not is_sent and not urls.is_public_url(location):
                 message = f"{named} {urls.shown(location)}: a link must be https, in plain ASCII."
                 remedy = "Write its https address, with characters outside ASCII percent-encoded."
                 self._add_problem(named, message, remedy)
@@ -255,20 +223,11 @@ class PostFields:
             self._add_problem(limit.option, limit.message, limit.remedy, limit.item)
 
     def _location(self, name: str, written: str, check: bool) -> str | None:
-        def read() -> str:
-            _check_separators(written)
-            return self._found(written, check)
-
-        return self._tried(name, read, f"{name}: ")
+        return self._tried(name, lambda: self._found(written, check), f"{name}: ")
 
     def _found(self, written: str, check: bool) -> str:
-        try:
-            location = self.files.found(written, check=check)
-        except InvalidValue:
-            names = [one for one in re.split(r"[\s;|,]+", written) if kind_by_name(one)]
-            if len(names) > 1 and not urls.is_web(written):
-                raise InvalidValue(f"these are {len(names)} files.", SEVERAL) from None
-            raise
+        _check_is_one(written)
+        location = self.files.found(written, check=check)
         if location != written:
             self.names[location] = written.removeprefix("./")
         return location
@@ -300,23 +259,13 @@ class PostFields:
 
     def _add_problem(self, name: str, message: str, remedy: str, item: int | None = None) -> None:
         value = self.values.get(name)
-        line = (
-            self.row.line
-            if value is None
-            else value.line
-            if item is None
-            else value.line_of_item(item)
-        )
+        line = self.row.line
+        if value is not None:
+            line = value.line if item is None else value.line_of_item(item)
         is_shared = value is not None and name not in self.row.values
-        self.problems.append(
-            Problem(
-                line,
-                without_secrets(message, value),
-                remedy,
-                None if is_shared else self.post_id,
-                name,
-            )
-        )
+        post_id = None if is_shared else self.post_id
+        message = without_secrets(message, value)
+        self.problems.append(Problem(line, message, remedy, post_id, name))
 
 
 def unnamed_account(name: str, accounts: Collection[str] | None) -> InvalidValue | None:
@@ -344,11 +293,7 @@ def _check_kind(name: str | None, location: str) -> None:
 def items_in(written: Any) -> list[Any]:
     """Return the items of a carousel: a list, its JSON text, or names separated by commas."""
     if isinstance(written, str):
-        items = (
-            _json_list("carousel", written)
-            if written.lstrip().startswith(JSON_BEGINS)
-            else _separated(written)
-        )
+        items = _items_of_text(written)
     elif isinstance(written, list):
         items = written
     else:
@@ -356,70 +301,33 @@ def items_in(written: Any) -> list[Any]:
     return items[:MOST_READ]
 
 
-def _json_list(name: str, written: str) -> list[Any]:
-    """Return the list that a cell contains as JSON. A list of Python is none, also where both look alike."""
-    text, remedy = written.strip(), JSON_TAGS if name == "user_tags" else JSON_LIST
-    try:
-        found: list[Any] = json.loads(text if text[0] == "[" else "")
-    except RecursionError:
-        raise InvalidValue(f"{name} has too many brackets.", remedy) from None
-    except ValueError as error:
-        at = getattr(error, "pos", 0)
-        if text[0] != "[":
-            why = "square brackets around it are missing"
-        elif TRAILING_COMMA.match(text, len(text[:at].rstrip().rstrip(","))):
-            why = "a comma stands before its closing bracket"
-        elif text[at : at + 1].isalnum():
-            why = "each text in it needs quotation marks"
-        else:
-            why = f"it cannot be read from its character {at + 1} on"
-        # a part of a link may be a part of its signature
-        shown = f" {text}" if "://" not in text else ""
-        raise InvalidValue(
-            f"{name} is not valid JSON, because {why}:{shown}".rstrip(":") + ".", remedy
-        ) from None
-    return [_without_flags(one) for one in found]
-
-
-def _without_flags(value: Any) -> Any:
-    """Return a value in which true and false are texts, as those of YAML are."""
-    if isinstance(value, dict):
-        return {name: _without_flags(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_without_flags(part) for part in value]
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _check_separators(text: str) -> None:
-    """Check that a text is not the names of several files with semicolons between them."""
-    names = [one.strip() for one in text.split(";") if one.strip()]
-    if (
-        len(names) > 1
-        and all(map(kind_by_name, names))
-        and (not urls.is_web(text) or urls.is_web(names[1]))
-    ):
-        message = f"these are {len(names)} files, with semicolons between them."
-        raise InvalidValue(message, SEVERAL)
-
-
-def _separated(written: str) -> list[str]:
-    """Return names that are separated by commas, or by the ends of lines within a cell."""
+def _items_of_text(written: str) -> list[Any]:
+    if written.lstrip().startswith("["):
+        try:
+            return arguments.sequence("carousel", written)
+        except ValidationError as error:
+            raise InvalidValue(error.message, error.hint or LIST) from None
     lines = [line for line in written.splitlines() if line.strip()]
     try:
-        names = [
-            name for row in csv.reader(lines, skipinitialspace=True, strict=True) for name in row
-        ]
+        rows = [*csv.reader(lines, skipinitialspace=True, strict=True)]
     except csv.Error:
         raise InvalidValue("the quotation marks in carousel do not match.", COMMAS) from None
-    return [name.strip() for name in names if name.strip()]
+    return [name.strip() for name in chain.from_iterable(rows) if name.strip()]
+
+
+def _check_is_one(written: str) -> None:
+    """Check that a text is not the names of several files."""
+    names = [name.strip() for name in re.split("[;,]", written) if name.strip()]
+    if len(names) < 2 or not all(map(kind_by_name, names)):
+        return
+    if urls.is_web(written) == urls.is_web(names[1]):
+        raise InvalidValue(f"these are {len(names)} files.", SEVERAL)
 
 
 def read_item(written: Any) -> Item:
     """Read an item of a carousel: a file, or an object."""
     if not isinstance(written, (str, dict)) or not written:
         raise InvalidValue("it is neither a file nor an object.", LIST)
-    if isinstance(written, str):
-        _check_separators(written)
     try:
         item = Item.read(_as_literal(written))
     except ValidationError as error:
@@ -432,8 +340,6 @@ def _as_literal(value: Any) -> Any:
     """Return a value in which each text is marked as data."""
     if isinstance(value, dict):
         return {name: _as_literal(part) for name, part in value.items()}
-    return (
-        [_as_literal(part) for part in value]
-        if isinstance(value, list)
-        else arguments.literal(value)
-    )
+    if isinstance(value, list):
+        return [_as_literal(part) for part in value]
+    return arguments.literal(value)

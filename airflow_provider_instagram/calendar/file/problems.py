@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import hashlib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +39,21 @@ class Problem:
         post = f"post {self.post_id!r}: " if self.post_id else ""
         text = f"{where}: {post}{self.message} {self.remedy}"
         return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def sorted_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return problems in the order of the file, each once."""
+    return tuple(sorted({*problems}, key=lambda problem: (problem.line, problem.message)))
+
+
+def remedy_for_name(name: str, known: Collection[str], *, suggest: bool = True) -> str:
+    """Return what to do about a name that a calendar does not know.
+
+    :param suggest: Whether to look for a similar name, which is slow.
+    """
+    plain = name.strip().lower().replace("-", "_").replace(" ", "_")
+    close = difflib.get_close_matches(plain, known, 1) if suggest else []
+    return f"Did you mean {close[0]}?" if close else f"Use one of {', '.join(known)}."
 
 
 class InvalidValue(Exception):  # noqa: N818 -- about one value; the caller, which knows its line, makes a Problem of it

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from airflow_provider_instagram.calendar.file.media_paths import read_or_invalid
-from airflow_provider_instagram.calendar.file.names import SETTINGS, remedy_for_setting
-from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.model import SETTINGS
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem, remedy_for_name
 from airflow_provider_instagram.calendar.file.rows import (
     MAX_POSTS,
     Row,
@@ -29,14 +29,14 @@ from airflow_provider_instagram.calendar.file.rows import (
     check_count,
     public_name,
 )
-from airflow_provider_instagram.files.access import read_file
 from airflow_provider_instagram.utils.urls import is_web
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 
 MAX_BYTES = 10_000_000
-FORMATS = (".yaml", ".yml", ".json")
+YAML = (".yaml", ".yml")
+FORMATS = (*YAML, ".json")
 TABLE = ".csv"
 MAX_DEPTH = 6
 SLOTS_EXAMPLE = "{instagram_default: [Mon 08:30, Thu 19:00]}"
@@ -78,21 +78,11 @@ WORDS = {
 }
 
 
-def read_text(
-    location: str, files: CalendarFiles | None = None, decode: Callable[[bytes], str] | None = None
-) -> str:
-    """Read a calendar's file. Without ``files``, it is a sheet that its owner names on the command line.
-
-    :param decode: Returns the text of its bytes, which are UTF-8 otherwise.
-    """
+def read_text(location: str, files: CalendarFiles) -> str:
+    """Read a calendar's file."""
     if is_web(location):
-        raise InvalidValue(
-            "only its DAG reads a sheet at a web address.", "Download it, and use calendar import."
-        )
-    data = read_or_invalid(
-        location, lambda: (files.text if files else read_file)(location, MAX_BYTES)
-    )
-    return (decode or as_text)(data)
+        raise InvalidValue("only its DAG reads a sheet at a web address.", "Download it.")
+    return as_text(read_or_invalid(location, lambda: files.text(location, MAX_BYTES)))
 
 
 def as_text(data: bytes) -> str:
@@ -125,6 +115,11 @@ def sheet_text(data: bytes) -> str:
 def is_table(location: str) -> bool:
     """Return whether a calendar is a table, which is edited where it is: a sheet on the web, or a CSV file."""
     return is_web(location) or _ending(location) == TABLE
+
+
+def is_edited_elsewhere(location: str) -> bool:
+    """Return whether neither the page nor a command writes a calendar: all but YAML."""
+    return is_web(location) or _ending(location) not in YAML
 
 
 def _ending(location: str) -> str:
@@ -210,7 +205,9 @@ class _Tree:
         for name, (key, _) in top.items():
             if name not in SETTINGS and name != SCHEMA:
                 found.problems.append(
-                    Problem(_line(key), f"Unknown setting {name!r}.", remedy_for_setting(name))
+                    Problem(
+                        _line(key), f"Unknown setting {name!r}.", remedy_for_name(name, SETTINGS)
+                    )
                 )
         if "min_spacing" in top:
             key, value = top["min_spacing"]

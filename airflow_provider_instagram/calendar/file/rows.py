@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -78,6 +78,11 @@ class Row:
         """Return a value that is a text, or an empty text."""
         value = self.values.get(name)
         return value.value.strip() if value is not None and isinstance(value.value, str) else ""
+
+
+def row_of(line: int, values: Mapping[str, str]) -> Row:
+    """Return a row with some values, which stand in one line."""
+    return Row(line, {name: Value(value, line) for name, value in values.items()})
 
 
 @dataclass

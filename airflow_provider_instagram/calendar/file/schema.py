@@ -1,7 +1,7 @@
 """A JSON Schema of a calendar's file, with which an editor completes and checks a calendar while it is typed.
 
 It accepts what a calendar accepts, but for words in capitals (``Reels``). It knows no files,
-accounts and clocks.
+accounts and clocks, and not which fields go together.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.model import (
     CALENDAR_FIELDS,
+    SETTINGS,
     CalendarPost,
     WrittenPost,
 )
-from airflow_provider_instagram.calendar.file.names import SETTINGS
 from airflow_provider_instagram.calendar.file.reader import SCHEMA
 from airflow_provider_instagram.calendar.file.slots import EXAMPLE, MAX_SLOTS, SLOT
-from airflow_provider_instagram.posts.fields import STORY, declared
+from airflow_provider_instagram.posts.fields import declared
 from airflow_provider_instagram.posts.item import Item
-from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
-from airflow_provider_instagram.posts.limits import FEWEST_ITEMS, MOST_ITEMS, not_taken
-from airflow_provider_instagram.posts.post import MEDIA, kind_in
+from airflow_provider_instagram.posts.kinds import ItemKind
+from airflow_provider_instagram.posts.limits import FEWEST_ITEMS, MOST_ITEMS
 from airflow_provider_instagram.utils.arguments import NO, YES
 
 if TYPE_CHECKING:
@@ -33,10 +32,6 @@ if TYPE_CHECKING:
 TEXT: Final = {"type": ["string", "number", "null"]}
 #: What is the same in a schema of a value and in that of its text.
 LIMITS: Final[tuple[str, ...]] = ("minimum", "maximum", "maxItems", "pattern", "examples")
-IS_STORY: Final = {
-    "properties": {"placement": {"const": PostKind.STORY}},
-    "required": ["placement"],
-}
 
 
 def calendar_schema() -> dict[str, Any]:
@@ -48,20 +43,10 @@ def calendar_schema() -> dict[str, Any]:
         "maxItems": MOST_ITEMS,
     }
     defaults = {name: field for name, field in fields.items() if CALENDAR_FIELDS[name].has_default}
-    post = {
-        "title": "Post",
-        **_object(fields),
-        "required": ["id"],
-        "allOf": [
-            *map(_rule_of_media, MEDIA),
-            {"if": IS_STORY, "then": _without(STORY, PostKind.STORY, {})},
-        ],
-    }
-    slots = {
-        "type": "array",
-        "items": {"type": "string", **_pattern(EXAMPLE, SLOT)},
-        "maxItems": MAX_SLOTS,
-    }
+    post = {"title": "Post", **_object(fields), "required": ["id"]}
+    # JavaScript has another form of named groups
+    slot = {"pattern": f"^{re.sub('[?]P<[a-z]+>', '', SLOT.pattern)}$", "errorMessage": EXAMPLE}
+    slots = {"type": "array", "items": {"type": "string", **slot}, "maxItems": MAX_SLOTS}
     forms: dict[str, Any] = {
         "defaults": {**_object(defaults), "type": ["object", "null"]},
         "min_spacing": TEXT,
@@ -92,38 +77,15 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _rule_of_media(name: str) -> dict[str, Any]:
-    """Return what a post with one of the media does not take: the other media, and fields of other kinds."""
-    others = {other: f"Keep {name} or {other}." for other in MEDIA if other != name}
-    return {
-        "if": {"required": [name]},
-        "then": _without(CALENDAR_FIELDS[name].kinds, kind_in({name: True}), others),
-    }
-
-
-def _without(kinds: frozenset[PostKind], kind: PostKind, others: dict[str, str]) -> dict[str, Any]:
-    """Return the rule that fields which none of the kinds takes are not set, each with what to do instead."""
-    of_others = {name: about for name, about in CALENDAR_FIELDS.items() if not about.kinds & kinds}
-    said = {name: str(not_taken(name, about, kind)) for name, about in of_others.items()} | others
-    return {
-        "properties": {
-            name: {"enum": [None, "", []], "errorMessage": text} for name, text in said.items()
-        }
-    }
-
-
 def _fields(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
     schema = model.model_json_schema()
     fields = {}
     for name, about in declared(model).items():
         written = _as_written(schema["properties"][name], schema.get("$defs", {}))
-        message = {"errorMessage": about.remedy} if about.remedy else {}
-        branches = (
-            {"anyOf": [{**message, **branch} for branch in written["anyOf"]]}
-            if "anyOf" in written
-            else message
-        )
-        fields[name] = {"title": name, "description": about.says, **written, **branches}
+        if about.remedy:
+            for branch in written.get("anyOf", [written]):
+                branch.setdefault("errorMessage", about.remedy)
+        fields[name] = {"title": name, "description": about.says, **written}
     return fields
 
 
@@ -159,11 +121,3 @@ def _as_written(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str
         objects = [{**_object(dict.fromkeys(names, TEXT)), "required": names[:1]} for names in tags]
         return {"anyOf": [{"type": "array", "items": {"anyOf": [TEXT, *objects]}, **limits}, TEXT]}
     return {**TEXT, **limits}
-
-
-def _pattern(message: str, expression: re.Pattern[str]) -> dict[str, str]:
-    """Return an expression as a schema has it: JavaScript has another form of named groups."""
-    return {
-        "pattern": f"^{re.sub(r'[?]P<[a-z]+>', '', expression.pattern)}$",
-        "errorMessage": message,
-    }

@@ -20,6 +20,8 @@ from airflow_provider_instagram.exceptions import InstagramError, TransientError
 from airflow_provider_instagram.utils.urls import Origin, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_instagram.calendar.file.rows import Rows
 
 #: How long a sheet may take to answer. Airflow ends the import of a DAG file after 30 s
@@ -34,7 +36,7 @@ DATES: Final = "dates"
 class SheetForm:
     """How the DAG's author reads a sheet.
 
-    :param columns: The field of each column whose title is not one that ``calendar import`` knows.
+    :param columns: The field of each column whose title is not in :data:`COLUMNS`.
     """
 
     columns: tuple[tuple[str, str], ...] = ()
@@ -42,18 +44,11 @@ class SheetForm:
 
     def rows(self, text: str) -> Rows:
         """Return the rows of a sheet."""
-        defaults = dict(self.defaults)
-        defaults.pop(DATES, None)
-        sheet = import_sheet(text, defaults=defaults, reading=self._reading)
-        unnamed = {*sheet.lines_with_dated_id}
-        problems = [
-            Problem(
-                line,
-                "its title is not unique, so it has no id that would stay the same.",
-                "Add a column id.",
-            )
-            for line in sheet.lines_with_dated_id
-        ]
+        defaults = {name: value for name, value in self.defaults if name != DATES}
+        sheet = import_sheet(text, self._reading, defaults)
+        unnamed = sheet.lines_with_dated_id
+        message = "its title is not unique, so it has no id that would stay the same."
+        problems = [Problem(line, message, "Add a column id.") for line in unnamed]
         rows = [row for row in sheet.rows.rows if row.line not in unnamed]
         return replace(sheet.rows, rows=rows, problems=[*sheet.problems, *problems])
 
@@ -63,10 +58,14 @@ class SheetForm:
         :param before: The last text of the sheet that could be read.
         :raises InvalidValue: If it lacks one, as after its title was changed.
         """
-        known, found = (read_table(one, self._reading.field_of) for one in (before, text))
+        known = read_table(before, self._reading.field_of)
+        found = read_table(text, self._reading.field_of)
         used = {name for row in known.rows for name in row.values}
-        titles = zip(known.titles, known.names, strict=True)
-        missing = [title for title, name in titles if name in used and name not in found.names]
+        missing = [
+            title
+            for title, name in zip(known.titles, known.names, strict=True)
+            if name in used and name not in found.names
+        ]
         if not missing:
             return
         new = [title for title in found.titles if title.strip() and title not in known.titles]
@@ -85,36 +84,22 @@ class SheetForm:
         return SheetReading(dict(self.columns), order)
 
 
-@dataclass(frozen=True)
-class SheetText:
-    """The text of a sheet, and what its server says of this version.
-
-    :param headers: The headers that ask the server for another version only.
-    """
-
-    text: str
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-def read_sheet(address: str, known: SheetText | None) -> SheetText:
-    """Read a sheet, or return the known version if the server says that it has not changed.
+def read_sheet(address: str) -> str:
+    """Read a sheet.
 
     :raises InvalidValue: If it cannot be read, with a message that is the same while its server is
         down.
     """
     from airflow_provider_instagram.files.download import read_web
 
-    headers = dict(known.headers) if known is not None else {}
     try:
-        answer = read_web(address, headers, _check_trusted, max_bytes=MAX_BYTES, total_s=TIMEOUT_S)
+        answer = read_web(address, _check_trusted, max_bytes=MAX_BYTES, total_s=TIMEOUT_S)
     except TransientError as error:
         raise _outage(address, error.message) from None
     except InstagramError as error:
         raise InvalidValue(
             f"the sheet {shown(address)} is not read: {error.message}", error.hint or ""
         ) from None
-    if answer.status == 304 and known is not None:
-        return known
     if answer.status >= 500 or answer.status in TEMPORARY:
         raise _outage(address, f"It answers {answer.status}.")
     if answer.status != 200 or "html" in answer.headers.get("content-type", ""):
@@ -122,13 +107,7 @@ def read_sheet(address: str, known: SheetText | None) -> SheetText:
             f"the sheet {shown(address)} answers {answer.status}, and no CSV.",
             "Publish it as CSV (in Google Sheets: File, Share, Publish to web), and use that link.",
         )
-    sent = {"If-None-Match": "etag", "If-Modified-Since": "last-modified"}
-    found = tuple((ours, answer.headers.get(name, "")) for ours, name in sent.items())
-    # A header that cannot be sent back would end each later look.
-    usable = tuple(
-        (ours, value) for ours, value in found if value and value.isascii() and value.isprintable()
-    )
-    return SheetText(as_text(answer.body), usable)
+    return as_text(answer.body)
 
 
 def _outage(address: str, why: str) -> InvalidValue:
@@ -139,43 +118,37 @@ def _outage(address: str, why: str) -> InvalidValue:
 
 def _check_trusted(address: str) -> None:
     """Check that the deployment trusts the host of a sheet, or of a redirect."""
-    from airflow_provider_instagram.graph.origin import TrustedHost
-
     origin = Origin.of(address)
-    for entry in filter(
-        None,
-        (one.strip() for one in conf.get("instagram", "calendar_hosts", fallback="").split(",")),
-    ):
-        if origin is None:
-            break
-        if entry.startswith("*."):
-            if origin.scheme == "https" and origin.host.endswith(entry[1:].lower()):
-                return
-        elif TrustedHost.read(entry, "calendar_hosts").covers(origin):
-            return
+    hosts = conf.get("instagram", "calendar_hosts", fallback="").split(",")
+    if origin is not None and any(_covers(host.strip(), origin) for host in hosts if host.strip()):
+        return
     raise ValidationError(
         f"{origin or 'its address'} is not a host that this Airflow trusts with calendars.",
         hint="Add it to [instagram] calendar_hosts in Airflow's configuration.",
     )
 
 
-def invalid_form(name: str, value: Any) -> str | None:
-    """Return what is wrong with ``columns`` or ``defaults`` of a DAG, as a remedy; None if nothing is."""
-    if not isinstance(value, dict) or not all(
-        isinstance(one, str) for pair in value.items() for one in pair
-    ):
-        return "Give a dict of texts."
-    if name == "columns":
-        wrong = [field for field in value.values() if field not in MEANINGS]
-        return (
-            f"{wrong[0]!r} is not what a column can mean: {', '.join(sorted(MEANINGS))}."
-            if wrong
-            else None
-        )
-    if wrong := [field for field in value if field != DATES and field not in CALENDAR_FIELDS]:
-        return f"{wrong[0]!r} is not a field of a post."
-    return (
-        None
-        if value.get(DATES) in (None, *get_args(DateOrder))
-        else f"Use one of {', '.join(get_args(DateOrder))}."
-    )
+def _covers(host: str, origin: Origin) -> bool:
+    from airflow_provider_instagram.graph.origin import TrustedHost
+
+    if host.startswith("*."):
+        return origin.scheme == "https" and origin.host.endswith(host[1:].lower())
+    return TrustedHost.read(host, "calendar_hosts").covers(origin)
+
+
+def wrong_column(columns: Mapping[str, str]) -> str | None:
+    """Return the remedy for ``columns`` of a DAG; None if they are valid."""
+    for meaning in columns.values():
+        if meaning not in MEANINGS:
+            return f"{meaning!r} is not what a column can mean: {', '.join(sorted(MEANINGS))}."
+    return None
+
+
+def wrong_default(defaults: Mapping[str, str]) -> str | None:
+    """Return the remedy for ``defaults`` of a DAG; None if they are valid."""
+    for name in defaults:
+        if name != DATES and name not in CALENDAR_FIELDS:
+            return f"{name!r} is not a field of a post."
+    if defaults.get(DATES) not in (None, *get_args(DateOrder)):
+        return f"Use one of {', '.join(get_args(DateOrder))}."
+    return None

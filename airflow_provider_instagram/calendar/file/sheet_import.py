@@ -8,15 +8,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final
-
-import yaml
+from typing import Final
 
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.post_parser import items_in
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.reader import STAND_INS, read_table
-from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
+from airflow_provider_instagram.calendar.file.reader import read_table
+from airflow_provider_instagram.calendar.file.rows import Rows, row_of
 from airflow_provider_instagram.calendar.file.sheet_times import (
     AskedFor,
     ContradictedDates,
@@ -24,7 +22,7 @@ from airflow_provider_instagram.calendar.file.sheet_times import (
     TimeCells,
     read_time_cells,
 )
-from airflow_provider_instagram.posts.kinds import PLACEMENTS, ItemKind, PostKind, kind_by_name
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.post import MEDIA
 
 #: A column such as "File" may hold a video, a picture or several of them.
@@ -33,9 +31,17 @@ ANY_MEDIA: Final = "media"
 HASHTAGS: Final = "hashtags"
 #: What columns mean that is no field of a post.
 NOT_FIELDS: Final = (ANY_MEDIA, HASHTAGS, "publish_at", "date", "time")
-#: What a post shows, by the word of a sheet for its format. The other words are placements.
-SHOWN: Final = {PostKind.PICTURE: ItemKind.PICTURE, PostKind.CAROUSEL: PostKind.CAROUSEL}
 FEED: Final = ("feed", "post", "feed post", "beitrag", "feed-beitrag")
+#: What the words for the format of a post mean: its placement, and the field for its file. Empty
+#: for what a word does not say.
+FORMATS: Final = {
+    **dict.fromkeys(FEED, ("feed", "")),
+    **dict.fromkeys((PostKind.REEL, *PostKind.REEL.other_words), ("reels", "")),
+    **dict.fromkeys((PostKind.STORY, *PostKind.STORY.other_words), ("story", "")),
+    **dict.fromkeys((PostKind.PICTURE, *PostKind.PICTURE.other_words), ("", "image")),
+    **dict.fromkeys((PostKind.CAROUSEL, *PostKind.CAROUSEL.other_words), ("", "carousel")),
+    "video": ("", "video"),
+}
 #: The columns whose words must be known.
 WORDS: Final = ("account", "placement")
 #: Titles of columns in the exports of tools and in sheets, by field, in lower case and with single
@@ -65,40 +71,47 @@ MORE_NAMES: Final = {
         "zeit",
     ),
     "publish_at": (
-        *(
-            "posting time",
-            "scheduled at",
-            "scheduled for",
-            "schedule date",
-            "date scheduled",
-            "scheduled date and time",
-        ),
-        *(
-            "datum und uhrzeit",
-            "veröffentlichung",
-            "veröffentlichen am",
-            "geplant für",
-            "zeitpunkt",
-        ),
+        "posting time",
+        "scheduled at",
+        "scheduled for",
+        "schedule date",
+        "date scheduled",
+        "scheduled date and time",
+        "datum und uhrzeit",
+        "veröffentlichung",
+        "veröffentlichen am",
+        "geplant für",
+        "zeitpunkt",
     ),
     "caption": (
-        *("message", "content", "post caption", "description"),
-        *("bildunterschrift", "beschreibung", "beitragstext", "beitrag", "posttext"),
+        "message",
+        "content",
+        "post caption",
+        "description",
+        "bildunterschrift",
+        "beschreibung",
+        "beitragstext",
+        "beitrag",
+        "posttext",
     ),
     ANY_MEDIA: (
-        *(
-            "media",
-            "file",
-            "files",
-            "asset",
-            "assets",
-            "creative",
-            "link",
-            "media url",
-            "media urls",
-            "media link",
-        ),
-        *("filename", "file name", "datei", "dateien", "dateiname", "medien", "anhang"),
+        "media",
+        "file",
+        "files",
+        "asset",
+        "assets",
+        "creative",
+        "link",
+        "media url",
+        "media urls",
+        "media link",
+        "filename",
+        "file name",
+        "datei",
+        "dateien",
+        "dateiname",
+        "medien",
+        "anhang",
     ),
     "account": (
         "accounts",
@@ -132,23 +145,19 @@ MORE_NAMES: Final = {
     "timezone": ("zeitzone",),
     HASHTAGS: ("hashtags", "hashtag"),
 }
-NAMES: Final = {
-    name: (
-        *(about.titles if (about := CALENDAR_FIELDS.get(name)) else ()),
-        *MORE_NAMES.get(name, ()),
-    )
-    for name in (*MORE_NAMES, *CALENDAR_FIELDS)
+#: What a title of a column means.
+COLUMNS: Final = {
+    **{title: name for name, titles in MORE_NAMES.items() for title in titles},
+    **{title: name for name, about in CALENDAR_FIELDS.items() for title in about.titles},
 }
-COLUMNS: Final = {title: name for name, titles in NAMES.items() for title in titles}
 #: What a column of a sheet may mean.
 MEANINGS: Final = frozenset((*COLUMNS.values(), *CALENDAR_FIELDS))
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A calendar that was converted from a sheet.
+    """The posts of a sheet.
 
-    :param ignored_columns: Columns that are not fields of a post.
     :param lines_with_dated_id: Lines of the rows whose ids contain their date, because their titles
         are not unique.
     :param asked: Words whose meaning only the user knows.
@@ -157,21 +166,10 @@ class Imported:
     """
 
     rows: Rows
-    ignored_columns: tuple[str, ...]
     lines_with_dated_id: tuple[int, ...]
     problems: tuple[Problem, ...]
     asked: tuple[Asked, ...] = ()
     needs: frozenset[str] = frozenset()
-
-    @property
-    def text(self) -> str:
-        """The calendar, as YAML."""
-        defaults, *posts = (
-            {name: value.value for name, value in row.values.items()}
-            for row in (self.rows.defaults, *self.rows.rows)
-        )
-        document = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
-        return str(yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True))
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,7 @@ class SheetReading:
     """How a sheet is read, as far as it does not say that itself.
 
     :param columns: What columns mean, by their titles; empty for one that means nothing. Titles
-        that are missing here mean what :data:`NAMES` says.
+        that are missing here mean what :data:`COLUMNS` says.
     :param order: How to read dates such as 3/4/2027.
     :param time: The time of day of dates without one.
     :param words: By field, what words of the sheet mean. Rows with a word that means nothing are
@@ -230,14 +228,13 @@ class Asked:
 
 
 def import_sheet(
-    text: str, *, defaults: Mapping[str, str], reading: SheetReading | None = None
+    text: str, reading: SheetReading, defaults: Mapping[str, str] | None = None
 ) -> Imported:
     """Read the CSV export of a spreadsheet. If one date contradicts the order of dates, no row is read.
 
     :raises InvalidValue: If it cannot be read, or if a date contradicts the order and nobody is
         asked for another.
     """
-    reading = reading or SheetReading()
     table = read_table(text, reading.field_of)
     if not {*MEDIA, ANY_MEDIA} & {*table.names} and reading.accounts is None:
         raise InvalidValue(
@@ -248,22 +245,24 @@ def import_sheet(
     asked: dict[tuple[str, str], list[int]] = defaultdict(list)
     is_contradicted = False
     for row in table.rows:
-        cells = {name: str(value.value).strip() for name, value in row.values.items()}
         problems += row.problems
-        if (meant := _meanings(cells, reading, asked, row.line)) is None:
+        cells = {name: row.text(name) for name in row.values}
+        meant = _meanings(cells, reading, asked, row.line)
+        if meant is None:
             continue
         try:
-            drafts[row.line] = {**_when(cells, reading), **_with_media(meant)}
-        except AskedFor as unclear:
-            needs.add(unclear.what)
-            if isinstance(unclear, ContradictedDates):
-                is_contradicted = True
-                if reading.accounts is None:
-                    raise InvalidValue(
-                        f"in line {row.line}, {unclear.message}", unclear.remedy
-                    ) from None
-            problems.append(Problem(row.line, unclear.message, unclear.remedy))
+            times = TimeCells(*(cells.get(name, "") for name in ("publish_at", "date", "time")))
+            at = read_time_cells(times, reading.order, reading.time)
+            drafts[row.line] = {"publish_at": at, **_with_media(meant)}
+        except ContradictedDates as wrong:
+            if reading.accounts is None:
+                raise InvalidValue(f"in line {row.line}, {wrong.message}", wrong.remedy) from None
+            is_contradicted = True
+            needs.add(wrong.what)
+            problems.append(Problem(row.line, wrong.message, wrong.remedy))
         except InvalidValue as invalid:
+            if isinstance(invalid, AskedFor):
+                needs.add(invalid.what)
             problems.append(Problem(row.line, invalid.message, invalid.remedy))
     if is_contradicted:
         drafts.clear()
@@ -271,16 +270,16 @@ def import_sheet(
     broken = {row.line for row in table.rows if row.broken or row.problems}
     posts = []
     for line, cells in drafts.items():
-        own = {name: cell for name, cell in cells.items() if name not in ("id", "title")}
-        posts.append(replace(_row(line, {"id": ids[line], **own}), broken=line in broken))
-    titles = zip(table.titles, table.names, strict=True)
-    ignored_columns = tuple(title for title, name in titles if name is None and title)
-    words = tuple(
-        Asked(*about, tuple(lines), reading.said(*about)) for about, lines in asked.items()
-    )
-    rows = Rows(posts, _row(0, defaults))
+        own = {name: cell for name, cell in cells.items() if cell and name not in ("id", "title")}
+        posts.append(replace(row_of(line, {"id": ids[line], **own}), broken=line in broken))
     return Imported(
-        rows, ignored_columns, lines_with_dated_id, tuple(problems), words, frozenset(needs)
+        Rows(posts, row_of(0, defaults or {})),
+        lines_with_dated_id=lines_with_dated_id,
+        problems=tuple(problems),
+        asked=tuple(
+            Asked(*about, tuple(lines), reading.said(*about)) for about, lines in asked.items()
+        ),
+        needs=frozenset(needs),
     )
 
 
@@ -313,24 +312,7 @@ def _account(word: str, accounts: Collection[str]) -> str | None:
 def _format(word: str) -> str | None:
     """Return the word of a calendar for the format of a post."""
     plain = re.sub(r"\b(instagram|ig)\b", "", folded(word)).strip(" -_")
-    known = (
-        *FEED,
-        *PLACEMENTS,
-        ItemKind.VIDEO,
-        *(one for kind in PostKind for one in (kind, *kind.other_words)),
-    )
-    return plain if plain in known else None
-
-
-def _when(cells: dict[str, str], reading: SheetReading) -> dict[str, str]:
-    """Return the time of a row as a calendar contains it, if it has one."""
-    times = TimeCells(*(cells.get(name, "") for name in ("publish_at", "date", "time")))
-    at = read_time_cells(times, reading.order, reading.time)
-    return {"publish_at": at} if at else {}
-
-
-def _row(line: int, values: Mapping[str, str]) -> Row:
-    return Row(line, {name: Value(value, line) for name, value in values.items()})
+    return plain if plain in FORMATS else None
 
 
 def _ids(drafts: Mapping[int, Mapping[str, str]]) -> tuple[dict[int, str], tuple[int, ...]]:
@@ -363,37 +345,33 @@ def folded(title: str) -> str:
 
 
 def _column(folded: str) -> str | None:
-    return COLUMNS.get(folded) or (
-        folded if folded in CALENDAR_FIELDS else COLUMNS.get(folded.replace("_", " "))
-    )
+    if folded in CALENDAR_FIELDS:
+        return folded
+    return COLUMNS.get(folded) or COLUMNS.get(folded.replace("_", " "))
 
 
 def _with_media(cells: dict[str, str]) -> dict[str, str]:
     """Return a row in which a calendar's fields contain the media, and what was in the field ``media``."""
-    word = " ".join(cells.get("placement", "").lower().split())
-    kind = next((kind for kind in PostKind if word in (kind, *kind.other_words)), None)
-    shown = ItemKind.VIDEO if word == ItemKind.VIDEO else SHOWN.get(kind) if kind else None
-    placement = PostKind.PICTURE.placement if word in FEED else kind.placement if kind else None
     row = {name: cell for name, cell in cells.items() if name not in NOT_FIELDS}
     if tags := cells.get(HASHTAGS):
         row["caption"] = f"{row['caption']}\n\n{tags}" if "caption" in row else tags
-    if shown is not None:
-        del row["placement"]
-    elif placement is not None:
+    word = " ".join(cells.get("placement", "").lower().split())
+    placement, shown = FORMATS.get(word, ("", ""))
+    if placement:
         row["placement"] = placement
+    elif shown:
+        del row["placement"]
     given = [name for name in (*MEDIA, ANY_MEDIA) if name in cells]
     if len(given) > 1 and ANY_MEDIA in given:
         raise InvalidValue(
             f"the row names {cells[ANY_MEDIA]!r}, and also {row[given[0]]!r} in a column for {given[0]}.",
             "Leave one of the two cells empty.",
         )
-    if given == [ANY_MEDIA] and shown is not None:
-        row[str(shown)] = cells[ANY_MEDIA]
-    elif len(given) == 1:  # a column named "Image" may hold a video, or several files
-        row.pop(given[0], None)
-        row[_field_of(cells[given[0]], given[0], is_carousel=shown == PostKind.CAROUSEL)] = cells[
-            given[0]
-        ]
+    if len(given) == 1:  # a column named "Image" may hold a video, or several files
+        column = given[0]
+        row.pop(column, None)
+        name = _field_of(cells[column], column, is_carousel=shown == PostKind.CAROUSEL)
+        row[shown if shown and column == ANY_MEDIA else name] = cells[column]
     return row
 
 
@@ -418,15 +396,3 @@ def _slug(text: str) -> str:
     german = re.sub("[äöüÄÖÜ]", r"\g<0>e", unicodedata.normalize("NFC", text).replace("ß", "ss"))
     ascii_text = unicodedata.normalize("NFKD", german).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9._]+", "-", ascii_text).strip("-._").lower()[:40].rstrip("-._")
-
-
-class _Readable(yaml.SafeDumper):
-    """Writes texts of several lines in YAML's readable form."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    style = '"' if any(chr(sign) in text for sign in STAND_INS) else "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Readable.add_representer(str, _text)

@@ -7,26 +7,23 @@ from datetime import date
 from typing import Final, Literal, NamedTuple
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME, hour_of_day
+from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME
 
 DateOrder = Literal["day-first", "month-first"]
 #: The names of the months from January on, also shortened.
 MONTHS: Final = (
-    *(
-        "january januar jänner jan",
-        "february februar feb",
-        "march märz maerz mar mär mrz",
-        "april apr",
-        "may mai",
-    ),
-    *(
-        "june juni jun",
-        "july juli jul",
-        "august aug",
-        "september sept sep",
-        "october oktober oct okt",
-    ),
-    *("november nov", "december dezember dec dez"),
+    "january januar jänner jan",
+    "february februar feb",
+    "march märz maerz mar mär mrz",
+    "april apr",
+    "may mai",
+    "june juni jun",
+    "july juli jul",
+    "august aug",
+    "september sept sep",
+    "october oktober oct okt",
+    "november nov",
+    "december dezember dec dez",
 )
 BY_NAME: Final = {name: number for number, names in enumerate(MONTHS, 1) for name in names.split()}
 NAME: Final = "|".join(sorted(BY_NAME, key=len, reverse=True))
@@ -44,13 +41,13 @@ TIME: Final = re.compile(
 )
 #: The names of the days of the week from Monday on, also shortened.
 DAYS: Final = (
-    *(
-        "monday mon montag mo",
-        "tuesday tue dienstag di",
-        "wednesday wed mittwoch mi",
-        "thursday thu donnerstag do",
-    ),
-    *("friday fri freitag fr", "saturday sat samstag sonnabend sa", "sunday sun sonntag so"),
+    "monday mon montag mo",
+    "tuesday tue dienstag di",
+    "wednesday wed mittwoch mi",
+    "thursday thu donnerstag do",
+    "friday fri freitag fr",
+    "saturday sat samstag sonnabend sa",
+    "sunday sun sonntag so",
 )
 WEEKDAYS: Final = {name: number for number, names in enumerate(DAYS) for name in names.split()}
 WEEKDAY: Final = re.compile(rf"\b(?:{'|'.join(WEEKDAYS)})\b", re.IGNORECASE)
@@ -59,9 +56,10 @@ BESIDE: Final = re.compile(rf"(?:{WEEKDAY.pattern}|\bat\b|\bum\b)[.,]?", re.IGNO
 #: What a spreadsheet adds to a date without a time, and to a time of whole seconds.
 MIDNIGHT: Final = re.compile(r"0?0:00(:00)?")
 FRACTION: Final = re.compile(r"(?<=:\d\d)\.0+(?!\d)")
+AM_PM: Final = ("am", "pm")
 BETWEEN: Final = " ,T\t\n"
 SAY_THE_ORDER: Final = (
-    "Give --dates day-first or --dates month-first. In a DAG: defaults={'dates': …}."
+    "Say whether the day or the month is first. In a DAG: defaults={'dates': 'day-first'}."
 )
 
 
@@ -184,8 +182,17 @@ def _time(text: str, written: str) -> str:
     _check_nothing_left(written, _without(text, found))
     hour, half = int(found[1]), (found[4] or "").lower().replace(".", "")
     if half in AM_PM:
-        hour = hour_of_day(written, hour, half)
+        hour = _hour_of_day(written, hour, half)
     return f"{hour:02}:{found[2] or '00'}" + (f":{found[3]}" if found[3] else "")
+
+
+def _hour_of_day(written: str, hour: int, half: str) -> int:
+    """Return the hour from 0 to 23 of one with ``am`` or ``pm``. Some programs write 13:00 pm and 00:30 am."""
+    if hour > 23 or (hour > 12 and half == "am") or (hour == 0 and half == "pm"):
+        raise InvalidValue(
+            f"{written!r} is not a time of day.", f"Write it without {half}, like 18:00."
+        )
+    return hour % 12 + (12 if half == "pm" else 0)
 
 
 def _without(text: str, found: re.Match[str]) -> str:

@@ -13,7 +13,7 @@ from airflow_provider_instagram.calendar.file.times import read_local_time, zone
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SLOT = re.compile(
-    r"(?P<day>[A-Za-z]+)\s+(?P<time>\d{1,2}:\d{2})(?:\s+(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*))?"
+    r"(?P<day>[A-Za-z]+)\s+(?P<time>(?:[01]?\d|2[0-3]):[0-5]\d)(?:\s+(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*))?"
 )
 EXAMPLE = "Write it like Mon 08:30."
 MAX_SLOTS = 100
@@ -58,24 +58,19 @@ def read_slots(rows: Rows, problems: list[Problem]) -> dict[str, tuple[Slot, ...
     """
     problems += rows.slots.problems
     zone_name = rows.defaults.text("timezone") or None
-    return {
-        account: slots_of(account, value, zone_name, problems)
-        for account, value in rows.slots.values.items()
-    }
+    slots = rows.slots.values.items()
+    return {account: _slots_of(account, value, zone_name, problems) for account, value in slots}
 
 
-def slots_of(
+def _slots_of(
     account: str, value: Value, zone_name: str | None, problems: list[Problem]
 ) -> tuple[Slot, ...]:
     """Read the slots of an account: a list, or a text with commas."""
     given = value.value.split(",") if isinstance(value.value, str) else value.value
     if not isinstance(given, list) or len(given) > MAX_SLOTS:
         message = f"slots of {account}: this is not a list of up to {MAX_SLOTS} times."
-        problems.append(
-            Problem(
-                value.line, message, f"Write a list: slots: {{{account}: [Mon 08:30, Thu 19:00]}}"
-            )
-        )
+        remedy = f"Write a list: slots: {{{account}: [Mon 08:30, Thu 19:00]}}"
+        problems.append(Problem(value.line, message, remedy))
         return ()
     found = set()
     for index, written in enumerate(given):
@@ -89,7 +84,10 @@ def slots_of(
 
 def _slot(written: str, zone_name: str | None) -> Slot:
     """Read a slot: ``Mon 08:30``, with a zone if any."""
-    if (found := SLOT.fullmatch(written)) is None:
+    found = SLOT.fullmatch(written)
+    day = found["day"].lower() if found else ""
+    weekday = next((n for n, name in enumerate(DAYS) if day in (name, name[:3])), None)
+    if found is None or weekday is None:
         raise InvalidValue(f"{written!r} is not a day of the week and a time.", EXAMPLE)
     name = found["zone"] or zone_name
     if name is None:
@@ -97,19 +95,4 @@ def _slot(written: str, zone_name: str | None) -> Slot:
             f"{written!r} has no time zone.",
             "Add a timezone to the defaults, or Mon 08:30 Europe/Paris.",
         )
-    key = zone(name).key
-    return Slot(_weekday(found["day"], written), _time(found["time"], written), key)
-
-
-def _weekday(day: str, written: str) -> int:
-    for number, name in enumerate(DAYS):
-        if day.lower() in (name, name[:3]):
-            return number
-    raise InvalidValue(f"{written!r} is not a day of the week and a time.", EXAMPLE)
-
-
-def _time(text: str, written: str) -> str:
-    hour, minute = map(int, text.split(":"))
-    if hour > 23 or minute > 59:
-        raise InvalidValue(f"{written!r} has a time that does not exist.", EXAMPLE)
-    return f"{hour:02}:{minute:02}"
+    return Slot(weekday, found["time"].zfill(5), zone(name).key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,23 +17,43 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.hooks.instagram import Limits
 
 
-def too_close(posts: Iterable[ScheduledPost], min_spacing: timedelta) -> dict[str, Problem]:
-    """Return the posts that follow another post of their account too closely."""
+@dataclass(frozen=True)
+class _Limit:
+    """How many posts an account may have within a period.
 
-    def find(post: ScheduledPost, before: list[ScheduledPost]) -> Problem | None:
-        if not before or post.publish_at - before[-1].publish_at >= min_spacing:
+    :param name: The setting that says it, and ``value`` what that is.
+    :param or_else: What else may be done than to move a post.
+    """
+
+    name: str
+    value: str
+    posts: int
+    period: timedelta
+    or_else: str = ""
+
+    def problem(self, post: ScheduledPost, before: list[ScheduledPost]) -> Problem | None:
+        """Return the problem of a post, given the earlier posts of its account."""
+        if len(before) < self.posts:
             return None
-        last = before[-1]
+        first = before[-self.posts]
+        after = post.publish_at - first.publish_at
+        if after >= self.period:
+            return None
+        earliest = moment(first.publish_at + self.period, zone_of(post.publish_at))
         return Problem(
             post.line,
-            f"it is {in_words(post.publish_at - last.publish_at)} after post {last.id!r} (line {last.line}) of the "
-            f"same account; min_spacing is {in_words(min_spacing)}.",
-            f"Move it to {_time_after(last, min_spacing, post)} or later.",
+            f"it is {in_words(after)} after post {first.id!r} (line {first.line}) of the same account; "
+            f"{self.name} is {self.value}.",
+            f"Move it to {as_written(earliest)} or later{self.or_else}.",
             post.id,
             "publish_at",
         )
 
-    return _problems_by_id(posts, find)
+
+def too_close(posts: Iterable[ScheduledPost], min_spacing: timedelta) -> dict[str, Problem]:
+    """Return the posts that follow another post of their account too closely."""
+    limit = _Limit("min_spacing", in_words(min_spacing), 1, min_spacing)
+    return _problems_by_id(posts, lambda _: [limit])
 
 
 def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
@@ -42,56 +62,30 @@ def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
     :param limits: What the connections allow, by account. The posts of other accounts are not
         checked.
     """
-
-    def find(post: ScheduledPost, before: list[ScheduledPost]) -> Problem | None:
-        for quota in post_quotas(
-            limits[post.account].posts_per_hour, limits[post.account].posts_per_day
-        ):
-            first = before[-quota.posts] if len(before) >= quota.posts else None
-            if first is not None and post.publish_at - first.publish_at < quota.period:
-                return Problem(
-                    post.line,
-                    f"it is post {quota.posts + 1} of {post.account} within {in_words(quota.period)}, from "
-                    f"{first.id!r} (line {first.line}); posts_per_{quota.name} is {quota.posts}.",
-                    f"Move it to {_time_after(first, quota.period, post)} or later, or raise posts_per_{quota.name} "
-                    "in the account's connection.",
-                    post.id,
-                    "publish_at",
-                )
-        return None
-
-    excess = _problems_by_id((post for post in calendar.posts if post.account in limits), find)
-    if not excess:
-        return calendar
-    problems = sorted(
-        (*calendar.problems, *excess.values()), key=lambda problem: (problem.line, problem.message)
-    )
-    return replace(
-        calendar,
-        posts=tuple(post for post in calendar.posts if post.id not in excess),
-        problems=tuple(problems),
-        left_out=calendar.left_out | frozenset(excess),
-    )
+    by_account = dict[str, list[_Limit]]()
+    for account, allowed in limits.items():
+        by_account[account] = []
+        for quota in post_quotas(allowed.posts_per_hour, allowed.posts_per_day):
+            name = f"posts_per_{quota.name}"
+            or_else = f", or raise {name} in the account's connection"
+            limit = _Limit(name, str(quota.posts), quota.posts, quota.period, or_else)
+            by_account[account].append(limit)
+    problems = _problems_by_id(calendar.posts, lambda account: by_account.get(account, []))
+    return calendar.without(problems)
 
 
 def _problems_by_id(
-    posts: Iterable[ScheduledPost],
-    find: Callable[[ScheduledPost, list[ScheduledPost]], Problem | None],
+    posts: Iterable[ScheduledPost], limits_of: Callable[[str], list[_Limit]]
 ) -> dict[str, Problem]:
-    """Return the problems of posts, by post id. A post with a problem does not count for the posts after it.
-
-    :param find: Returns a post's problem, given the earlier posts of its account that have none.
-    """
+    """Return the problems of posts, by post id. A post with a problem does not count for the posts after it."""
     problems: dict[str, Problem] = {}
     kept: dict[str, list[ScheduledPost]] = defaultdict(list)
     for post in sorted(posts, key=lambda post: (post.publish_at, post.line)):
-        if problem := find(post, kept[post.account]):
-            problems[post.id] = problem
+        before = kept[post.account]
+        found = [limit.problem(post, before) for limit in limits_of(post.account)]
+        broken = [problem for problem in found if problem is not None]
+        if broken:
+            problems[post.id] = broken[0]
         else:
-            kept[post.account].append(post)
+            before.append(post)
     return problems
-
-
-def _time_after(other: ScheduledPost, span: timedelta, post: ScheduledPost) -> str:
-    """Return the time that is ``span`` after another post, in the time zone of this post."""
-    return as_written(moment(other.publish_at + span, zone_of(post.publish_at)))

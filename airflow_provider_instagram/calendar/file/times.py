@@ -8,7 +8,6 @@ clock change.
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -22,11 +21,8 @@ DATE_AND_TIME = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[T ]+(?P<time>\d{1,2}:\d{2}(?::\d{2})?)"
     r"(?:\s*(?P<offset>Z|[+-]\d{2}:?\d{2}))?(?:\s*(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*))?"
 )
-AM_PM = ("am", "pm")
 EXAMPLE = "2026-12-24 18:00 with timezone: Europe/Berlin"
 ADD_ZONE = f"Add one: {EXAMPLE}, or an offset such as +01:00."
-#: Such as CEST, which may mean several zones.
-LONGEST_ABBREVIATION = 4
 MAX_DURATION = timedelta(days=366)
 #: Instagram began in the first year. A year after the last is a typing error, and breaks date
 #: arithmetic.
@@ -36,56 +32,38 @@ MAX_OFFSET = timedelta(hours=14)
 OFFSET = re.compile(r"UTC|(UTC)?[+-].+")
 
 
-class MissingTimezone(InvalidValue):
-    """A time without a time zone."""
-
-
 @lru_cache(maxsize=64)
 def zone(name: str) -> ZoneInfo:
     """Return a time zone by its name."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError, RecursionError):
-        ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-        close = _similar_zone(ascii_name.strip().lower().replace(" ", "_"))
-        remedy = (
-            f"Did you mean {close}?"
-            if close
-            else "Use a name of the tz database, such as Europe/Berlin or UTC."
-        )
+        close = _similar_zone(name)
+        remedy = "Use a name of the tz database, such as Europe/Berlin or UTC."
+        if close is not None:
+            remedy = f"Did you mean {close}?"
         raise InvalidValue(f"{name!r} is not a time zone.", remedy) from None
 
 
 def _similar_zone(name: str) -> str | None:
-    """Return the zone that a name most likely means. Few are compared: a file may have thousands of wrong names."""
-    zones = _zones()
+    """Return the zone that a name of a city means, or a name in other letters."""
     if re.search(r"\d", name):  # GMT+1 is an hour ahead of UTC, and Etc/GMT+1 an hour behind it
         return None
-    if found := zones.get(name) or zones.get(name.rpartition("/")[2]):
-        return found
-    if len(name) <= LONGEST_ABBREVIATION:
-        return None
-    begin, slashes = name[:1], name.count("/")
-    alike = [
-        one
-        for one in zones
-        if one[:1] == begin and one.count("/") == slashes and abs(len(one) - len(name)) < 3
-    ]
-    return next(
-        (zones[one] for one in difflib.get_close_matches(name, alike, 1, 0.9 if slashes else 0.8)),
-        None,
-    )
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = ascii_name.strip().lower().replace(" ", "_")
+    return _zones().get(plain) or _zones().get(plain.rpartition("/")[2])
 
 
 @lru_cache(maxsize=1)
 def _zones() -> dict[str, str]:
     """Return the names of all time zones by what users write: the full name or only the city, in lower case."""
-    names = sorted(
-        available_timezones(), key=lambda name: (not name.startswith("Europe/"), name), reverse=True
-    )
-    return {name.lower().rpartition("/")[2]: name for name in names} | {
-        name.lower(): name for name in names
-    }
+    by_name, by_city = dict[str, str](), dict[str, str]()
+    for name in sorted(available_timezones(), reverse=True):
+        by_name[name.lower()] = name
+        city = name.lower().rpartition("/")[2]
+        if not by_city.get(city, "").startswith("Europe/"):
+            by_city[city] = name
+    return by_city | by_name
 
 
 @lru_cache(maxsize=256)
@@ -99,11 +77,11 @@ def moment(at: datetime, where: tzinfo | None = None) -> datetime:
     :param where: Another zone in which it is shown.
     """
     local = at if where is None else at.astimezone(where)
-    if (offset := local.utcoffset()) is None:
+    offset = local.utcoffset()
+    if offset is None:
         raise ValueError("A time without a time zone is no moment.")
-    return local.replace(
-        tzinfo=_at_offset(offset, getattr(local.tzinfo, "key", None) or str(local.tzname())), fold=0
-    )
+    name = getattr(local.tzinfo, "key", None) or str(local.tzname())
+    return local.replace(tzinfo=_at_offset(offset, name), fold=0)
 
 
 def zone_of(at: datetime) -> tzinfo:
@@ -115,23 +93,23 @@ def zone_of(at: datetime) -> tzinfo:
 def named_zone(name: str) -> tzinfo:
     """Return the zone that a moment names: of one that was written with an offset, that."""
     found = re.fullmatch(r"(?:UTC)?([+-].+)", name)
-    return datetime.strptime(found[1], "%z").tzinfo or timezone.utc if found else zone(name)
+    if found is None:
+        return zone(name)
+    return datetime.strptime(found[1], "%z").tzinfo or timezone.utc
 
 
 def as_written(at: datetime) -> str:
     """Return a moment as a calendar contains it, with its offset if the clock shows this time twice."""
     local = at.astimezone(zone_of(at))
     is_twice = local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
-    return at.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00") + (
-        offset_of(at) if is_twice else ""
-    )
+    written = at.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")
+    return f"{written}{offset_of(at)}" if is_twice else written
 
 
 def dump_moment(at: datetime) -> str:
     """Return a moment as it is stored."""
-    return (
-        at.isoformat() if OFFSET.fullmatch(name := str(at.tzname())) else f"{at.isoformat()} {name}"
-    )
+    name = str(at.tzname())
+    return at.isoformat() if OFFSET.fullmatch(name) else f"{at.isoformat()} {name}"
 
 
 def load_moment(stored: datetime | str) -> datetime:
@@ -156,11 +134,6 @@ def read_local_time(written: str, zone_name: str | None) -> datetime:
             f"publish_at is {written!r}, which is not a date and time.", f"Write it like {EXAMPLE}."
         )
     naive = _naive(written, found["date"], found["time"])
-    if found["zone"] and found["zone"].lower() in AM_PM:
-        hour = hour_of_day(written, naive.hour, found["zone"].lower())
-        raise InvalidValue(
-            f"publish_at {written!r} uses am or pm.", f"Write {hour:02}:{naive.minute:02}."
-        )
     offset = found["offset"]
     if offset is None and found["zone"] in ("Z", "UTC"):
         return naive.replace(tzinfo=timezone.utc)
@@ -168,24 +141,14 @@ def read_local_time(written: str, zone_name: str | None) -> datetime:
     if offset is not None:
         return _with_offset(naive, offset, name)
     if name is None:
-        raise MissingTimezone(f"publish_at {written!r} has no time zone.", ADD_ZONE)
+        raise InvalidValue(f"publish_at {written!r} has no time zone.", ADD_ZONE)
     return _in_zone(naive, zone(name))
 
 
-def hour_of_day(written: str, hour: int, half: str) -> int:
-    """Return the hour from 0 to 23 of one with ``am`` or ``pm``. Some programs write 13:00 pm and 00:30 am."""
-    if hour > 23 or (hour > 12 and half == "am") or (hour == 0 and half == "pm"):
-        raise InvalidValue(
-            f"{written!r} is not a time of day.", f"Write it without {half}, like 18:00."
-        )
-    return hour % 12 + (12 if half == "pm" else 0)
-
-
 def _naive(written: str, date: str, time: str) -> datetime:
+    padded = time if time[1].isdigit() else f"0{time}"
     try:
-        at = datetime.fromisoformat(
-            f"{date}T{time.zfill(5) if time.count(':') == 1 else time.zfill(8)}"
-        )
+        at = datetime.fromisoformat(f"{date}T{padded}")
     except ValueError as error:
         raise InvalidValue(
             f"publish_at {written!r} does not exist: {error}.", "Correct the date or the time."
@@ -229,17 +192,17 @@ def _in_zone(naive: datetime, where: ZoneInfo) -> datetime:
             f"publish_at {shown} happens twice in {where.key}: the clocks are set back that night.",
             f"Write {shown}{offset_of(first)} for the first, or {shown}{offset_of(second)} for the second.",
         )
-    early, late = (at.astimezone(timezone.utc).astimezone(where) for at in (second, first))
+    early, late = moment(second, timezone.utc), moment(first, timezone.utc)
     raise InvalidValue(
         f"publish_at {shown} does not exist in {where.key}: the clocks are set forward over it.",
-        f"Write {early.strftime('%Y-%m-%d %H:%M')} (before the change) or {late.strftime('%Y-%m-%d %H:%M')} (after).",
+        f"Write {early.astimezone(where):%Y-%m-%d %H:%M} (before the change) or "
+        f"{late.astimezone(where):%Y-%m-%d %H:%M} (after).",
     )
 
 
 def _exists(at: datetime) -> bool:
-    return at.astimezone(timezone.utc).astimezone(at.tzinfo).replace(tzinfo=None) == at.replace(
-        tzinfo=None
-    )
+    there_and_back = at.astimezone(timezone.utc).astimezone(at.tzinfo)
+    return there_and_back.replace(tzinfo=None) == at.replace(tzinfo=None)
 
 
 def offset_of(at: datetime) -> str:
@@ -265,10 +228,10 @@ def in_words(span: timedelta) -> str:
     seconds = round(span.total_seconds())
     if seconds < 120:
         return f"{seconds} s"
-    if seconds < 7200:
-        return f"{seconds // 60} min" + (f" {seconds % 60:02} s" if seconds % 60 else "")
-    if seconds >= 172800:
-        return f"{seconds // 86400} days"
-    return f"{seconds // 3600} h" + (
-        f" {seconds % 3600 // 60:02} min" if seconds % 3600 >= 60 else ""
-    )
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 120:
+        return f"{minutes} min {seconds:02} s" if seconds else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} days"
+    return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"

@@ -17,7 +17,6 @@ from airflow_provider_instagram.calendar.file.model import (
 )
 from airflow_provider_instagram.calendar.file.post_parser import items_in, read_item
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
-from airflow_provider_instagram.calendar.file.rows import Value
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.post import MEDIA
@@ -26,7 +25,7 @@ from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import AnyPost
-    from airflow_provider_instagram.calendar.file.rows import Row, Rows
+    from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
     from airflow_provider_instagram.posts.item import Item
 
 #: What is written when a post is added, and changed only in the file: the key, under which it is
@@ -95,12 +94,10 @@ def _plain_value(value: Any) -> Any:
 
 def _items(value: Value | None) -> list[Item]:
     """Return the items of a carousel as they are written, as far as they can be read."""
+    if value is None or not value.value:
+        return []
     try:
-        return (
-            []
-            if value is None or not value.value
-            else [read_item(one) for one in items_in(value.value)]
-        )
+        return [read_item(one) for one in items_in(value.value)]
     except InvalidValue:
         return []
 
@@ -171,12 +168,3 @@ def _file_item(item: Any, known: Mapping[str, str]) -> Any:
     item = {**item, **files}
     ((kind, location), *more) = item.items() or (("", ""),)
     return location if not more and kind == kind_by_name(str(location)) else item
-
-
-def read_new(name: str, value: Any) -> Any:
-    """Return a value as it is shown once it was read: a name without its @, a link without its query."""
-    if name == PostKind.CAROUSEL and isinstance(value, (list, tuple)):
-        return [_shown_item(item) for item in _items(Value([*value], 0))]
-    if name in LOCATIONS and isinstance(value, str):
-        return shown(value)
-    return _read(name, value) if name in CALENDAR_FIELDS else value

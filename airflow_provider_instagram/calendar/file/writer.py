@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import codecs
+import difflib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.calendar.file.diff import unified_diff
 from airflow_provider_instagram.calendar.file.edits import (
     Edit,
     Edited,
     Fill,
     apply,
     apply_fill,
-    check_files,
 )
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
@@ -45,7 +43,6 @@ from airflow_provider_instagram.publishing.transcode import OWN_NAME
 from airflow_provider_instagram.utils.urls import is_local, local_path, shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import AnyPost
     from airflow_provider_instagram.calendar.file.parser import Rules
 
 MOST_FILES: Final = 1_000
@@ -62,6 +59,16 @@ TOO_LARGE: Final = InvalidValue(
     "Split the calendar.",
 )
 BUSY: Final = InvalidValue("others are changing the calendar's file all the time.", "Try again.")
+
+
+CONTEXT_LINES: Final = 3
+#: In more lines than those of some 10,000 posts, a comparison may take half a minute of a
+#: processor.
+MOST_LINES: Final = 60_000
+#: As the readers count lines. A caption may contain other ends of lines, such as U+2028.
+END_OF_LINE: Final = re.compile(r"\r\n|\r|\n")
+#: The numbers of lines in the head of a part of a diff.
+HUNK: Final = re.compile(r"(?<=[-+])\d+")
 
 
 @dataclass(frozen=True)
@@ -124,13 +131,12 @@ class CalendarWriter:
                 why = shown(str(getattr(error, "message", error)))
                 return self.in_text(self._last_read, edit, now, rules, why)
             written = self.in_text(as_text(before.content), edit, now, rules)
-            check = partial(self._check_uploads, edit, written.edited.post)
             bom = codecs.BOM_UTF8 if before.content.startswith(codecs.BOM_UTF8) else b""
             content = bom + written.edited.text.encode()
             if len(content) > MAX_BYTES:
                 raise TOO_LARGE
             try:
-                replace(self._location, self.files.own, before, content, check)
+                replace(self._location, self.files.own, before, content)
             except ChangedMeanwhileError:
                 continue
             except NotWritableError as error:
@@ -139,11 +145,6 @@ class CalendarWriter:
                 return Written(written.edited, written.diff, unknown=str(error))
             return written
         raise BUSY
-
-    def _check_uploads(self, edit: Sequence[Edit] | Fill, post: AnyPost | None) -> None:
-        """Check once more that a post has its new files: its form may have taken an upload back meanwhile."""
-        if not isinstance(edit, Fill):
-            check_files(edit[0], post, self.files)
 
     def _read(self) -> ReadFile:
         from airflow.dag_processing.bundles.base import get_bundle_storage_root_path
@@ -205,6 +206,40 @@ class CalendarWriter:
         except NotWritableError as error:
             raise InvalidValue(str(error), "Ask who maintains Airflow.") from None
         return ""
+
+
+def unified_diff(
+    before: str, after: str, name: str, public: Callable[[list[str]], Iterable[str]] = list
+) -> Iterator[str]:
+    """Return what an edit changes, in the form that ``patch`` reads. Only the lines around it are compared.
+
+    :param public: Returns all lines of a text as they may be shown: what must be hidden depends on
+        those above.
+    """
+    old, new = (END_OF_LINE.split(text.removesuffix("\n")) for text in (before, after))
+    first = 0
+    while first < min(len(old), len(new)) and old[first] == new[first]:
+        first += 1
+    last = 0
+    while last < min(len(old), len(new)) - first and old[-1 - last] == new[-1 - last]:
+        last += 1
+    begin, kept = max(0, first - CONTEXT_LINES), max(0, last - CONTEXT_LINES)
+    parts = old[begin : len(old) - kept], new[begin : len(new) - kept]
+    if max(map(len, parts)) > MOST_LINES:
+        yield f"The first and the last change are more than {MOST_LINES:,} lines apart, too many to compare."
+        return
+    lines = difflib.unified_diff(*parts, f"a/{name}", f"b/{name}", lineterm="", n=CONTEXT_LINES)
+    yield from islice(lines, 2)
+    old, new = [*public(old)], [*public(new)]
+    removed = added = 0
+    for line in lines:
+        if line.startswith("@@ "):
+            head = HUNK.sub(lambda number: str(int(number[0]) + begin), line)
+            removed, added = (int(number) - 1 for number in HUNK.findall(head))
+            yield head
+        else:
+            yield line[0] + (new[added] if line[0] == "+" else old[removed])
+            removed, added = removed + (line[0] != "+"), added + (line[0] != "-")
 
 
 @contextmanager

@@ -5,9 +5,11 @@ Nothing but this chooses times, and what is chosen stands in the file.
 
 from __future__ import annotations
 
+import heapq
+from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -15,26 +17,88 @@ from airflow_provider_instagram.calendar.file.edits import Fill, digest, zone_of
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
-from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
-from airflow_provider_instagram.calendar.file.slots import Slot, read_slots, slots_of
-from airflow_provider_instagram.calendar.file.times import as_written, moment, named_zone
-from airflow_provider_instagram.calendar.planning.proposal import (
-    AHEAD,
-    AccountSlots,
-    Proposed,
-    Wanted,
-    propose,
-)
+from airflow_provider_instagram.calendar.file.slots import read_slots
+from airflow_provider_instagram.calendar.file.times import as_written, moment, named_zone, zone_of
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
     from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar
+    from airflow_provider_instagram.calendar.file.rows import Row, Rows
+    from airflow_provider_instagram.calendar.file.slots import Slot
 
+#: A slot is at least so far ahead, for the preparation of its post, and at most so far.
+AHEAD: Final = timedelta(hours=1)
+HORIZON: Final = timedelta(days=366)
 #: Where a draft that is put on a day looks for a time, if no slot is free: each quarter of an hour
 #: from noon on.
 QUARTER: Final = timedelta(minutes=15)
-QUARTERS: Final = 48
+DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A post that needs a time."""
+
+    id: str
+    account: str
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A time for a post.
+
+    :param at: The time; None if there is none.
+    """
+
+    id: str
+    at: datetime | None
+    why: str
+
+    def __str__(self) -> str:
+        at = "no time" if self.at is None else f"{self.at:%a %Y-%m-%d %H:%M}"
+        return f"{self.id}: {at}, {self.why}."
+
+
+@dataclass
+class AccountSlots:
+    """The slots of an account, and the times that are taken.
+
+    :param taken: The times of all its posts, in seconds since the epoch.
+    :param is_one_a_day: Whether a day that has a post of the account is taken.
+    """
+
+    slots: Sequence[Slot]
+    taken: list[float] = field(default_factory=list)
+    min_spacing: timedelta = timedelta()
+    is_one_a_day: bool = True
+
+    def __post_init__(self) -> None:
+        self.taken.sort()
+
+    def first_free(self, after: datetime, until: datetime) -> datetime | None:
+        """Return the first free slot between two times; None if there is none."""
+        times = heapq.merge(*(slot.times(after, until) for slot in self.slots))
+        return next(filter(self.has_room, times), None)
+
+    def take(self, at: datetime) -> None:
+        """Take a time for a post."""
+        insort(self.taken, at.timestamp())
+
+    def has_room(self, at: datetime) -> bool:
+        """Return whether a time keeps its distance to the others, and its day has room."""
+        at_s, spacing_s = at.timestamp(), max(1.0, self.min_spacing.total_seconds())
+        place = bisect_left(self.taken, at_s)
+        for other in self.taken[max(0, place - 1) : place + 1]:
+            if abs(other - at_s) < spacing_s:
+                return False
+        if not self.is_one_a_day:
+            return True
+        begin = datetime.combine(at.date(), time(), zone_of(at))
+        end = begin + DAY
+        return bisect_left(self.taken, begin.timestamp()) == bisect_left(
+            self.taken, end.timestamp()
+        )
 
 
 @dataclass(frozen=True)
@@ -51,34 +115,50 @@ class Proposal:
 
 
 def proposal_for(
-    text: str,
-    location: str,
-    files: CalendarFiles,
-    now: datetime,
-    rules: Rules,
-    *,
-    more_slots: str = "",
+    text: str, location: str, files: CalendarFiles, now: datetime, rules: Rules
 ) -> Proposal:
     """Propose times for a calendar's text.
 
-    :param more_slots: The slots of accounts that have none in the file, such as ``Mon 08:30, Thu
-        19:00``.
     :raises InvalidValue: If the text cannot be read.
     """
     rows = read_rows(text, location)
     calendar = parse_rows(rows, location, files, **rules)
-    wanted = [*_wanted(rows, calendar)]
-    slots = _slots(rows, {one.account for one in wanted}, more_slots)
-    free = {
+    slots = {
         account: AccountSlots(own, _taken(calendar, account), calendar.min_spacing)
-        for account, own in slots.items()
+        for account, own in _slots(rows).items()
     }
     by_id = {row.text("id"): row for row in rows.rows}
-    found = propose(wanted, free, now)
+    found = propose([*_wanted(rows, calendar)], slots, now)
     times = {one.id: _written(one.at, by_id[one.id], rows) for one in found if one.at is not None}
     fill = Fill(digest(text), times) if times else None
-    still_open = sum(one.at is None for one in found)
-    return Proposal(fill, tuple(map(_line, found)), still_open)
+    return Proposal(fill, tuple(map(str, found)), len(found) - len(times))
+
+
+def propose(
+    wanted: Sequence[Wanted], slots: Mapping[str, AccountSlots], now: datetime
+) -> list[Proposed]:
+    """Propose times. The same file and the same moment give the same proposal.
+
+    Each post gets a free slot of its account. Posts of one account keep the order of the file.
+
+    :param wanted: The posts without a time, in the order of the file.
+    :param slots: The slots by account.
+    """
+    found, last = list[Proposed](), dict[str, datetime]()
+    for one in wanted:
+        own, at = slots.get(one.account), None
+        if own is None:
+            example = f"slots: {{{one.account}: [Mon 08:30, Thu 19:00]}}"
+            why = f"{one.account} has no slots: write {example} at the head of the file"
+        else:
+            at = own.first_free(last.get(one.account, now + AHEAD), now + HORIZON)
+            why = f"no slot is free within {HORIZON.days} days"
+        if own is not None and at is not None:
+            own.take(at)
+            last[one.account] = at
+            why = "the first free slot"
+        found.append(Proposed(one.id, at, why))
+    return found
 
 
 def time_on(
@@ -97,43 +177,33 @@ def time_on(
     """
     rows = read_rows(text, location)
     calendar = parse_rows(rows, location, files, **rules)
-    if (draft := calendar.draft(post_id)) is None:
+    draft, row = calendar.draft(post_id), rows.of(post_id)
+    if draft is None or row is None:
         raise InvalidValue(f"{post_id} is no draft any more.", "Look at the calendar again.")
-    row = next(row for row in rows.rows if row.text("id") == post_id)
     local = named_zone(row.text("timezone") or zone_of_new(calendar, text))
-    slots = _slots(rows, {draft.account}, "").get(draft.account, ())
-    of = AccountSlots(
-        slots, _taken(calendar, draft.account), calendar.min_spacing, is_one_a_day=False
-    )
     begin = datetime.combine(day, time(), local)
-    end = begin + timedelta(days=1) - timedelta(minutes=1)
-    if (free := of.first_free(max(begin, now + AHEAD), end)) is not None:
-        return f"{free.astimezone(local):%Y-%m-%dT%H:%M}"
-    quarters = (begin.replace(hour=12) + number * QUARTER for number in range(QUARTERS))
-    at = next(
-        (
-            at
-            for at in quarters
-            if at.date() == day and at > now + AHEAD and of.has_room(moment(at))
-        ),
-        None,
-    )
+    slots, taken = _slots(rows).get(draft.account, ()), _taken(calendar, draft.account)
+    own = AccountSlots(slots, taken, calendar.min_spacing, is_one_a_day=False)
+    earliest = max(begin, now + AHEAD)
+    at = own.first_free(earliest, begin + DAY - timedelta(minutes=1))
+    quarter = begin.replace(hour=12)
+    while at is None and quarter.date() == day:
+        if quarter > earliest and own.has_room(moment(quarter)):
+            at = quarter
+        quarter += QUARTER
     if at is None:
         raise InvalidValue(
             f"{day:%Y-%m-%d} has no free time from noon on.",
             "Choose another day, or edit the time.",
         )
-    return f"{at:%Y-%m-%dT%H:%M}"
+    return f"{at.astimezone(local):%Y-%m-%dT%H:%M}"
 
 
 def _taken(calendar: Calendar, account: str) -> list[float]:
     """Return the times that posts and drafts of an account have, in seconds since the epoch."""
-    times: tuple[AnyPost, ...] = (*calendar.posts, *calendar.invalid, *calendar.drafts)
-    return [
-        one.publish_at.timestamp()
-        for one in times
-        if one.account == account and one.publish_at is not None
-    ]
+    posts: tuple[AnyPost, ...] = (*calendar.posts, *calendar.invalid, *calendar.drafts)
+    times = [post.publish_at for post in posts if post.account == account]
+    return [at.timestamp() for at in times if at is not None]
 
 
 def _wanted(rows: Rows, calendar: Calendar) -> Iterator[Wanted]:
@@ -147,20 +217,15 @@ def _wanted(rows: Rows, calendar: Calendar) -> Iterator[Wanted]:
             yield Wanted(post_id, _own_or_shared("account", row, rows) or DEFAULT_CONN_ID)
 
 
-def _slots(rows: Rows, accounts: set[str], more_slots: str) -> dict[str, tuple[Slot, ...]]:
-    """Return the slots of some accounts.
+def _slots(rows: Rows) -> dict[str, tuple[Slot, ...]]:
+    """Return the slots of the accounts that have any.
 
-    :raises InvalidValue: If the slots as a whole, or those of the command, cannot be read.
+    :raises InvalidValue: If the slots as a whole cannot be read.
     """
-    problems, zone_name = [*rows.slots.problems], rows.defaults.text("timezone") or None
-    slots = {
-        account: own for account, own in read_slots(rows, []).items() if own and account in accounts
-    }
-    for account in sorted(accounts - slots.keys()) if more_slots else ():
-        slots[account] = slots_of(account, Value(more_slots, 0), zone_name, problems)
-    if problems:
-        raise InvalidValue(problems[0].message, problems[0].remedy)
-    return slots
+    if rows.slots.problems:
+        problem = rows.slots.problems[0]
+        raise InvalidValue(problem.message, problem.remedy)
+    return {account: own for account, own in read_slots(rows, []).items() if own}
 
 
 def _own_or_shared(name: str, row: Row, rows: Rows) -> str:
@@ -171,9 +236,3 @@ def _written(at: datetime, row: Row, rows: Rows) -> str:
     """Return a time as a post contains it: with a zone, unless that is the one of the post."""
     is_own = _own_or_shared("timezone", row, rows) == at.tzname()
     return as_written(at) if is_own else f"{as_written(at)} {at.tzname()}"
-
-
-def _line(one: Proposed) -> str:
-    """Return what a person reads of a post."""
-    at = "no time" if one.at is None else f"{one.at:%a %Y-%m-%d %H:%M}"
-    return f"{one.id}: {at}, {one.why}."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property, partial
@@ -14,7 +13,7 @@ from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Cale
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
-from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
+from airflow_provider_instagram.calendar.file.sheet import read_sheet
 from airflow_provider_instagram.calendar.planning.plan import (
     NO_RECORDS,
     Plan,
@@ -127,7 +126,7 @@ class _Look:
         )
 
     def _plan(self) -> StoredPlan:
-        read, stored, settings = self._read(), self.stored, self.settings
+        text, stored, settings = self._read(), self.stored, self.settings
         made_of = f"{self.content} {settings.digest}"
         if stored is not None and self._is_current(stored, made_of):
             plan = replace(stored.plan, readable=True)
@@ -135,14 +134,13 @@ class _Look:
                 update={"plan": plan, "at": self._at, "about": settings.about()}
             )
         if settings.sheet is not None and stored is not None and stored.text and not self.by_hand:
-            settings.sheet.check_columns(read.text, stored.text)
-        calendar = self._parse(read.text)
+            settings.sheet.check_columns(text, stored.text)
+        calendar = self._parse(text)
         if (kept := self._kept(calendar)) is not None:
             return kept
         return StoredPlan(
             location=settings.location,
-            text=read.text,
-            headers=read.headers,
+            text=text,
             at=self._at,
             plan=Plan(calendar),
             about=settings.about(),
@@ -208,21 +206,12 @@ class _Look:
         """Return whether the posts of the last plan still hold."""
         return stored.plan.calendar.pin == self.files.pin and stored.made_of == made_of
 
-    def _read(self) -> SheetText:
+    def _read(self) -> str:
         """Return the text of the file or the sheet."""
         location = self.settings.calendar
-        if not is_web(location):
-            read = SheetText(read_text(location, self.files))
-        else:
-            stored = self.stored
-            known = (
-                SheetText(stored.text, stored.headers)
-                if stored is not None and stored.plan.readable
-                else None
-            )
-            read = read_sheet(location, known)
-        self.content = content_digest(read.text.encode())
-        return read
+        text = read_sheet(location) if is_web(location) else read_text(location, self.files)
+        self.content = content_digest(text.encode())
+        return text
 
     def _parse(self, text: str) -> Calendar:
         """Read the posts of a text."""
@@ -242,14 +231,13 @@ def next_look(settings: CalendarSettings, plan: StoredPlan, now: datetime) -> fl
     return min(moment.timestamp() for moment in moments if moment is not None)
 
 
-def change_since(due: Due, read: Callable[[], str] | None = None) -> str:
-    """Return what tells the calendar's file from that of a look. Empty if nothing does.
-
-    :param read: Reads the calendar, if it is a sheet.
-    """
-    files = CalendarFiles(due.calendar, due.pin)
+def change_since(due: Due) -> str:
+    """Return what tells the calendar's file from that of a look. Empty if nothing does."""
     try:
-        text = read_text(due.calendar, files) if read is None else read()
+        if is_web(due.calendar):
+            text = read_sheet(due.calendar)
+        else:
+            text = read_text(due.calendar, CalendarFiles(due.calendar, due.pin))
     except InvalidValue:
         return "" if due.content is None else "unreadable"
     content = content_digest(text.encode())

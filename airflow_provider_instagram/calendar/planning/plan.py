@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import count
@@ -91,9 +91,8 @@ class Plan:
     @cached_property
     def timely(self) -> Calendar:
         """The calendar. A post added with a past time, or moved to one, is a problem."""
-        late = {post_id for post_id, one in self.passed.items() if one.is_mistake}
-        problems = [
-            Problem(
+        problems = {
+            post.id: Problem(
                 post.line,
                 f"its time, {post.publish_at:%Y-%m-%d %H:%M}, had passed when Airflow read it in the file, so "
                 "no run publishes it.",
@@ -101,20 +100,9 @@ class Plan:
                 post.id,
             )
             for post in self.calendar.posts
-            if post.id in late
-        ]
-        if not problems:
-            return self.calendar
-        ordered = sorted(
-            (*self.calendar.problems, *problems),
-            key=lambda problem: (problem.line, problem.message),
-        )
-        return replace(
-            self.calendar,
-            posts=tuple(post for post in self.calendar.posts if post.id not in late),
-            problems=tuple(ordered),
-            left_out=self.calendar.left_out | late,
-        )
+            if post.id in self.passed and self.passed[post.id].is_mistake
+        }
+        return self.calendar.without(problems)
 
     def times(self) -> dict[str, float]:
         """Return when each post of the calendar is due, also one with a problem, in seconds since the epoch."""

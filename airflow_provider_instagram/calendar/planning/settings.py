@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields, replace
 from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import version
 from os import PathLike
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from airflow.sdk import conf
+from pydantic import ConfigDict, Field
+from pydantic import ValidationError as PydanticError
+from pydantic.dataclasses import dataclass
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import is_table
-from airflow_provider_instagram.calendar.file.sheet import SheetForm, invalid_form
+from airflow_provider_instagram.calendar.file.sheet import SheetForm, wrong_column, wrong_default
 from airflow_provider_instagram.calendar.file.times import MAX_DURATION, in_words, read_duration
 from airflow_provider_instagram.calendar.planning.stored_plan import (
     About,
@@ -46,7 +50,7 @@ EXTRA_RETRY_TIME = timedelta(days=1)
 BACKOFF = 2.0
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Retries:
     """The retries of a task, in the names of Airflow's arguments.
 
@@ -75,6 +79,7 @@ class Retries:
 
 Late: TypeAlias = Literal["publish", "skip"]
 Approval: TypeAlias = Literal["required"]
+ZERO: Final = timedelta(0)
 #: A container that is created a lead time ahead must not expire, also if clocks differ by a minute.
 MAX_LEAD_TIME = CONTAINER_LIFE - EXPIRY_MARGIN - timedelta(minutes=1)
 #: Half of the time for which a result is kept, less this, is the longest time between a preparation
@@ -85,9 +90,27 @@ MAX_PREPARE_AHEAD = timedelta(days=30)
 #: Each task names the ledger of each account: Airflow stores 0.4 MB for a DAG with 200 of them, and
 #: 2 MB for 1,000.
 MAX_ACCOUNTS = 200
+#: What to give instead of an invalid argument.
+REMEDIES: Final = {
+    "calendar": "Give the path, the URI or the https address of the file.",
+    "lead_time": "Give a timedelta of up to 23 h 29 min: a container expires after 24 h.",
+    "prepare_ahead": 'Give a timedelta or a text such as "7 days", of {longest} at most, or timedelta(0) to begin with '
+    "the lead time. For more, raise [instagram] keep_results_days.",
+    "late": "Use 'publish' or 'skip'.",
+    "max_lateness": "Give a timedelta.",
+    "min_spacing": f"Give a timedelta of {MAX_DURATION.days} days at most, or None to go by the file.",
+    "accounts": f'Write a list of at most {MAX_ACCOUNTS} connection ids: accounts=["{DEFAULT_CONN_ID}"]. For others, '
+    "make a second calendar.",
+    "approval": "Use 'required', or leave it out.",
+    "dry_run": "Give True or False.",
+    "notify": "Give a notifier, a callable, or a list of them.",
+    "columns": "Give a dict of texts.",
+    "defaults": "Give a dict of texts.",
+}
+NotNegative: TypeAlias = Annotated[timedelta, Field(ge=ZERO)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
 class CalendarSettings:
     """How a calendar is published; ``content_calendar_dag`` describes each setting.
 
@@ -97,14 +120,16 @@ class CalendarSettings:
     """
 
     dag_id: str
-    calendar: str
+    calendar: Annotated[str, Field(pattern=r"\S")]
     plan_file: str
-    lead_time: timedelta = timedelta(hours=1)
-    prepare_ahead: timedelta = timedelta(days=3)
+    lead_time: Annotated[timedelta, Field(gt=ZERO, le=MAX_LEAD_TIME)] = timedelta(hours=1)
+    prepare_ahead: NotNegative = timedelta(days=3)
     late: Late = "publish"
-    max_lateness: timedelta = timedelta(hours=1)
-    min_spacing: timedelta | None = None
-    accounts: tuple[str, ...] = (DEFAULT_CONN_ID,)
+    max_lateness: NotNegative = timedelta(hours=1)
+    min_spacing: Annotated[timedelta, Field(ge=ZERO, le=MAX_DURATION)] | None = None
+    accounts: Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_ACCOUNTS)] = (
+        DEFAULT_CONN_ID,
+    )
     approval: Approval | None = None
     dry_run: bool = False
     notify: Sequence[Callable[[Any], Any]] | None = None
@@ -118,33 +143,37 @@ class CalendarSettings:
         :raises ValidationError: If one is invalid. Airflow shows that as an import error of the DAG
             file.
         """
-        if not isinstance(calendar, (str, PathLike)) or not str(calendar).strip():
-            raise _invalid(
-                "calendar", calendar, "Give the path, the URI or the https address of the file."
-            )
-        calendar, notify = str(calendar), given.get("notify")
-        given["notify"] = (
-            notify if notify is None or isinstance(notify, (list, tuple)) else [notify]
-        )
+        given["calendar"] = str(calendar) if isinstance(calendar, PathLike) else calendar
+        if callable(given.get("notify")):
+            given["notify"] = [given["notify"]]
         if isinstance(ahead := given.get("prepare_ahead"), str):
             with suppress(InvalidValue):
                 given["prepare_ahead"] = read_duration("prepare_ahead", ahead)
-        for name, value in given.items():
-            if (remedy := _remedy(name, value)) is not None:
-                raise _invalid(name, value, remedy)
-        if "accounts" in given:
-            given["accounts"] = tuple(dict.fromkeys(given["accounts"]))
-        if not is_table(calendar) and (given.get("columns") or given.get("defaults")):
+        try:
+            settings = cls(
+                dag_id,
+                plan_file=plan_file(conf.get("instagram", "calendar_snapshots"), dag_id),
+                **given,
+            )
+        except PydanticError as error:
+            name = str(error.errors()[0]["loc"][0])
+            raise _invalid(name, given[name]) from None
+        if settings.prepare_ahead > longest_ahead():
+            raise _invalid("prepare_ahead", settings.prepare_ahead)
+        settings._check_sheet()
+        return replace(settings, accounts=tuple(dict.fromkeys(settings.accounts)))
+
+    def _check_sheet(self) -> None:
+        """Check how a sheet is read."""
+        if not is_table(self.calendar) and (self.columns or self.defaults):
             raise ValidationError(
                 "columns and defaults of content_calendar_dag are for a sheet: an https:// address, or a CSV file.",
                 hint="Leave them out: a file names its fields, and has defaults of its own.",
             )
-        return cls(
-            dag_id,
-            calendar,
-            plan_file(conf.get("instagram", "calendar_snapshots"), dag_id),
-            **given,
-        )
+        if remedy := wrong_column(self.columns):
+            raise _invalid("columns", self.columns, remedy)
+        if remedy := wrong_default(self.defaults):
+            raise _invalid("defaults", self.defaults, remedy)
 
     @property
     def location(self) -> str:
@@ -215,46 +244,7 @@ def longest_ahead() -> timedelta:
     return MAX_PREPARE_AHEAD if kept is None else min(MAX_PREPARE_AHEAD, kept / 2 - PREPARED_MARGIN)
 
 
-def _invalid(name: str, value: Any, remedy: str) -> ValidationError:
-    return ValidationError(
-        f"{name} of content_calendar_dag is {in_quotes(value)}, which is not valid.", hint=remedy
-    )
-
-
-def _remedy(name: str, value: Any) -> str | None:
-    """Return what to give instead of the value of a setting; None if it is valid."""
-    zero = timedelta(0)
-    if name == "accounts":
-        if not isinstance(value, (list, tuple, set, frozenset)) or not all(
-            isinstance(one, str) for one in value
-        ):
-            return f'Write a list of connection ids: accounts=["{DEFAULT_CONN_ID}"].'
-        if len({*value}) > MAX_ACCOUNTS:
-            return (
-                f"Name at most {MAX_ACCOUNTS} accounts, and make a second calendar for the others."
-            )
-    if name == "lead_time" and not (isinstance(value, timedelta) and zero < value <= MAX_LEAD_TIME):
-        return "Give a timedelta of up to 23 h 29 min: a container expires after 24 h."
-    if name == "prepare_ahead" and not (
-        isinstance(value, timedelta) and zero <= value <= longest_ahead()
-    ):
-        return (
-            f'Give a timedelta or a text such as "7 days", of {in_words(longest_ahead())} at most, or timedelta(0) to '
-            "begin with the lead time. For more, raise [instagram] keep_results_days."
-        )
-    if name == "max_lateness" and not (isinstance(value, timedelta) and value >= zero):
-        return "Give a timedelta."
-    if name == "min_spacing" and not (
-        value is None or (isinstance(value, timedelta) and zero <= value <= MAX_DURATION)
-    ):
-        return f"Give a timedelta of {MAX_DURATION.days} days at most, or None to go by the file."
-    words = {"late": get_args(Late), "approval": (None, *get_args(Approval))}
-    if name in words and value not in words[name]:
-        return f"Use one of {', '.join(map(repr, words[name]))}."
-    if name == "dry_run" and not isinstance(value, bool):
-        return "Give True or False."
-    if name == "notify" and not all(map(callable, value or ())):
-        return "Give a notifier, a callable, or a list of them."
-    if name in ("columns", "defaults"):
-        return invalid_form(name, value)
-    return None
+def _invalid(name: str, value: Any, remedy: str = "") -> ValidationError:
+    hint = remedy or REMEDIES[name].format(longest=in_words(longest_ahead()))
+    message = f"{name} of content_calendar_dag is {in_quotes(value)}, which is not valid."
+    return ValidationError(message, hint=hint)

@@ -52,7 +52,6 @@ class StoredPlan(Stored):
 
     :param location: Where its file was.
     :param text: The last text that could be read.
-    :param headers: The headers that ask the server of a sheet for another version only.
     :param at: When the planner looked.
     :param made_of: A digest of all that the posts depend on; None if they must be read from the
         text each time.
@@ -61,7 +60,6 @@ class StoredPlan(Stored):
 
     location: str
     text: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
     at: AwareDatetime
     plan: Plan
     about: About

@@ -7,17 +7,13 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due
 from airflow_provider_instagram.utils.server_clock import CLOCK
 from airflow_provider_instagram.utils.urls import is_local, is_web, shown
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.sheet import SheetText
 
 #: How often a file on this machine is looked at, one in object storage, and a sheet. An edit of the
 #: first two is read within 10 s, of which the start of the planner's task takes several on a busy
@@ -51,7 +47,6 @@ class CalendarTrigger(BaseEventTrigger):
         self.calendar = calendar
         self.plan_file = plan_file
         self.settings = settings
-        self._known: SheetText | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Serialize the trigger."""
@@ -86,13 +81,6 @@ class CalendarTrigger(BaseEventTrigger):
             return LOOK_AT_SHEET_EVERY_S
         return LOOK_EVERY_S if is_local(self.calendar) else LOOK_AT_OBJECT_EVERY_S
 
-    def _sheet(self, address: str) -> str:
-        """Return the text of a sheet. Its server sends a version once."""
-        from airflow_provider_instagram.calendar.file.sheet import read_sheet
-
-        self._known = read_sheet(address, self._known)
-        return self._known.text
-
     def reason(self) -> str:
         """Return why to plan: ``new``, ``settings``, ``time`` or ``edited``, and what it is about. Empty if not.
 
@@ -107,7 +95,5 @@ class CalendarTrigger(BaseEventTrigger):
             return "settings"
         if CLOCK.now().timestamp() >= due.at:
             return f"time {due.at}"
-        changed = change_since(
-            due, partial(self._sheet, due.calendar) if is_web(due.calendar) else None
-        )
+        changed = change_since(due)
         return f"edited {changed}" if changed else ""

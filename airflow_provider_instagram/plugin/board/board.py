@@ -19,7 +19,7 @@ from airflow_provider_instagram.calendar.file.model import (
 )
 from airflow_provider_instagram.calendar.file.parser import Rules
 from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.file.reader import is_table
+from airflow_provider_instagram.calendar.file.reader import is_edited_elsewhere
 from airflow_provider_instagram.calendar.planning.plan import Plan, next_moment
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
@@ -231,9 +231,9 @@ class Board:
         )
 
     @property
-    def is_sheet(self) -> bool:
-        """Whether the calendar is a sheet on the web or a CSV file, which is edited there."""
-        return is_table(self.location)
+    def is_edited_elsewhere(self) -> bool:
+        """Whether the calendar is a sheet, or a file of CSV or JSON."""
+        return is_edited_elsewhere(self.location)
 
     @cached_property
     def head(self) -> dict[str, Any]:

@@ -184,7 +184,10 @@ class Boards:
             chosen = [*{card.key: card for card in (*chosen, *found[:MOST_FOUND])}.values()]
         cards = ",".join(card.as_json for card in chosen)
         heads: list[dict[str, Any]] = [
-            {**board.head, "edit": not board.is_sheet and may_edit(user, board.calendar.dag_id)}
+            {
+                **board.head,
+                "edit": not board.is_edited_elsewhere and may_edit(user, board.calendar.dag_id),
+            }
             for board in boards
         ]
         is_still = json.dumps(self._still.get(stands_still, NOTHING))

@@ -179,7 +179,7 @@ def public_lines(lines: Iterable[str]) -> Iterator[str]:
 
 def has_unread_edit(board: Board) -> bool:
     """Return whether the planner is about to read an edit of the file. False if the file cannot be read here."""
-    if board.is_sheet:
+    if board.is_edited_elsewhere:
         return False
     try:
         writer = writer_of(board)

@@ -109,7 +109,7 @@ def post(user: users.Viewer, dag_id: str, post_id: str, seen: str = "") -> Respo
     content["deletion"] = deletion_of(board, post_id, user)
     if "live" in offered and "live" not in content["acts"]:
         content["hint"] = f"{content['hint']} {SETTLED_BY}".strip()
-    if not board.is_sheet and users.may_edit(user, dag_id):
+    if not board.is_edited_elsewhere and users.may_edit(user, dag_id):
         content["edit"] = forms.offered(board, post_id)
     return JSONResponse(content, headers=HEADERS)
 
@@ -215,9 +215,9 @@ def editable_board(user: users.PageUser, dag_id: str) -> Any:
     if not users.may_edit(user, dag_id):
         raise HTTPException(403, f"You do not have permission to edit the posts of {dag_id!r}.")
     board = boards.board(dag_id, is_fresh=True)
-    if board.is_sheet:
+    if board.is_edited_elsewhere:
         raise HTTPException(
-            409, "The plan of this calendar is a sheet: edit it there. Nothing was changed."
+            409, "The page edits YAML only: edit this calendar where it is. Nothing was changed."
         )
     return board
 

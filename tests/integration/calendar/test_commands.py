@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.parser import read_calendar
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def file(tmp_path: Path) -> Path:
 def test_a_sheet_at_a_web_address_is_left_to_its_dag(run: Callable[..., tuple[int, str, str]]) -> None:
     code, out, err = run("calendar", "check", "https://docs.google.com/pub?output=csv&key=SECRET")
     assert code == 2
-    assert "Download it, and use calendar import." in out + err
+    assert "only its DAG reads a sheet at a web address. Download it." in out + err
     assert "SECRET" not in out + err
 
 
@@ -151,90 +150,11 @@ def test_check_says_that_local_pictures_need_a_place_from_which_they_are_fetched
     assert (code, "post 'picture'" in problem) == (1, True)
 
 
-def test_import_makes_a_calendar_of_a_spreadsheets_export(
-    run: Callable[..., tuple[int, str, str]], tmp_path: Path
-) -> None:
-    sheet, target = tmp_path / "plan.csv", tmp_path / "plan.yaml"
-    sheet.write_bytes(
-        "\ufeffTitle;Date;Time;Copy;File;Channel;Owner\r\n"
-        'Büro-Tour;24.12.2030;18:00;"Hallo; erste Zeile\nzweite #tag";tour.mp4;;Eva\r\n'
-        ";12/25/2030;9:30 pm;Frohes Fest!;fest.mp4;shop;Max\r\n".encode()
-    )
-    code, _, err = run(
-        "calendar", "import", str(sheet), "--output", str(target), "--timezone", "Europe/Berlin", "--account", "studio"
-    )
-    assert code == 0, err
-    assert "Ignored column 'Owner'" in err
-    tour, fest = read_calendar(str(target)).posts
-    assert (tour.id, tour.account, tour.caption) == ("buero-tour", "studio", "Hallo; erste Zeile\nzweite #tag")
-    assert (fest.id, fest.account) == ("2030-12-25-frohes-fest", "shop")
-    assert [f"{post.publish_at:%d %H:%M}" for post in (tour, fest)] == ["24 18:00", "25 21:30"]
-
-
-def test_import_asks_what_an_ambiguous_date_means(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
-    sheet = tmp_path / "plan.csv"
-    sheet.write_text("id,date,time,video\na,3/4/2030,18:00,a.mp4\n")
-    code, _, err = run("calendar", "import", str(sheet), "--timezone", "UTC")
-    assert code == 2
-    assert f"{sheet}:2: '3/4/2030' can be read day first" in err
-    assert "--dates day-first" in err
-    assert "2030-04-03 18:00" in run("calendar", "import", str(sheet), "--timezone", "UTC", "--dates", "day-first")[1]
-
-
-def test_import_names_every_row_that_is_no_post_at_once_and_writes_nothing_then(
-    run: Callable[..., tuple[int, str, str]], tmp_path: Path
-) -> None:
-    sheet, target = tmp_path / "plan.csv", tmp_path / "plan.yaml"
-    sheet.write_text(
-        'id,date,time,video,caption\na,someday,18:00,a.mp4,"two\nlines"\nb,2030-12-24,,a.mp4,\nc,2030-12-25,9:00,a.mp4,\n'
-    )
-    code, _, err = run("calendar", "import", str(sheet), "--output", str(target), "--timezone", "UTC")
-    assert code == 2
-    assert [line.partition(" Write")[0] for line in err.splitlines()] == [
-        f"{sheet}:2: 'someday' is not a date.",
-        f"{sheet}:4: '2030-12-24' has no time of day.",
-        "1 post; 2 problems; nothing was written.",
-    ]
-    assert not target.exists()
-
-
-def test_problems_of_an_import_name_the_lines_of_the_sheet(
-    run: Callable[..., tuple[int, str, str]], tmp_path: Path
-) -> None:
-    """Also those that only the calendar's own rules find: the calendar may not even be written."""
-    sheet, target = tmp_path / "plan.csv", tmp_path / "plan.yaml"
-    sheet.write_text(
-        'id,date,time,video,caption\na,2030-12-24,18:00,a.mp4,"two\nlines"\nb,2030-12-25,25:00,a.mp4,\n'
-        "c,2030-12-24,18:02,a.mp4,\n"
-    )
-    code, out, err = run("calendar", "import", str(sheet), "--timezone", "UTC")
-    assert (code, "id: b" in out) == (1, True)
-    assert [line.partition(":")[2].partition(":")[0] for line in err.splitlines()[:-1]] == ["4", "5"]
-    assert f"{sheet}:5: post 'c': it is 2 min after post 'a' (line 2)" in err
-    sheet.write_text("date,time,video,campaign\n2030-12-24,18:00,a.mp4,x\nsomeday,18:00,a.mp4,y\n")
-    code, _, err = run("calendar", "import", str(sheet), "--timezone", "Nowhere/X", "--output", str(target))
-    assert (code, target.exists()) == (2, False)
-    assert f"{sheet}: 'Nowhere/X' is not a time zone" in err
-    assert str(target) not in err
-
-
-def test_import_warns_of_ids_that_a_move_would_change(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
-    sheet = tmp_path / "plan.csv"
-    sheet.write_text(
-        "title,date,time,video\nA,2030-12-24,18:00,a.mp4\nB,2030-12-25,9:00,a.mp4\nA,2030-12-26,9:00,a.mp4\n"
-    )
-    code, _, err = run("calendar", "import", str(sheet), "--timezone", "UTC")
-    assert code == 0
-    assert f"{sheet}: the ids of the posts in line 2, 4 contain their dates" in err
-    assert "Add a column id to the sheet." in err
-
-
 def test_a_file_that_cannot_be_written_is_told_in_a_sentence(
     run: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
-    (tmp_path / "plan.csv").write_text("title,date,time,video\nA,2030-12-24,18:00,a.mp4\n")
-    target = tmp_path / "nowhere" / "posts"
-    code, _, err = run("calendar", "import", str(tmp_path / "plan.csv"), "--output", str(target))
+    target = tmp_path / "nowhere" / "schema"
+    code, _, err = run("calendar", "schema", "--output", str(target))
     assert code == 2
     assert f"{target} cannot be written: No such file or directory. Check the folder" in err
 
@@ -271,16 +191,3 @@ def test_check_of_a_calendar_without_posts_ends_with_1(
     code, out, _ = run("calendar", "check", str(tmp_path / name))
     assert (code, out.splitlines()[-1]) == (1, "0 posts; 1 problem.")
     assert "the calendar has no posts, so nothing is published. Add posts." in out
-
-
-def test_import_names_the_option_for_a_zone_that_is_missing(
-    run: Callable[..., tuple[int, str, str]], tmp_path: Path
-) -> None:
-    """A German sheet, as Excel writes it. The zone is asked for in the words of this command."""
-    sheet = tmp_path / "plan.csv"
-    sheet.write_bytes("\ufeffDatum;Uhrzeit;Title;File\r\n24.12.2030;18:00 Uhr;Größe;größe.mp4\r\n".encode())
-    code, out, err = run("calendar", "import", str(sheet))
-    assert (code, "publish_at: 2030-12-24 18:00" in out) == (1, True)
-    assert "has no time zone. Give --timezone Europe/Berlin, or put the zones into a column timezone." in err
-    assert run("calendar", "import", str(sheet), "--timezone", "Europe/Berlin")[0] == 0
-    assert "Did you mean Europe/Berlin?" in run("calendar", "import", str(sheet), "--timezone", "Europe/Berln")[2]

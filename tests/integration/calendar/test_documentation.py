@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.diff import unified_diff
 from airflow_provider_instagram.calendar.file.edits import apply_fill
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import KEYS, parse_calendar, read_calendar
+from airflow_provider_instagram.calendar.file.writer import unified_diff
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
 from airflow_provider_instagram.cli.definition import CALENDAR_COMMANDS
 from airflow_provider_instagram.posts.kinds import PostKind

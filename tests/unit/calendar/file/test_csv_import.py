@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
+from airflow_provider_instagram.calendar.file.edits import plain
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.calendar.file.sheet_import import Imported, SheetReading, import_sheet
 
 
 def made_of(text: str, **how: Any) -> Imported:
-    order = how.pop("order", None)
-    return import_sheet(text, defaults={"timezone": "America/New_York", **how}, reading=SheetReading(order=order))
+    return import_sheet(text, SheetReading(**how))
 
 
 def posts(made: Imported) -> list[dict[str, str]]:
     assert not made.problems, made.problems
-    return list(yaml.safe_load(made.text)["posts"])
+    return [plain(row) for row in made.rows.rows]
 
 
 def said(made: Imported) -> list[tuple[int, str]]:
@@ -72,7 +70,7 @@ def test_one_date_that_contradicts_the_order_puts_the_whole_sheet_in_doubt(first
         made_of(f"Title,Date,Time,Video\nA,{first},18:00,a.mp4\nB,3/4/2030,18:00,b.mp4\n", order=order)
     assert "line 2" in refused.value.message
     assert first in refused.value.message
-    assert "--dates" in refused.value.remedy
+    assert "defaults={'dates'" in refused.value.remedy
 
 
 def test_a_time_column_goes_with_a_date_that_the_spreadsheet_gave_a_midnight() -> None:
@@ -165,14 +163,6 @@ def test_a_column_id_goes_before_the_title() -> None:
     made = made_of("Id,Title,Date,Time,Video\nfirst,A,2030-12-24,18:00,a.mp4\nsecond,A,2030-12-25,18:00,a.mp4\n")
     assert [post["id"] for post in posts(made)] == ["first", "second"]
     assert made.lines_with_dated_id == ()
-
-
-def test_a_caption_pasted_from_word_comes_out_as_it_was() -> None:
-    """Its line separators are no lines of the calendar, and get no indentation between them."""
-    caption = "one\u2028two\nthree"
-    made = made_of(f'Title,Date,Time,Video,Copy\nA,2030-12-24,18:00,a.mp4,"{caption}"\n')
-    (row,) = read_rows(made.text, "posts.yaml").rows
-    assert row.values["caption"].value == caption
 
 
 @pytest.mark.parametrize(

@@ -111,9 +111,8 @@ def test_a_draft_that_somebody_else_has_put_on_a_day_is_not_moved() -> None:
     ("name", "text"),
     [
         ("plan.yaml", YAML),
-        ("plan.json", '{"posts": [{"id": "a", "note": "b"}]}'),
         ("plan.yaml", "defaults: {timezone: UTC}\nposts:\n"),
-        ("plan.json", '{"posts": []}'),
+        ("plan.yaml", "posts: []\n"),
     ],
 )
 def test_new_posts_stand_after_all_others(tmp_path: Path, name: str, text: str) -> None:
@@ -128,7 +127,7 @@ def test_new_posts_stand_after_all_others(tmp_path: Path, name: str, text: str) 
     assert (calendar.post("new") or calendar.posts[0]).caption == "One\n\n- two: #three"
     assert [draft.note for draft in calendar.drafts][-1] == 'Käse; 5 €, "heute"'
     assert len(calendar.drafts) + len(calendar.posts) == before + 2
-    assert written.startswith(text.rstrip("\n]}").removesuffix("["))
+    assert written.startswith(text.rstrip("\n").removesuffix(" []"))
 
 
 def test_new_posts_are_added_where_the_last_post_has_no_id_yet(tmp_path: Path) -> None:

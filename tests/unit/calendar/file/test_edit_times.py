@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
 NOW = datetime(2029, 1, 1, tzinfo=timezone.utc)
 YAML = "defaults: {timezone: Europe/Berlin}\nposts:\n- {id: old, publish_at: 2030-05-06 08:30, video: a.mp4}\n"
-JSON = (
-    '{"defaults": {"timezone": "Europe/Berlin"},\n'
-    ' "posts": [{"id": "old", "publish_at": "2030-05-06 08:30", "video": "a.mp4"}]}\n'
-)
-TEXTS = {"calendar.yaml": YAML, "calendar.json": JSON}
 
 
 class File:
@@ -48,9 +43,9 @@ class File:
         return zone_of_new(parse_calendar(self.text, self.location), self.text)
 
 
-@pytest.fixture(params=TEXTS)
-def any_form(tmp_path: Path, request: pytest.FixtureRequest) -> File:
-    return File(tmp_path, request.param, TEXTS[request.param])
+@pytest.fixture
+def file(tmp_path: Path) -> File:
+    return File(tmp_path, "calendar.yaml", YAML)
 
 
 @pytest.mark.parametrize("do", ["add", "change", "duplicate"])
@@ -66,23 +61,23 @@ def any_form(tmp_path: Path, request: pytest.FixtureRequest) -> File:
     ],
 )
 def test_a_time_is_written_as_it_was_typed_and_read_in_the_zone_of_the_file(
-    any_form: File, do: str, local: str, in_utc: str
+    file: File, do: str, local: str, in_utc: str
 ) -> None:
-    line, moment = any_form.line(do, local)
+    line, moment = file.line(do, local)
     assert moment == in_utc
     assert local.replace("T", " ") in line
     assert "UTC" not in line
     assert "Berlin" not in line
-    assert any_form.zone() == "Europe/Berlin"
+    assert file.zone() == "Europe/Berlin"
 
 
 @pytest.mark.parametrize("do", ["add", "change", "duplicate"])
 @pytest.mark.parametrize(
     ("local", "why"), [("2030-10-27T02:30", "happens twice"), ("2030-03-31T02:30", "does not exist")]
 )
-def test_a_time_that_the_clocks_repeat_or_skip_is_refused(any_form: File, do: str, local: str, why: str) -> None:
+def test_a_time_that_the_clocks_repeat_or_skip_is_refused(file: File, do: str, local: str, why: str) -> None:
     with pytest.raises(InvalidValue, match=f"{why} in Europe/Berlin"):
-        any_form.line(do, local)
+        file.line(do, local)
 
 
 @pytest.mark.parametrize(
@@ -138,8 +133,8 @@ def test_a_move_over_a_clock_change_writes_the_offset_of_the_new_day(
     ("written", "in_utc"),
     [("2030-10-27 02:30+02:00", "2030-10-27 00:30"), ("2030-10-27 02:30:15+01:00", "2030-10-27 01:30")],
 )
-def test_a_time_that_is_sent_as_it_is_stays_as_it_is_written(any_form: File, written: str, in_utc: str) -> None:
+def test_a_time_that_is_sent_as_it_is_stays_as_it_is_written(file: File, written: str, in_utc: str) -> None:
     """Of two times in the night of a clock change, the page shows both alike."""
-    any_form.text = any_form.text.replace("2030-05-06 08:30", written)
-    line, moment = any_form.line("change", "2030-10-27T02:30")
+    file.text = file.text.replace("2030-05-06 08:30", written)
+    line, moment = file.line("change", "2030-10-27T02:30")
     assert (written in line, moment) == (True, in_utc)

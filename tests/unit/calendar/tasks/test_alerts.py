@@ -230,7 +230,8 @@ def test_a_post_beyond_its_accounts_limit_is_a_problem(calendar: SimulatedCalend
     calendar.write(*posts)
     assert len(calendar.plan(-DAY)) == 11, "at its time, it waits for free quota"
     (message,) = calendar.report()
-    assert message.startswith("it is post 11 of instagram_default within 60 min, from 'p00'")
+    assert message.startswith("it is 20 min after post 'p00' (line ")
+    assert "posts_per_hour is 10" in message
     assert calendar.report() == []
 
 
