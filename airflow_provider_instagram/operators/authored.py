@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from airflow.sdk import BaseOperator, Context, TaskGroup
 from airflow.sdk.definitions.mappedoperator import OperatorPartial
@@ -20,8 +20,12 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     import jinja2
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, XComArg
     from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+
+#: What is known only in the run: the text of a template, or the result of a task.
+Templated: TypeAlias = "str | XComArg"
 
 
 class AuthoredTask(InstagramTask):

@@ -15,7 +15,7 @@ from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner, PublishedPost, Try
-from airflow_provider_instagram.operators.authored import InstagramBaseOperator
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Templated
 from airflow_provider_instagram.operators.base import PUBLISH, AccountTask, InstagramPostLink
 from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.utils import arguments
@@ -27,7 +27,7 @@ from airflow_provider_instagram.utils.deferral import (
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context, XComArg
+    from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_instagram.publishing.publish import Publish
@@ -92,7 +92,12 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
     """
 
     template_fields: Sequence[str] = (
-        *("container_id", "post_key", "publish_at", "max_lateness", "deferrable", "is_dry_run"),
+        "container_id",
+        "post_key",
+        "publish_at",
+        "max_lateness",
+        "deferrable",
+        "is_dry_run",
     )
     template_field_aliases: ClassVar[dict[str, str]] = {"dry_run": "is_dry_run"}
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
@@ -110,12 +115,12 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
     def __init__(
         self,
         *,
-        container_id: str | XComArg,
-        post_key: str | XComArg = arguments.NOT_GIVEN,
-        publish_at: datetime | str | XComArg | None = None,
-        max_lateness: timedelta | float | str | XComArg | None = None,
-        deferrable: bool | str | XComArg | None = None,
-        dry_run: bool | str | XComArg = False,
+        container_id: Templated,
+        post_key: Templated = arguments.NOT_GIVEN,
+        publish_at: datetime | Templated | None = None,
+        max_lateness: timedelta | float | Templated | None = None,
+        deferrable: bool | Templated | None = None,
+        dry_run: bool | Templated = False,
         priority_weight: int = PUBLISH,
         multiple_outputs: bool = True,
         **kwargs: Any,

@@ -77,7 +77,6 @@ class Transcode:
     profile: Profile
     options: Options
     output: str | None = None
-    preview: str | None = None
     work_prefix: str = ""
     other_machines: Collection[str] = ()
     file_check: Callable[[str], FileCheck | None] = field(default=lambda _: None)
@@ -163,10 +162,9 @@ class Transcode:
 
     def _finished(self, work: Work, location: str, made: Made) -> Result:
         report = made.report.result()
-        if made.path is not None:
-            self._write_preview(work, made.path)
-            if not urls.is_local(location) and location != work.source:
-                storage.put(made.path, location)
+        is_put = not urls.is_local(location) and location != work.source
+        if made.path is not None and is_put:
+            storage.put(made.path, location)
         log.info("%s", urls.shown(work.source))
         for line in report.table():
             log.info("%s", line)
@@ -193,9 +191,8 @@ class Transcode:
                     error.message,
                 )
                 return None
-            log.info("Found the result of an earlier run: %s", location)
-            self._write_preview(work, made)
-            return report
+        log.info("Found the result of an earlier run: %s", location)
+        return report
 
     def _keyed_location(self, work: Work) -> str:
         """Return the output's name, which depends on the content, the profile, the options and the tool's version."""
@@ -218,12 +215,6 @@ class Transcode:
             errors="ignore"
         )
         return f"{folder.rstrip('/')}/{stem}{ending}"
-
-    def _write_preview(self, work: Work, made: Path) -> None:
-        if self.preview:
-            jpeg = urls.local_path(self.preview)
-            storage.make_folder(jpeg.parent)
-            work.item.write_preview(made, jpeg)
 
 
 def _done(report: Report) -> Future[Report]:

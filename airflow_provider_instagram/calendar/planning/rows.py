@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.seal import StateStore
 
 log = logging.getLogger(__name__)
+T = TypeVar("T", bound=BaseModel)
 
 
 class LateTime(BaseModel):
@@ -60,7 +61,7 @@ class PostRows:
 
     def runs(self, key: str) -> dict[str, str]:
         """Return the versions of a post, by the runs that a planner has begun for them."""
-        begun = self._read(Runs, row_key("begun", key))
+        begun = read_row(self.store, Runs, row_key("begun", key))
         return begun.runs if begun is not None else {}
 
     def record_run(self, key: str, run_id: str, version: str) -> None:
@@ -71,7 +72,7 @@ class PostRows:
 
     def skipped_by(self, post: ScheduledPost) -> str | None:
         """Return the user that decided that this version of a post is not published."""
-        row = self._read(Skip, row_key("skip", post.key))
+        row = read_row(self.store, Skip, row_key("skip", post.key))
         return row.user if row is not None and row.version == post.version else None
 
     def record_skip(self, post: ScheduledPost, user: str | None) -> None:
@@ -90,8 +91,7 @@ class PostRows:
 
     def late_row(self, post: ScheduledPost) -> LateTime | None:
         """Return the time that a late post has chosen, and why."""
-        row: LateTime | None = self._read(LateTime, row_key("late", post.key))
-        return row
+        return read_row(self.store, LateTime, row_key("late", post.key))
 
     def record_late_time(self, post: ScheduledPost, at: datetime | None, **why: Any) -> None:
         """Record when a late post is published, and why. None frees the time that it chose for others."""
@@ -100,14 +100,15 @@ class PostRows:
             row_key("late", post.key), row.model_dump(mode="json", exclude_defaults=True)
         )
 
-    def _read(self, kind: type[Any], key: str) -> Any:
-        """Return what a row contains. A malformed one counts as none."""
-        try:
-            return kind.model_validate(row) if (row := self.store.get(key)) else None
-        except ValidationError as error:
-            log.warning(
-                "The row %s is malformed: %s",
-                key,
-                error.errors(include_input=False, include_url=False),
-            )
-            return None
+
+def read_row(store: StateStore, kind: type[T], key: str) -> T | None:
+    """Return what a row contains. A malformed one counts as none."""
+    row = store.get(key)
+    if not row:
+        return None
+    try:
+        return kind.model_validate(row)
+    except ValidationError as error:
+        what = error.errors(include_input=False, include_url=False)
+        log.warning("The row %s is malformed: %s", key, what)
+        return None
