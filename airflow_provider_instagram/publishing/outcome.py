@@ -223,8 +223,8 @@ def undecided(ledger: Ledger, intent: Intent, finding: str) -> OutcomeUnknownErr
 def key_of_another(post: PublishedPost, dag_id: str) -> ValidationError:
     """Return the error of a DAG whose post has the key of another DAG's other post."""
     return ValidationError(
-        f"The post_key {post.post_key!r} is that of another post, {post.origin}. DAG {dag_id} has other media or other "
-        "options.",
+        f"The post_key {post.post_key!r} is that of another post, {post.in_words}. DAG {dag_id} has other media or "
+        "other options.",
         hint="A post_key belongs to the account, not to a DAG. Use another one, for example with the name of the DAG.",
     )
 

@@ -60,7 +60,7 @@ class Publish:
 
     :param shortest_wait: The shortest wait that a task can be deferred for.
     :param resumes_late_by: How much later than at its timeout a deferred task resumes, at most.
-    :param calendar: The calendar that the post is from, if any.
+    :param origin: Where the DAG took the post from, if its author did not write it there.
     """
 
     account: Account
@@ -70,7 +70,7 @@ class Publish:
     container_id: str
     shortest_wait: timedelta = timedelta()
     resumes_late_by: timedelta = timedelta()
-    calendar: str | None = None
+    origin: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -80,20 +80,19 @@ class Publish:
     @contextmanager
     def publisher(self) -> Iterator[Publisher]:
         """Open the connection, and yield what settles and sends."""
-        attempt, quotas = self.attempt, post_quotas(*self.account.most_posts)
+        attempt = self.attempt
         with self.account.get_conn() as client:
-            who = (
+            yield Publisher(
                 client,
                 self.ledger,
                 self.account.ig_user_id(client),
                 attempt.owner,
                 attempt.is_alive,
+                quotas=post_quotas(*self.account.most_posts),
+                is_last_try=attempt.is_last,
+                origin=self.origin,
+                cleared_since=attempt.cleared_since,
             )
-            more: dict[str, Any] = {
-                "calendar": self.calendar,
-                "cleared_since": attempt.cleared_since,
-            }
-            yield Publisher(*who, quotas=quotas, is_last_try=attempt.is_last, **more)
 
     def checked(self, post: PublishedPost) -> PublishedPost:
         """Return a post that the ledger has, with its permalink.
@@ -113,15 +112,14 @@ class Publish:
     def result(self, live: Live) -> dict[str, Any]:
         """Return the fields of a post that is live."""
         post, planned = live.post, ""
-        if (late_s := post.late_s) is not None:
-            planned = f", planned for {post.planned_at}, {abs(late_s):.1f} s {'late' if late_s >= 0 else 'early'}"
+        if post.late_s is not None:
+            word = "late" if post.late_s >= 0 else "early"
+            planned = f", planned for {post.planned_at}, {abs(post.late_s):.1f} s {word}"
         what = "is already published" if live.already_published else "is published"
         where = post.permalink or post.media_id or "live"
-        log.info("%s %s: %s, %s%s", self.post_key, what, where, post.origin, planned)
-        return {
-            **{name: getattr(post, name) for name in RESULT},
-            "already_published": live.already_published,
-        }
+        log.info("%s %s: %s, %s%s", self.post_key, what, where, post.in_words, planned)
+        result = {name: getattr(post, name) for name in RESULT}
+        return {**result, "already_published": live.already_published}
 
     def dry_run(self, publish_at: datetime | None) -> dict[str, Any]:
         """Read the container as a publication would, and send nothing."""
@@ -129,48 +127,37 @@ class Publish:
             status = client.send(calls.container_status(self.container_id))
         if (failure := status.failure()) is not None:
             raise failure
-        key, container_id, when = (
-            self.post_key,
-            self.container_id,
-            publish_at.isoformat() if publish_at else "now",
-        )
         log.info(
             "Dry run: would publish %s %s; container %s: %s",
-            key,
-            when,
-            container_id,
+            self.post_key,
+            publish_at.isoformat() if publish_at else "now",
+            self.container_id,
             status.summary(),
         )
         nothing: dict[str, Any] = dict.fromkeys(RESULT)
         return {
             **nothing,
-            "container_id": container_id,
-            "post_key": key,
+            "container_id": self.container_id,
+            "post_key": self.post_key,
             "planned_at": publish_at and publish_at.astimezone(timezone.utc).isoformat(),
             "already_published": False,
         }
 
     def refuse_another_post(self, post: PublishedPost) -> None:
         """Raise an error if the post is not the one that the container was created for."""
-        container_id, record = self.container_id, self.ledger.container(self.container_id)
+        record = self.ledger.container(self.container_id)
+        if record is None:
+            return
         published = self.ledger.container(post.container_id)
         own = self.attempt.owner.dag_id
-        is_of_another_dag = self.calendar is None and post.dag_id not in (None, own)
-        if (
-            is_of_another_dag
-            and record is not None
-            and published is not None
-            and record.content != published.content
-        ):
+        is_of_another_dag = self.origin is None and post.dag_id not in (None, own)
+        has_other_content = published is not None and record.content != published.content
+        if is_of_another_dag and has_other_content:
             raise key_of_another(post, own)
-        if (
-            post.container_id != container_id
-            and record is not None
-            and record.post_key != post.post_key
-        ):
+        if post.container_id != self.container_id and record.post_key != post.post_key:
             raise ValidationError(
                 f"The post with the post_key {post.post_key!r} was published from container {post.container_id}, but "
-                f"container {container_id} was created for {record.post_key!r}.",
+                f"container {self.container_id} was created for {record.post_key!r}.",
                 hint="Use one post_key in the create and publish tasks of a post, and a different one for each post.",
             )
 
@@ -215,16 +202,15 @@ class Publish:
                 f"close to publish_at, {publish_at.isoformat()}.",
                 hint="Create it at most 23.5 hours ahead: clear create and the tasks downstream of it later.",
             )
-        now = self.ledger.clock()
         wait = WaitUntil(
             publish_at - WAKE_UP_AHEAD, publish_at - LATEST_WAKE_UP_AHEAD - self.resumes_late_by
         )
-        if min(wait.moment, wait.timeout_at) - now > (
-            LONGEST_WAIT_HERE if is_resumed else self.shortest_wait
-        ):
-            log.info("Publishing at %s", publish_at.isoformat())
-            return wait
-        return None
+        left = min(wait.moment, wait.timeout_at) - self.ledger.clock()
+        longest_here = LONGEST_WAIT_HERE if is_resumed else self.shortest_wait
+        if left <= longest_here:
+            return None
+        log.info("Publishing at %s", publish_at.isoformat())
+        return wait
 
     def quota_frees_at(self, error: QuotaExhaustedError) -> datetime:
         """Return when to ask again for free quota."""

@@ -87,7 +87,7 @@ class Publisher:
     :param quotas: The account's own limits of posts per period, the longest period last.
     :param is_last_try: Whether no retry follows. Then a live post is a success even if the
         account's media cannot be listed.
-    :param calendar: The calendar that the post is from, if any.
+    :param origin: Where the DAG took the post from, if its author did not write it there.
     :param cleared_since: From when on a former try of this run may have posted. None if the task
         was not cleared.
     """
@@ -100,7 +100,7 @@ class Publisher:
     sleep: Callable[[float], None] = field(default=time.sleep)
     quotas: tuple[Quota, ...] = ()
     is_last_try: bool = False
-    calendar: str | None = None
+    origin: str | None = None
     cleared_since: datetime | None = None
 
     def settle(self, post_key: str, container_id: str) -> Live | Free:
@@ -321,7 +321,7 @@ class Publisher:
     def _record(self, post: PublishedPost, owner: Owner | None = None) -> PublishedPost:
         """Record a post, and who published it: this owner, or the one whose request led to it."""
         owner = owner or self.owner
-        calendar = self.calendar if owner.dag_id == self.owner.dag_id else None
-        post = replace(post, dag_id=owner.dag_id, run_id=owner.run_id, calendar=calendar)
+        origin = self.origin if owner.dag_id == self.owner.dag_id else None
+        post = replace(post, dag_id=owner.dag_id, run_id=owner.run_id, origin=origin)
         self.ledger.record_post(post)
         return post

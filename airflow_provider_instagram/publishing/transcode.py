@@ -121,22 +121,17 @@ class Transcode:
 
     def _begin(self, work: Work, made: dict[str, Made], files: ExitStack, begin: Begin) -> str:
         """Begin to make a file, unless it is among those that are made, and return its location."""
-        is_kept = self.output is None and not urls.secrets_in(work.source)
-        if is_kept and work.item.complies:
+        may_stay = self.output is None and not urls.secrets_in(work.source)
+        if may_stay and work.item.complies:
             made[work.source] = self._writing(work, work.local, begin)
             return work.source
-        location = (
-            self.output
-            if self.output and not self.output.endswith("/")
-            else self._keyed_location(work)
-        )
+        location = self._location(work)
         if location in made:
             return location
-        if (
-            location != self.output
-            and _is_own(location)
-            and (report := self._earlier_result(work, location))
-        ):
+        report = None
+        if location != self.output and _is_own(location):
+            report = self._earlier_result(work, location)
+        if report is not None:
             made[location] = Made(None, _done(report))
         elif urls.is_local(location):
             self._warn_if_other_workers_lack(location, work.source)
@@ -146,9 +141,8 @@ class Transcode:
         else:
             folder = files.enter_context(scratch.scratch_folder())
             item = work.item
-            scratch.require_space(
-                folder, item.info.size_bytes if item.complies else item.spec.max_size_bytes
-            )
+            size_bytes = item.info.size_bytes if item.complies else item.spec.max_size_bytes
+            scratch.require_space(folder, size_bytes)
             made[location] = self._writing(work, folder / f"result{work.item.suffix}", begin)
         return location
 
@@ -194,26 +188,25 @@ class Transcode:
         log.info("Found the result of an earlier run: %s", location)
         return report
 
-    def _keyed_location(self, work: Work) -> str:
-        """Return the output's name, which depends on the content, the profile, the options and the tool's version."""
+    def _location(self, work: Work) -> str:
+        """Return where the result belongs. Its name has a digest of the content, the rules and the tool."""
         folder = self.output
+        if folder and not folder.endswith("/"):
+            return folder
         if folder is None and urls.is_local(work.source):
             folder = f"{urls.local_path(work.source).parent}/"
         folder = folder or self.work_prefix
         if not folder:
-            why = (
-                "; its link may be signed, so it cannot be used itself"
-                if urls.secrets_in(work.source)
-                else ""
-            )
+            why = ""
+            if urls.secrets_in(work.source):
+                why = "; its link may be signed, so it cannot be used itself"
             raise ValidationError(
                 f"No location is set for the compliant copy of {urls.shown(work.source)}{why}.",
                 hint="Set output= on the task, or [instagram] work_prefix for all tasks.",
             )
         ending = f".{work.item.spec.name}.{work.item.key()}{work.item.suffix}"
-        stem = os.fsencode(work.local.stem)[: LONGEST_NAME_BYTES - len(ending)].decode(
-            errors="ignore"
-        )
+        stem_bytes = os.fsencode(work.local.stem)[: LONGEST_NAME_BYTES - len(ending)]
+        stem = stem_bytes.decode(errors="ignore")
         return f"{folder.rstrip('/')}/{stem}{ending}"
 
 

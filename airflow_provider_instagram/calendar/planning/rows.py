@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from airflow_provider_instagram.ledger.ledger import row_key
+from airflow_provider_instagram.ledger.ledger import IN_THE_MAKING, OF_A_POST, row_key
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=BaseModel)
+OF_A_POST.update(("begun", "skip", "late", "approval", "approval-of-dry-run"))
+IN_THE_MAKING.update(("prepared", "approval", "approval-of-dry-run"))
 
 
 class LateTime(BaseModel):

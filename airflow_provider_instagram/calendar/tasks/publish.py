@@ -72,7 +72,7 @@ class PublishPost(PostTask, PublishingTask):
             is_dry_run=self.is_dry_run(context),
             is_resumed=event is not None,
             planned_at=post.publish_at,
-            calendar=shown(self.settings.calendar),
+            origin=shown(self.settings.calendar),
         )
         self.permalink, self.media_id = result["permalink"], result["media_id"]
         return result
