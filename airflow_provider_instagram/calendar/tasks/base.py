@@ -528,3 +528,11 @@ def other_publisher(done: PublishedPost, settings: CalendarSettings) -> str | No
 def used_before(post: ScheduledPost, done: PublishedPost) -> bool:
     """Return whether a post's id was published before the post's time, by another post or before it was moved."""
     return datetime.fromisoformat(done.published_at) + schedule.CLOCKS_DIFFER < post.publish_at
+
+
+def task_states(context: Context, *task_ids: str) -> dict[str, Any]:
+    """Return the states of tasks of this run, which users may set."""
+    ti = context["ti"]
+    states = ti.get_task_states(ti.dag_id, task_ids=list(task_ids), run_ids=[ti.run_id])
+    of_run: dict[str, Any] = states.get(ti.run_id, {})
+    return of_run
