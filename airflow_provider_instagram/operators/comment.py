@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.publishing.acts import Act
+    from airflow_provider_instagram.publishing.comments import Act
 
 
 class _OnceTask(InstagramBaseOperator):
@@ -115,7 +115,7 @@ class CommentOperator(_OnceTask):
 
     def execute(self, context: Context) -> str:
         """Write the comment unless the ledger has it."""
-        from airflow_provider_instagram.publishing.acts import COMMENT, REPLY
+        from airflow_provider_instagram.publishing.comments import COMMENT, REPLY
 
         self._check_not_both({"media_id": self.media_id, "reply_to": self.reply_to})
         message = read_message(self.message)
@@ -155,7 +155,7 @@ class SwitchOffCommentsOperator(_OnceTask):
 
     def execute(self, context: Context) -> str:
         """Switch them off unless the ledger says that it was done."""
-        from airflow_provider_instagram.publishing.acts import SWITCH_OFF
+        from airflow_provider_instagram.publishing.comments import SWITCH_OFF
 
         return self._do(context, SWITCH_OFF, self.media_id)
 
@@ -198,7 +198,7 @@ class HideCommentOperator(_OfComment):
 
     def execute(self, context: Context) -> str:
         """Hide the comment unless the ledger has it."""
-        from airflow_provider_instagram.publishing.acts import HIDE
+        from airflow_provider_instagram.publishing.comments import HIDE
 
         return self._do(context, HIDE, self.comment_id)
 
@@ -233,7 +233,7 @@ class PrivateReplyOperator(_OfComment):
 
     def execute(self, context: Context) -> str:
         """Send the message unless the ledger has it."""
-        from airflow_provider_instagram.publishing.acts import private_reply
+        from airflow_provider_instagram.publishing.comments import private_reply
 
         message = read_private_message(self.message)
         return self._do(context, private_reply(self._sender()), self.comment_id, message)

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
-    from airflow_provider_instagram.publishing.publish import Publish
-    from airflow_provider_instagram.publishing.publisher import Free, Live, Publisher
+    from airflow_provider_instagram.publishing.publish import Free, Live, Publish, Publisher
     from airflow_provider_instagram.publishing.use_case import WaitUntil
 
 
@@ -244,8 +243,7 @@ def publish(
     :raises InstagramError: If the post is not live. The error contains the reason.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
-    from airflow_provider_instagram.publishing.publish import Publish
-    from airflow_provider_instagram.publishing.publisher import Free, Live
+    from airflow_provider_instagram.publishing.publish import Free, Live, Publish
 
     what = Publish(
         InstagramHook(task.instagram_conn_id),

@@ -205,7 +205,7 @@ class CommentPost(PostTask):
     @reports_failure
     def execute(self, context: Context) -> str:
         """Write the comment or switch comments off, if the post wants it and was published."""
-        from airflow_provider_instagram.publishing import acts
+        from airflow_provider_instagram.publishing import comments as acts
 
         if not isinstance(self.published, Mapping) or not self.published.get("post_key"):
             raise AirflowSkipException("The post is not published.")
