@@ -224,12 +224,14 @@ def create(
     event: dict[str, Any] | None,
     post_key: str,
     order: Callable[..., Order],
-    **more: Any,
+    *,
+    waits_here: bool = False,
 ) -> str:
     """Run :class:`~airflow_provider_instagram.publishing.create.Create` in a task, which is deferred while it waits.
 
     :param order: Returns what to create a container of, whenever one is created. ``is_resumed``
         says that all media are sent, and only the parent of a carousel is to be created.
+    :param waits_here: Whether to wait in this process instead.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.hooks.scopes import known_scopes
@@ -242,9 +244,16 @@ def create(
     from airflow_provider_instagram.triggers.container import ContainerStatusTrigger
 
     hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
-    more["ffprobe"] = conf.get("instagram", "ffprobe")
-    more["require"] = lambda *needed: known_scopes(task.instagram_conn_id).require(*needed)
-    use_case, result = Create(hook, ledger, Try.of(task, context), post_key, **more), None
+    use_case = Create(
+        hook,
+        ledger,
+        Try.of(task, context),
+        post_key,
+        waits_here,
+        ffprobe=conf.get("instagram", "ffprobe"),
+        require=lambda *needed: known_scopes(task.instagram_conn_id).require(*needed),
+    )
+    result: str | WaitForContainers | None = None
     if event is not None:
         failure = InstagramError.from_data(event["error"]) if event["error"] else None
         of_carousel = order(is_resumed=True) if event["known"] else None

@@ -67,15 +67,14 @@ class Trace:
 
     def may_be(self, comment: ReadComment) -> bool:
         """Return whether the request may have written a comment, by its text, user name and time."""
-        return (
-            digest(comment.text or "") == self.intent.text
-            and (None in (comment.username, self.username) or comment.username == self.username)
-            and (
-                comment.timestamp is None
-                or comment.timestamp <= self.in_effect_by + CLOCK_TOLERANCE
-            )
-            and not self.ledger.knows_comment(comment.id)
-        )
+        if digest(comment.text or "") != self.intent.text:
+            return False
+        if None not in (comment.username, self.username) and comment.username != self.username:
+            return False
+        latest = self.in_effect_by + CLOCK_TOLERANCE
+        if comment.timestamp is not None and comment.timestamp > latest:
+            return False
+        return not self.ledger.knows_comment(comment.id)
 
 
 @dataclass(frozen=True)
@@ -307,11 +306,9 @@ class Comment:
 
 def _is_of_dry_run(published: Any) -> bool:
     """Return whether this is what PublishOperator returns after a dry run: no time of publication, and no media id."""
-    return (
-        isinstance(published, dict)
-        and published.get("media_id") is None
-        and published.get("published_at", "") is None
-    )
+    if not isinstance(published, dict):
+        return False
+    return published.get("media_id") is None and published.get("published_at", "") is None
 
 
 def recorded_comment(ledger: CommentLedger, comment_key: str, target: str) -> CommentRecord | None:

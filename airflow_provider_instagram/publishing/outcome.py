@@ -98,10 +98,8 @@ class OutcomeReader:
                 if status.state is ContainerState.ERROR:
                     raise undecided(self.ledger, intent, f"reports: {status.summary()}")
                 if self.ledger.clock() >= give_up_at:
-                    if (
-                        status.state is ContainerState.FINISHED
-                        and not intent.needs_manual_resolution
-                    ):
+                    is_finished = status.state is ContainerState.FINISHED
+                    if is_finished and not intent.needs_manual_resolution:
                         return None
                     raise undecided(self.ledger, intent, f"reports: {status.summary()}")
             self.sleep(READ_AGAIN_AFTER.total_seconds())

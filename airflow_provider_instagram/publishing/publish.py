@@ -156,16 +156,12 @@ class Publisher:
 
         :raises OutcomeUnknownError: If posts of the account may be it, and no caption tells which.
         """
-        made, intents = self.ledger.containers(post_key), (None, self.owner)
-        is_known = len({one.round for one in made}) != 1 or any(
-            self.ledger.intent(post_key, one) for one in intents
-        )
-        if (
-            self.cleared_since is None
-            or is_known
-            or (record := self.ledger.container(container_id)) is None
-        ):
+        record = self.ledger.container(container_id)
+        if self.cleared_since is None or record is None:
             return None
+        rounds = {made.round for made in self.ledger.containers(post_key)}
+        if len(rounds) != 1 or any(self.ledger.intent(post_key, one) for one in (None, self.owner)):
+            return None  # the ledger has rows of former tries
         created = datetime.fromisoformat(record.created_at)
         while not (found := self._outcomes.candidates(record, self.cleared_since, created)):
             if self.ledger.clock() >= created + POST_VISIBLE_WITHIN:
@@ -241,13 +237,10 @@ class Publisher:
         """Record the post of a container that was published outside this task, and that is no other key's post."""
         post_key, container_id = free.post_key, free.container_id
         record = self.ledger.container(container_id)
-        if (
-            record is not None
-            and record.post_key != post_key
-            and self.ledger.post(record.post_key) is not None
-        ):
+        other_key = record.post_key if record is not None else post_key
+        if other_key != post_key and self.ledger.post(other_key) is not None:
             raise ValidationError(
-                f"Container {container_id} is the published post of {record.post_key!r}, not of {post_key!r}.",
+                f"Container {container_id} is the published post of {other_key!r}, not of {post_key!r}.",
                 hint="Use one post_key in the create and publish tasks of a post, and a different one for each post.",
             )
         log.warning(

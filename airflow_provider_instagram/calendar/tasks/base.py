@@ -470,11 +470,8 @@ def has_caption(post: ScheduledPost) -> bool:
 
 def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool:
     """Return whether Instagram fetches a file itself from its source, where the calendar's author keeps it."""
-    return (
-        is_web(source)
-        and (upload != "file" or kind_in(report) is ItemKind.PICTURE)
-        and report.get("tier") == "pass"
-    )
+    may_be_link = upload != "file" or kind_in(report) is ItemKind.PICTURE
+    return is_web(source) and may_be_link and report.get("tier") == "pass"
 
 
 def check_bound(post: ScheduledPost, prepared: PreparedPost, digests: Sequence[str | None]) -> None:
