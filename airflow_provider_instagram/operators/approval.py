@@ -90,12 +90,9 @@ class Question(BaseModel):
         last = send(
             GetPreviousTI(dag_id=self.dag_id, task_id=self.task_id, logical_date=date + NEXT)
         ).task_instance
-        if last is None or last.start_date is None:
+        if last is None or last.start_date is None or last.start_date > self.began:
             return False
-        return (last.run_id, last.try_number) == (
-            self.run_id,
-            self.try_number,
-        ) and last.start_date <= self.began
+        return (last.run_id, last.try_number) == (self.run_id, self.try_number)
 
     def is_of_earlier_try(self, context: Context) -> bool:
         """Return whether an earlier try of the task has asked it, and no task of the run was cleared or deleted since.
@@ -156,11 +153,9 @@ def ask(
     store, name = Ledger.of(context, conn_id).store, row_key("asked", str(Owner.of(context)))
     before = store.get(name)
     about = {"subject": subject, **known}
-    is_open = (
-        before is not None
-        and before["about"] == about
-        and Question.model_validate(before["question"]).is_of_earlier_try(context)
-    )
+    is_open = False
+    if before is not None and before["about"] == about:
+        is_open = Question.model_validate(before["question"]).is_of_earlier_try(context)
     if not is_open:
         reason = Param(
             None, type=["string", "null"], title="Reason", description="If you reject: the reason."
@@ -218,9 +213,9 @@ def review_copyright(
         return
     ledger = Ledger.of(context, task.instagram_conn_id)
     record = ledger.container(container_id)
-    if record is not None and (
-        record.shows is not ItemKind.VIDEO or ledger.post(record.post_key) is not None
-    ):
+    if record is not None and record.shows is not ItemKind.VIDEO:
+        return
+    if record is not None and ledger.post(record.post_key) is not None:
         return
     from airflow_provider_instagram.graph.readiness import copyright_finding
     from airflow_provider_instagram.hooks.instagram import InstagramHook

@@ -14,7 +14,11 @@ from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import CommentLedger
 from airflow_provider_instagram.ledger.records import Try
-from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Templated
+from airflow_provider_instagram.operators.authored import (
+    InstagramBaseOperator,
+    Templated,
+    are_empty,
+)
 from airflow_provider_instagram.operators.base import COMMENT, AccountTask
 from airflow_provider_instagram.posts.limits import read_message, read_private_message
 from airflow_provider_instagram.utils import arguments
@@ -100,10 +104,7 @@ class CommentOperator(_OnceTask):
         """Check that either a post or a comment is named."""
         super().check_arguments(known)
         cls._check_not_both(known)
-        if all(
-            name in known and arguments.given(known[name]) is None
-            for name in ("media_id", "reply_to")
-        ):
+        if are_empty(known, "media_id", "reply_to"):
             raise ValidationError(
                 "media_id is empty, and so is reply_to.", hint="Write media_id=publish.output."
             )

@@ -13,7 +13,11 @@ from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.approval import Verdict, as_block, as_code, ask
-from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Templated
+from airflow_provider_instagram.operators.authored import (
+    InstagramBaseOperator,
+    Templated,
+    are_empty,
+)
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -79,10 +83,7 @@ class DeleteOperator(InstagramBaseOperator):
     def check_arguments(cls, known: Mapping[str, Any]) -> None:
         """Check that a post is named, by its key or by its id."""
         super().check_arguments(known)
-        if all(
-            name in known and arguments.given(known[name]) is None
-            for name in ("post_key", "media_id")
-        ):
+        if are_empty(known, "post_key", "media_id"):
             raise ValidationError("post_key is empty, and so is media_id.", hint="Set one of them.")
 
     def execute(self, context: Context) -> dict[str, Any]:

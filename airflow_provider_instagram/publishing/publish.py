@@ -264,9 +264,8 @@ class Publisher:
         except InstagramError as error:  # Instagram enforces the limit itself when it publishes
             log.warning("Could not read the publishing limit: %s", error)
             return
-        if left <= 0 or (
-            left < self.quotas[0].posts and left <= reservations.pending_before(nonce)
-        ):
+        is_scarce = left < self.quotas[0].posts
+        if left <= 0 or (is_scarce and left <= reservations.pending_before(nonce)):
             reservations.release(nonce)
             raise QuotaExhaustedError(
                 "The account has used up its posts for the last 24 hours, by Instagram's count.",

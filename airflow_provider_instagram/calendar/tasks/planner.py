@@ -60,12 +60,12 @@ class PlanPosts(CalendarTask):
     def __init__(
         self, *, settings: CalendarSettings, on_failure_callback: Any = None, **kwargs: Any
     ) -> None:
-        given = (
-            on_failure_callback
-            if isinstance(on_failure_callback, (list, tuple))
-            else [on_failure_callback]
-        )
-        callbacks = [*filter(None, given), *([self._tell] if settings.notify else [])]
+        given = on_failure_callback
+        if not isinstance(given, (list, tuple)):
+            given = [given]
+        callbacks = [*filter(None, given)]
+        if settings.notify:
+            callbacks.append(self._tell)
         inlets = [ledger_asset(one) for one in settings.accounts]
         super().__init__(settings=settings, on_failure_callback=callbacks, inlets=inlets, **kwargs)
 
