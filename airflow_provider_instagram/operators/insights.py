@@ -34,9 +34,6 @@ class InsightsOperator(InstagramBaseOperator):
       ``too_few_viewers``, ``refused`` or ``gone``. None of them is a failure.
     * A metric that Instagram refuses to the account or the kind of medium has the reason
       ``refused``, and is asked for again after a day.
-    * How people responded to a poll, a comment prompt or invitations is read, too, if the post has
-      them, this provider published it, and the login allows it. Their metrics are those of
-      ``graph.responses``.
     * Reading uses at most 15 % of the account's calls of an hour. If they are used up, the task is
       deferred until some are free, and keeps what it has read.
 
@@ -150,9 +147,8 @@ def read_metrics(given: Any) -> list[str] | None:
     if not names:
         return None
     from airflow_provider_instagram.graph.models import MEDIA_METRICS
-    from airflow_provider_instagram.graph.responses import NUMBERS
 
-    known = list(dict.fromkeys([*chain(*MEDIA_METRICS.values()), *NUMBERS]))
+    known = list(dict.fromkeys(chain(*MEDIA_METRICS.values())))
     for name in names:
         if name not in known:
             similar = get_close_matches(str(name), known, 1)
@@ -201,37 +197,26 @@ class _Account:
     def rows(self, medium: dict[str, Any], metrics: list[str] | None) -> list[dict[str, Any]]:
         """Read the metrics of a medium. None stands for all that it has."""
         from airflow_provider_instagram.graph.capabilities import INVITE_ANSWERS
-        from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
+        from airflow_provider_instagram.graph.insight_reader import InsightReader
         from airflow_provider_instagram.graph.models import metrics_of
-        from airflow_provider_instagram.graph.responses import NUMBERS, read_responses
         from airflow_provider_instagram.ledger.insights import StoredRefusals
         from airflow_provider_instagram.posts.kinds import PostKind
 
-        media_id, kind = medium["media_id"], PostKind(medium["kind"])
-        of_facebook = bool(INVITE_ANSWERS.scopes(self.login))
-        wanted = metrics or [*metrics_of(kind, of_facebook=of_facebook), *NUMBERS]
+        kind = PostKind(medium["kind"])
+        of_kind = metrics_of(kind, of_facebook=bool(INVITE_ANSWERS.scopes(self.login)))
         reader = InsightReader(self.client, StoredRefusals(self.ledger.store, self.ledger.clock))
-        reading = reader.of_media(
-            media_id, kind.value, [name for name in wanted if name not in NUMBERS]
-        )
+        reading = reader.of_media(medium["media_id"], kind.value, metrics or of_kind)
         common = {
             "conn_id": self.ledger.conn_id,
             "user_id": self.user_id,
-            "post_key": self.ledger.key_of_media(media_id),
+            "post_key": self.ledger.key_of_media(medium["media_id"]),
             **medium,
             "read_at": self.ledger.now(),
         }
-        rows = [
+        return [
             {**common, "metric": metric, "value": value, "reason": reading.reason_of(metric)}
             for metric, value in reading.values.items()
         ]
-        asks_more = of_facebook and not NUMBERS.keys().isdisjoint(wanted)
-        if asks_more and reading.reason is not Reason.GONE:
-            edges = self.ledger.response_edges(common["post_key"])
-            for metric, value in read_responses(self.client, media_id, edges).numbers.items():
-                if metric in wanted:
-                    rows.append({**common, "metric": metric, "value": value, "reason": None})
-        return rows
 
 
 def _named(media: Media) -> dict[str, Any]:

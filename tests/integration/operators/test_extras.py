@@ -18,7 +18,7 @@ from airflow_provider_instagram.insights.discovery import PostEvent
 from airflow_provider_instagram.insights.schema import SNAPSHOTS
 from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators import CreateContainerOperator, InsightsOperator, PublishOperator
+from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 from airflow_provider_instagram.quota.call_budget import InsightsBudget
 from tests.integration.account import DictStore, OpenRows
 from tests.integration.insights.quarter import MemoryTarget
@@ -178,36 +178,4 @@ def test_how_people_respond_to_a_post_is_read_with_its_insights(
         "Collaborator ann": "accepted",
         "Collaborator bob": "declined",
         "Collaborator cid": "pending",
-    }
-
-
-def test_the_operator_of_insights_has_a_row_for_each_answer_and_asks_nothing_else(
-    instagram_sandbox: SandboxHandle, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    token = connect_page(monkeypatch, instagram_sandbox, ALL_SCOPES)
-    store = DictStore()
-    instagram_sandbox.process_next(times=2, after_s=0)
-    poll = publish(store, portrait_video, POLL | {"collaborators": ["ann"]})
-    prompt = publish(store, portrait_video, {"caption": "Why?", "is_comment_prompt_used": True}, "prompt")
-    foreign = instagram_sandbox.add_foreign_post("A post", age_s=7200)
-    instagram_sandbox.answer_invite(poll, "ann", "Accepted")
-    shares = read(instagram_sandbox, token, f"{poll}/poll_attachment")
-    before = [instagram_sandbox.calls(name) for name in ("add_on", "collaborators")]
-
-    def rows(**arguments: Any) -> dict[tuple[str, str], Any]:
-        task = InsightsOperator(task_id="t", media_ids=[poll, prompt, foreign], **arguments)
-        found = task.execute(task_context(store))
-        assert {row["post_key"] for row in found if row["media_id"] != foreign} <= {"extra", "prompt"}
-        return {(row["media_id"], row["metric"]): row["value"] for row in found}
-
-    found = rows()
-    names = ("poll_option_a_share", "collaborators_accepted", "collaborators_pending", "prompt_responses")
-    assert [found.get((poll, name)) for name in names] == [shares["option_a_votes_percentage"], 1, 0, None]
-    assert [found.get((prompt, name)) for name in names] == [None, None, None, 0]
-    assert [found.get((foreign, name)) for name in names] == [None] * 4
-    asked = [instagram_sandbox.calls(name) for name in ("add_on", "collaborators")]
-    assert asked == [before[0] + 2, before[1] + 1], "the poll, the prompt and the invitations"
-    assert rows(metrics=["views", "prompt_responses"]).keys() == {
-        *((media_id, "views") for media_id in (poll, prompt, foreign)),
-        (prompt, "prompt_responses"),
     }
