@@ -205,8 +205,7 @@ def review_copyright(
     :param until: When the answer comes too late, if that is before the container expires.
     :param tell: Is called with the finding before a person is asked.
     :param known: Further arguments of ``answered``.
-    :raises ValidationError: If there is a finding, and it is to ``fail``.
-    :raises TaskAwaitingInput: If there is one, and it is ``hold``.
+    :raises ValidationError: If there is a finding, and the task is to ``fail``.
     """
     word = FIELDS["on_copyright_match"].read("on_copyright_match", on_copyright_match)
     if word == "publish":

@@ -153,6 +153,28 @@ def token_refresh_dag(
     if on_token_ending is not None:
         _notifiers(on_token_ending)
 
+    accounts = Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        title="Connections",
+        description="If empty, all connections that are found.",
+    )
+    own: dict[str, Any] = {
+        "schedule": "@daily",
+        "catchup": False,
+        "max_active_runs": 1,
+        "tags": ["instagram"],
+        "params": {"connections": accounts},
+    }
+    with DAG(dag_id, **{**own, **dag_arguments}) as dag:
+        _refresh_each(on_token_ending)
+    return dag
+
+
+def _refresh_each(on_token_ending: Sequence[Callable[[Context], Any]] | None) -> None:
+    """Add the tasks to the DAG that refresh the tokens of several accounts."""
+
     @task
     def list_connections(params: dict[str, Any] | None = None) -> list[str]:
         """Return the connections whose tokens to refresh."""
@@ -176,20 +198,4 @@ def token_refresh_dag(
                 f"{error}. If it was deleted, delete the Variable {variable!r} too."
             ) from None
 
-    accounts = Param(
-        [],
-        type="array",
-        items={"type": "string"},
-        title="Connections",
-        description="If empty, all connections that are found.",
-    )
-    own: dict[str, Any] = {
-        "schedule": "@daily",
-        "catchup": False,
-        "max_active_runs": 1,
-        "tags": ["instagram"],
-        "params": {"connections": accounts},
-    }
-    with DAG(dag_id, **{**own, **dag_arguments}) as dag:
-        refresh.expand(conn_id=list_connections())
-    return dag
+    refresh.expand(conn_id=list_connections())

@@ -371,13 +371,7 @@ class CommentWriter:
             return record
         for intent in self.ledger.open_intents(comment_key, self.owner):
             claims.check_abandoned(intent)
-            log.info(
-                "%s started to %s %s at %s",
-                intent.claim.owner,
-                self.act.verb,
-                intent.container_id,
-                intent.at,
-            )
+            log.info("Settling the request of %s at %s", intent.claim.owner, intent.at)
             if (found := self._settle(intent, username, sent_by=intent.when)) is not None:
                 return _checked(self.ledger, found, target)
             self.ledger.withdraw(intent)
