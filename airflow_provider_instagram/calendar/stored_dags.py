@@ -6,15 +6,12 @@ import logging
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from airflow.models.asset import AssetModel
-from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.models.dag import DagModel, DagTag
 from airflow.models.errors import ParseImportError
 from airflow.sdk import conf
-from airflow.utils.session import create_session
-from sqlalchemy import delete, exists, or_, select
+from sqlalchemy import exists, or_, select
 
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.stored_plan import TAG, StoredPlan, plan_file
@@ -22,7 +19,6 @@ from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.urls import is_local, local_path, shown
 
 if TYPE_CHECKING:
-    from sqlalchemy import CursorResult
     from sqlalchemy.orm import Session
 
 #: How long a plan is not asked for after its storage has failed.
@@ -146,12 +142,3 @@ def _file_state(file: str) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def prune_told(before: datetime) -> int:
-    """Delete the rows about what was told of posts, if nothing has written them since a time."""
-    model = AssetStateStoreModel
-    calendars = select(AssetModel.id).where(AssetModel.uri.like("instagram://calendar/%/events"))
-    old = (model.asset_id.in_(calendars), model.key.like("told:%"), model.updated_at < before)
-    with create_session() as session:
-        return cast("CursorResult[Any]", session.execute(delete(model).where(*old))).rowcount

@@ -31,7 +31,6 @@ from airflow_provider_instagram.accounts.connections import (
 from airflow_provider_instagram.accounts.login import check_config, complete_login
 from airflow_provider_instagram.accounts.overview import account_summaries
 from airflow_provider_instagram.calendar.planning import rows as _registered  # noqa: F401 -- kinds of rows
-from airflow_provider_instagram.calendar.stored_dags import prune_told
 from airflow_provider_instagram.exceptions import (
     LedgerRowError,
     PermissionDeniedError,
@@ -396,7 +395,7 @@ def prune(args: argparse.Namespace) -> None:
                 print(f"{conn_id}: {database.prune(store, before)} rows deleted")
             except LedgerRowError as error:
                 print(f"{conn_id}: nothing deleted. {error.message}")
-    print(f"Notifications of posts: {prune_told(before)} rows deleted")
+    print(f"Notifications of posts: {database.prune_told(before)} rows deleted")
 
 
 def reseal(args: argparse.Namespace) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 ROWS_AT_ONCE = 500
+#: The assets whose rows say what was told.
+EVENTS = "instagram://%/events"
 
 
 @dataclass
@@ -133,7 +135,7 @@ def open_ledger(conn_id: str) -> Iterator[DatabaseStore]:
 def sealed_stores() -> Iterator[list[DatabaseStore]]:
     """Open all rows that are sealed, and commit what was written if the block ends without an error."""
     uri = AssetModel.uri
-    ours = or_(uri.like("instagram://%/ledger"), uri.like("instagram://%/events"))
+    ours = or_(uri.like("instagram://%/ledger"), uri.like(EVENTS))
     with create_session() as session:
         yield [
             DatabaseStore(session, *one)
@@ -173,6 +175,15 @@ def prune(store: DatabaseStore, before: datetime) -> int:
     return store.delete_old(
         [key for key in rows if key.partition(":")[0] in IN_THE_MAKING and key not in kept], before
     )
+
+
+def prune_told(before: datetime) -> int:
+    """Delete the rows about what was told of posts, if nothing has written them since a time."""
+    model = AssetStateStoreModel
+    told = select(AssetModel.id).where(AssetModel.uri.like(EVENTS))
+    old = (model.asset_id.in_(told), model.key.like("told:%"), model.updated_at < before)
+    with create_session() as session:
+        return cast("CursorResult[Any]", session.execute(delete(model).where(*old))).rowcount
 
 
 def settle(
