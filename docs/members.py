@@ -107,7 +107,7 @@ def _is_shown(parameter: inspect.Parameter) -> bool:
 
 
 def _type(parameter: inspect.Parameter) -> str:
-    return f"`{parameter.annotation}`".replace(" | XComArg", "")
+    return f"`{parameter.annotation}`".replace("Templated", "str")
 
 
 def _default(parameter: inspect.Parameter) -> str:

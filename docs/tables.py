@@ -126,7 +126,6 @@ def functions() -> str:
         "insights.insights_dag",
         "insights.SqlTarget",
         "operators.token.token_refresh_dag",
-        "operators.token.refresh_tokens",
         "doctor.instagram_doctor_dag",
         "files.access.inside_media_roots",
         "hooks.scopes.known_scopes",

@@ -62,19 +62,15 @@ def content_calendar_dag(
     Two more DAGs, which are not created paused, read the file and start the runs
     (``<dag_id>_plan``), and report problems (``<dag_id>_report``).
 
-    :param calendar: The file: a path or a URI that ObjectStoragePath opens, or the https address of
-        a sheet.
-    :param accounts: The connections that the file may name, at most 200. A post of another account
-        is left out.
+    :param calendar: The file: a path, a URI that ObjectStoragePath opens, or a sheet's https address.
+    :param accounts: The connections that the file may name, at most 200. Other posts are left out.
     :param lead_time: How long before a post's time its container is created.
     :param prepare_ahead: How long before a post's time its run begins, which transcodes and asks,
         such as ``7 days``.
     :param late: What to do with a post whose time has passed: ``publish`` or ``skip``.
     :param max_lateness: How late a post may still be published.
-    :param min_spacing: The smallest distance between two posts of an account. None goes by the
-        file.
-    :param approval: ``required`` demands an approval of each post, whatever the file says. None
-        goes by the file.
+    :param min_spacing: The smallest distance of two posts of an account. None goes by the file.
+    :param approval: ``required`` demands an approval of each post. None goes by the file.
     :param dry_run: Whether each run stops before it publishes.
     :param columns: For a sheet: what its columns mean, by their titles, such as ``{"Clip":
         "video"}``.
@@ -86,9 +82,7 @@ def content_calendar_dag(
     :raises TypeError: If an argument is unknown.
     :raises ValidationError: If an argument is invalid.
     """
-    for name in dag_arguments:
-        if name not in DAG_ARGUMENTS:
-            raise _unknown(name)
+    _check_names(dag_arguments)
     settings = CalendarSettings.of(
         dag_id,
         calendar,
@@ -104,24 +98,25 @@ def content_calendar_dag(
         columns=columns or {},
         defaults=defaults or {},
     )
-    shared: dict[str, Any] = {
-        name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments
-    }
+    shared = {name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments}
     _planner(settings, shared)
     _reporter(settings, shared)
     return _posts(settings, dag_arguments)
 
 
-def _unknown(name: str) -> TypeError:
-    """Return the error of an argument that :func:`content_calendar_dag` does not have."""
-    own = inspect.signature(content_calendar_dag).parameters
-    close = difflib.get_close_matches(name, [*own, *DAG_ARGUMENTS], 1)
-    remedy = f"Did you mean {close[0]!r}?" if close else "A DAG has no such argument either."
-    if name in SET_BY_CALENDAR:
-        remedy = "Leave it out: the calendar sets the schedule, and missed runs are caught up."
-    return TypeError(
-        f"content_calendar_dag() got an unexpected keyword argument {name!r}. {remedy}"
-    )
+def _check_names(dag_arguments: Collection[str]) -> None:
+    """Check that each is an argument of a DAG, and not one that the calendar sets."""
+    for name in dag_arguments:
+        if name in DAG_ARGUMENTS:
+            continue
+        own = inspect.signature(content_calendar_dag).parameters
+        close = difflib.get_close_matches(name, [*own, *DAG_ARGUMENTS], 1)
+        remedy = f"Did you mean {close[0]!r}?" if close else "A DAG has no such argument either."
+        if name in SET_BY_CALENDAR:
+            remedy = "Leave it out: the calendar sets the schedule, and missed runs are caught up."
+        raise TypeError(
+            f"content_calendar_dag() got an unexpected keyword argument {name!r}. {remedy}"
+        )
 
 
 def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,7 +66,6 @@ def calendars(session: Session) -> list[CalendarDag]:
     """Return the calendars whose DAG exists or has been lost lately, by id."""
     dag: Any = DagModel  # for mypy, a display name is no column
     folder = conf.get("instagram", "calendar_snapshots")
-    about = (dag.dag_id, dag.dag_display_name, dag.is_paused)
     is_slow = exists().where(
         ParseImportError.filename == dag.relative_fileloc,
         ParseImportError.bundle_name == dag.bundle_name,
@@ -74,7 +73,9 @@ def calendars(session: Session) -> list[CalendarDag]:
     )
     rows = session.execute(
         select(
-            *about,
+            dag.dag_id,
+            dag.dag_display_name,
+            dag.is_paused,
             dag.is_stale,
             dag.last_parsed_time,
             dag.relative_fileloc,
@@ -87,8 +88,16 @@ def calendars(session: Session) -> list[CalendarDag]:
     )
     found = []
     for dag_id, name, is_paused, is_stale, parsed_at, file, has_error, slow in rows:
-        lost = (file or "its DAG file", parsed_at, bool(has_error), slow) if is_stale else ()
-        found.append(CalendarDag(dag_id, name, is_paused, plan_file(folder, dag_id), *lost))
+        calendar = CalendarDag(dag_id, name, is_paused, plan_file(folder, dag_id))
+        if is_stale:
+            calendar = replace(
+                calendar,
+                dag_file=file or "its DAG file",
+                lost_at=parsed_at,
+                has_error=bool(has_error),
+                is_slow=slow,
+            )
+        found.append(calendar)
     return found
 
 
@@ -105,10 +114,8 @@ class PlanReader:
         """Return the plan, or None if it does not exist here."""
         file = calendar.plan_file
         folder = file.rpartition("/")[0]
-        if (
-            time.monotonic() - max(self._failed_s, _hung_s.get(folder, self._failed_s))
-            < RETRY_AFTER_S
-        ):
+        failed_s = max(self._failed_s, _hung_s.get(folder, self._failed_s))
+        if time.monotonic() - failed_s < RETRY_AFTER_S:
             return self._stored
         try:
             state = (file, _file_state(file))

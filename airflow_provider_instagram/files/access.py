@@ -1,4 +1,4 @@
-"""The allow-list for files that a user names in a calendar, a spreadsheet or a run parameter.
+"""The allow-list for files that a user names in a file of posts, a spreadsheet or a run parameter.
 
 Such a user has no access to the server's files, so the name is data and is checked here. Files that
 the author of a DAG names are not checked.
@@ -163,8 +163,8 @@ class FileCheck:
             raise ValidationError(
                 f"{shown(location)} has changed since it was approved: the SHA-256 of its content was {self.sha256}, "
                 f"and is {sha256} now.",
-                hint="Put the approved file back and clear this task. To publish the new one, give it another name in "
-                "the calendar, or trigger the DAG with the id of the post: either run asks about it.",
+                hint="Put the approved file back and clear this task. To publish the new one, give it another name, "
+                "or trigger the DAG with the id of the post: either run asks about it.",
             )
 
 

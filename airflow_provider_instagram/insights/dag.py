@@ -137,7 +137,7 @@ class CollectInsights(InstagramBaseOperator):
                     event.timestamp,
                     extra.get("post_key"),
                     event.source_dag_id,
-                    extra.get("calendar"),
+                    extra.get("origin"),
                 )
 
     def _emit(self, context: Context, ledger: Ledger, batch: Batch) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy import CursorResult, delete, or_, select, update
 
 from airflow_provider_instagram.exceptions import LedgerRowError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.ledger.ledger import Ledger, row_key
+from airflow_provider_instagram.ledger.ledger import IN_THE_MAKING, OF_A_POST, Ledger, row_key
 from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
 from airflow_provider_instagram.ledger.seal import REPLACEABLE, sealed, unsealed, verified
 from airflow_provider_instagram.utils.arguments import SETTLED
@@ -30,20 +30,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-#: The kinds of rows that only a post or a comment in the making needs.
-IN_THE_MAKING = {
-    *("claim", "intent", "container", "containers", "children", "comment-claim", "comment-intent"),
-    *("prepared", "approval", "approval-of-dry-run", "asked"),
-}
-#: The kinds of rows whose keys end with that of a post or a comment.
-OF_A_POST = (
-    *("done", "claim", "intent", "comment", "comment-claim", "comment-intent"),
-    *("begun", "skip", "late", "approval", "approval-of-dry-run"),
-)
 ROWS_AT_ONCE = 500
 LEDGERS = "instagram://%/ledger"
-#: The assets of calendars.
-EVENTS = "instagram://calendar/%/events"
+#: The assets whose rows say what was told.
+EVENTS = "instagram://%/events"
 
 
 @dataclass
@@ -144,7 +134,7 @@ def open_ledger(conn_id: str) -> Iterator[DatabaseStore]:
 
 @contextmanager
 def sealed_stores() -> Iterator[list[DatabaseStore]]:
-    """Open the rows of all accounts and calendars, and commit what was written if the block ends without an error."""
+    """Open all rows that are sealed, and commit what was written if the block ends without an error."""
     uri = AssetModel.uri
     ours = or_(uri.like(LEDGERS), uri.like(EVENTS))
     with create_session() as session:
@@ -189,10 +179,10 @@ def prune(store: DatabaseStore, before: datetime) -> int:
 
 
 def prune_told(before: datetime) -> int:
-    """Delete the rows about what was told of posts of calendars, if nothing has written them since a time."""
+    """Delete the rows about what was told of posts, if nothing has written them since a time."""
     model = AssetStateStoreModel
-    calendars = select(AssetModel.id).where(AssetModel.uri.like(EVENTS))
-    old = (model.asset_id.in_(calendars), model.key.like("told:%"), model.updated_at < before)
+    told = select(AssetModel.id).where(AssetModel.uri.like(EVENTS))
+    old = (model.asset_id.in_(told), model.key.like("told:%"), model.updated_at < before)
     with create_session() as session:
         return cast("CursorResult[Any]", session.execute(delete(model).where(*old))).rowcount
 

@@ -27,7 +27,7 @@ TURN = timedelta(seconds=30)
 
 
 def emit_post_event(
-    context: Context, ledger: Ledger, post: PublishedPost, calendar: str | None = None
+    context: Context, ledger: Ledger, post: PublishedPost, origin: str | None = None
 ) -> None:
     """Emit the event of a post, unless it has been emitted or another task will emit it.
 
@@ -61,8 +61,8 @@ def emit_post_event(
         "permalink": post.permalink,
         "post_key": post.post_key,
     }
-    if calendar is not None:
-        extra["calendar"] = calendar
+    if origin is not None:
+        extra["origin"] = origin
     context["outlet_events"][alias].add(posts_asset(ledger.conn_id), extra=extra)
 
 

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -227,6 +227,21 @@ class Ledger:
 def digest(text: str) -> str:
     """Return a digest of a text that ignores what Instagram may normalise: Unicode form (NFC) and white space."""
     return hashlib.sha256(" ".join(unicodedata.normalize("NFC", text).split()).encode()).hexdigest()
+
+
+#: The kinds of rows that only a post or a comment in the making needs. Other rooms add theirs.
+IN_THE_MAKING: Final = {
+    "claim",
+    "intent",
+    "container",
+    "containers",
+    "children",
+    "comment-claim",
+    "comment-intent",
+    "asked",
+}
+#: The kinds of rows whose keys end with that of a post or a comment. Other rooms add theirs.
+OF_A_POST: Final = {"done", "claim", "intent", "comment", "comment-claim", "comment-intent"}
 
 
 def row_key(kind: str, key: str, owner: Owner | None = None) -> str:

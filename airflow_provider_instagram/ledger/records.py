@@ -171,6 +171,8 @@ class PublishedPost:
     :param ig_user_id: The account that published it. None if a person settled the post as live.
     :param permalink: Its address. None if the post could not be identified or read.
     :param event_pending: Whether the asset event of the post is still to be emitted.
+    :param origin: Where its DAG took it from, such as a file of many posts. None if its author wrote
+        it into the DAG.
     :param run_id: The run that published it. None if no task of this provider did.
     :param planned_at: When it was planned for, as ISO 8601. None if it had no time.
     :param deleted_at: When it was deleted by a task, as ISO 8601 in UTC. Its key stays used.
@@ -185,7 +187,7 @@ class PublishedPost:
     permalink: str | None = None
     event_pending: bool = False
     dag_id: str | None = None
-    calendar: str | None = None
+    origin: str | None = None
     deleted_at: str | None = None
     deleted_by: str | None = None
     run_id: str | None = None
@@ -200,16 +202,17 @@ class PublishedPost:
         return round(late.total_seconds(), 3)
 
     @property
-    def origin(self) -> str:
+    def in_words(self) -> str:
         """When it was published and by which run, as words of a message."""
         by = f" by run {self.run_id} of DAG {self.dag_id}" if self.run_id else ""
         return f"published at {self.published_at}{by}"
 
-    def other_publisher(self, dag_id: str, calendar: str) -> str | None:
-        """Return who published the post, if not this calendar, which may move to another DAG or to another file."""
-        if self.dag_id in (None, dag_id) or self.calendar == calendar:
+    def other_publisher(self, dag_id: str, origin: str) -> str | None:
+        """Return who published the post, if neither this DAG nor one that took it from the same place."""
+        if self.dag_id in (None, dag_id) or self.origin == origin:
             return None
-        return f"the DAG {self.dag_id}" + (f" (calendar {self.calendar})" if self.calendar else "")
+        where = f" ({self.origin})" if self.origin else ""
+        return f"the DAG {self.dag_id}{where}"
 
     @property
     def lacks_permalink(self) -> bool:

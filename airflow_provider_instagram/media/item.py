@@ -80,10 +80,6 @@ class Item(ABC):
         """
 
     @abstractmethod
-    def write_preview(self, result: Path, jpeg: Path) -> None:
-        """Write a JPEG of the first frame of a result."""
-
-    @abstractmethod
     def _tool(self) -> str:
         """Return the recipe and the version of the tool, on which the key depends."""
 

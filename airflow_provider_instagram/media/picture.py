@@ -18,11 +18,11 @@ from typing import ClassVar, Final
 from airflow_provider_instagram.exceptions import InstagramError, TranscodeError, ValidationError
 from airflow_provider_instagram.media.geometry import Layout, picture_layout
 from airflow_provider_instagram.media.info import Info, PictureInfo
-from airflow_provider_instagram.media.item import Item, copy_whole
+from airflow_provider_instagram.media.item import Item
 from airflow_provider_instagram.media.plan import Plan, plan_picture
 from airflow_provider_instagram.media.process import Finished, ProcessLimits
 from airflow_provider_instagram.media.spec import DEFAULTS, Options, PictureSpec
-from airflow_provider_instagram.utils.local_files import FileInfo, regular_file
+from airflow_provider_instagram.utils.local_files import regular_file
 
 #: Increment this when a default changes, or when the same source, profile and Pillow give a
 #: different result.
@@ -73,10 +73,6 @@ class PictureItem(Item):
     def write_still(self, jpeg: Path, at_ms: int = 0) -> None:
         """Write the result itself, which is made as fast."""
         self.write(jpeg)
-
-    def write_preview(self, result: Path, jpeg: Path) -> None:
-        """Copy a result, which is a JPEG already."""
-        copy_whole(FileInfo.of(result), jpeg)
 
     def _tool(self) -> str:
         versions = [f"{name} {version(name)}" for name in ("pillow", "pillow-heif")]

@@ -73,10 +73,6 @@ class VideoItem(Item):
         )
         PictureItem.read(frame, spec, self.options, is_written_next=True).write(jpeg)
 
-    def write_preview(self, result: Path, jpeg: Path) -> None:
-        """Write a JPEG of the first frame of a result."""
-        write_preview(result, jpeg, ffmpeg=self.options.ffmpeg, cancel=self.options.cancel)
-
     def _tool(self) -> str:
         ffmpeg = self.options.ffmpeg
         finished = run([ffmpeg, "-version"], SHORT_LIMITS)

@@ -35,21 +35,18 @@ __all__ = [
     "TranscodeOperator",
 ]
 
-_IN_ORDER = (
-    *(
-        "comment",
-        "container",
-        "delete",
-        "comment",
-        "insights",
-        "comment",
-        "publish",
-        "token",
-        "comment",
-        "transcode",
-    ),
-)
-_MODULES = dict(zip(__all__, _IN_ORDER, strict=True))
+_MODULES = {
+    "CommentOperator": "comment",
+    "CreateContainerOperator": "container",
+    "DeleteOperator": "delete",
+    "HideCommentOperator": "comment",
+    "InsightsOperator": "insights",
+    "PrivateReplyOperator": "comment",
+    "PublishOperator": "publish",
+    "RefreshTokenOperator": "token",
+    "SwitchOffCommentsOperator": "comment",
+    "TranscodeOperator": "transcode",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pydantic import AwareDatetime, BaseModel
 
@@ -14,7 +14,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, Owner
 from airflow_provider_instagram.operators.base import send
-from airflow_provider_instagram.posts.kinds import ItemKind, OnCopyrightMatch
+from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.posts.post import FIELDS
 
 if TYPE_CHECKING:
@@ -90,12 +90,9 @@ class Question(BaseModel):
         last = send(
             GetPreviousTI(dag_id=self.dag_id, task_id=self.task_id, logical_date=date + NEXT)
         ).task_instance
-        if last is None or last.start_date is None:
+        if last is None or last.start_date is None or last.start_date > self.began:
             return False
-        return (last.run_id, last.try_number) == (
-            self.run_id,
-            self.try_number,
-        ) and last.start_date <= self.began
+        return (last.run_id, last.try_number) == (self.run_id, self.try_number)
 
     def is_of_earlier_try(self, context: Context) -> bool:
         """Return whether an earlier try of the task has asked it, and no task of the run was cleared or deleted since.
@@ -156,11 +153,9 @@ def ask(
     store, name = Ledger.of(context, conn_id).store, row_key("asked", str(Owner.of(context)))
     before = store.get(name)
     about = {"subject": subject, **known}
-    is_open = (
-        before is not None
-        and before["about"] == about
-        and Question.model_validate(before["question"]).is_of_earlier_try(context)
-    )
+    is_open = False
+    if before is not None and before["about"] == about:
+        is_open = Question.model_validate(before["question"]).is_of_earlier_try(context)
     if not is_open:
         reason = Param(
             None, type=["string", "null"], title="Reason", description="If you reject: the reason."
@@ -195,39 +190,31 @@ def open_question(context: Context, subject: str, body: str, form: ParamsDict) -
     return send(question).body or ""
 
 
-def on_match(name: str, value: Any) -> str:
-    """Read what to do if the copyright check finds something: one of the three words."""
-    field = FIELDS["on_copyright_match"]
-    if (word := str(field.read(name, value))) not in get_args(OnCopyrightMatch):
-        raise ValidationError(f"{name} is {word!r}.", hint=field.remedy)
-    return word
-
-
 def review_copyright(
     task: AccountTask,
     context: Context,
     container_id: str,
-    wanted: Any,
+    on_copyright_match: Any,
     until: datetime | None = None,
     tell: Callable[[str], None] = lambda _: None,
     **known: Any,
 ) -> None:
     """Read the copyright check of a container, unless it does not matter, and ask a person if it must.
 
-    :param wanted: What the author wrote: ``publish``, ``hold`` or ``fail``.
+    :param on_copyright_match: What its author wrote: ``publish``, ``hold`` or ``fail``.
     :param until: When the answer comes too late, if that is before the container expires.
     :param tell: Is called with the finding before a person is asked.
     :param known: Further arguments of ``answered``.
-    :raises ValidationError: If there is a finding, and ``on_match`` is ``fail``.
-    :raises TaskAwaitingInput: If there is one, and it is ``hold``.
+    :raises ValidationError: If there is a finding, and the task is to ``fail``.
     """
-    if (on_copyright_match := on_match("on_copyright_match", wanted)) == "publish":
+    word = FIELDS["on_copyright_match"].read("on_copyright_match", on_copyright_match)
+    if word == "publish":
         return
     ledger = Ledger.of(context, task.instagram_conn_id)
     record = ledger.container(container_id)
-    if record is not None and (
-        record.shows is not ItemKind.VIDEO or ledger.post(record.post_key) is not None
-    ):
+    if record is not None and record.shows is not ItemKind.VIDEO:
+        return
+    if record is not None and ledger.post(record.post_key) is not None:
         return
     from airflow_provider_instagram.graph.readiness import copyright_finding
     from airflow_provider_instagram.hooks.instagram import InstagramHook
@@ -235,7 +222,7 @@ def review_copyright(
     with InstagramHook(task.instagram_conn_id).get_conn() as client:
         if (finding := copyright_finding(client, container_id)) is None:
             return
-    if on_copyright_match == "fail":
+    if word == "fail":
         raise ValidationError(
             f"{finding} Container {container_id} must not be published, because on_copyright_match is fail.",
             hint="Use another video. To look again, or to decide otherwise, change on_copyright_match if necessary and "

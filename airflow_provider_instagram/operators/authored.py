@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from airflow.sdk import BaseOperator, Context, TaskGroup
 from airflow.sdk.definitions.mappedoperator import OperatorPartial
@@ -20,8 +20,12 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     import jinja2
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, XComArg
     from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+
+#: What is known only in the run: the text of a template, or the result of a task.
+Templated: TypeAlias = "str | XComArg"
 
 
 class AuthoredTask(InstagramTask):
@@ -94,12 +98,13 @@ class AuthoredTask(InstagramTask):
 
     def _fields_from_data(self, context: Context) -> set[str]:
         task: Any = self.dag.get_task(self.task_id)
-        if not task.is_mapped or isinstance(source := task.expand_input.value, Mapping):
-            return set()  # expand() itself renders no data
-        if isinstance(source, Sequence) and isinstance(
-            source[context["ti"].map_index or 0], Mapping
-        ):
-            return set()  # a dict written in the DAG file
+        if not task.is_mapped:
+            return set()
+        source = task.expand_input.value
+        if isinstance(source, Sequence):
+            source = source[context["ti"].map_index or 0]
+        if isinstance(source, Mapping):
+            return set()  # expand() itself renders no data, and this dict stands in the DAG file
         return set(self.template_fields) - {
             self.template_field_aliases.get(name, name) for name in task.partial_kwargs
         }
@@ -144,6 +149,11 @@ class _OneAccount(OperatorPartial):
             if isinstance(one, Mapping) and "instagram_conn_id" in one:
                 constant_conn_id([one["instagram_conn_id"]])
         return super().expand_kwargs(kwargs, strict=strict)
+
+
+def are_empty(known: Mapping[str, Any], *names: str) -> bool:
+    """Return whether these arguments are known to be not set."""
+    return all(name in known and arguments.given(known[name]) is None for name in names)
 
 
 def _check_known(task: type[AuthoredTask], values: Mapping[str, Any], dag: DAG | None) -> None:

@@ -14,19 +14,44 @@ from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import CommentLedger
 from airflow_provider_instagram.ledger.records import Try
-from airflow_provider_instagram.operators.authored import InstagramBaseOperator
+from airflow_provider_instagram.operators.authored import (
+    InstagramBaseOperator,
+    Templated,
+    are_empty,
+)
 from airflow_provider_instagram.operators.base import COMMENT, AccountTask
 from airflow_provider_instagram.posts.limits import read_message, read_private_message
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context, XComArg
+    from airflow.sdk import Context
 
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.publishing.acts import Act
+    from airflow_provider_instagram.publishing.comments import Act
 
 
-class CommentOperator(InstagramBaseOperator):
+class _OnceTask(InstagramBaseOperator):
+    """Base class of tasks that do something once for each key to a post or a comment."""
+
+    ui_color = "#fbdce9"
+    aliases = (ledger_alias,)
+
+    def __init__(
+        self,
+        *,
+        comment_key: Templated = arguments.NOT_GIVEN,
+        priority_weight: int = COMMENT,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(priority_weight=priority_weight, **kwargs)
+        self.comment_key = comment_key
+
+    def _do(self, context: Context, act: Act, target: Any, message: str | None = "") -> str:
+        key = arguments.key("comment_key", self.comment_key)
+        return write_comment(self, context, target, message, key, act)
+
+
+class CommentOperator(_OnceTask):
     """Write a comment on a post of the account, or reply to one there: one ``comment_key``, one comment.
 
     * If the comment already exists, the task returns it and writes nothing.
@@ -52,31 +77,26 @@ class CommentOperator(InstagramBaseOperator):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = ("media_id", "reply_to", "message", "comment_key")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "media_id": arguments.if_set(arguments.media_id),
         "reply_to": arguments.if_set(arguments.comment_id),
         "message": lambda _, value: read_message(value),
         "comment_key": arguments.key,
     }
-    ui_color = "#fbdce9"
-    aliases = (ledger_alias,)
+    template_fields: Sequence[str] = tuple(argument_readers)
 
     def __init__(
         self,
         *,
-        media_id: str | Mapping[str, Any] | XComArg | None = None,
-        message: str | XComArg,
-        reply_to: str | Mapping[str, Any] | XComArg | None = None,
-        comment_key: str | XComArg = arguments.NOT_GIVEN,
-        priority_weight: int = COMMENT,
+        media_id: Mapping[str, Any] | Templated | None = None,
+        message: Templated,
+        reply_to: Mapping[str, Any] | Templated | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(priority_weight=priority_weight, **kwargs)
+        super().__init__(**kwargs)
         self.media_id = media_id
         self.reply_to = reply_to
         self.message = message
-        self.comment_key = comment_key
         self.check()
 
     @classmethod
@@ -84,10 +104,7 @@ class CommentOperator(InstagramBaseOperator):
         """Check that either a post or a comment is named."""
         super().check_arguments(known)
         cls._check_not_both(known)
-        if all(
-            name in known and arguments.given(known[name]) is None
-            for name in ("media_id", "reply_to")
-        ):
+        if are_empty(known, "media_id", "reply_to"):
             raise ValidationError(
                 "media_id is empty, and so is reply_to.", hint="Write media_id=publish.output."
             )
@@ -99,17 +116,16 @@ class CommentOperator(InstagramBaseOperator):
 
     def execute(self, context: Context) -> str:
         """Write the comment unless the ledger has it."""
-        from airflow_provider_instagram.publishing.acts import COMMENT, REPLY
+        from airflow_provider_instagram.publishing.comments import COMMENT, REPLY
 
         self._check_not_both({"media_id": self.media_id, "reply_to": self.reply_to})
         message = read_message(self.message)
-        comment_key = arguments.key("comment_key", self.comment_key)
         is_reply = arguments.given(self.reply_to) is not None
         target, act = (self.reply_to, REPLY) if is_reply else (self.media_id, COMMENT)
-        return write_comment(self, context, target, message, comment_key, act)
+        return self._do(context, act, target, message)
 
 
-class SwitchOffCommentsOperator(InstagramBaseOperator):
+class SwitchOffCommentsOperator(_OnceTask):
     """Switch off the comments of a post of the account: one ``comment_key``, once.
 
     If a person switches them on again, the task does not switch them off again. If the answer to
@@ -122,61 +138,46 @@ class SwitchOffCommentsOperator(InstagramBaseOperator):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = ("media_id", "comment_key")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "media_id": arguments.media_id,
         "comment_key": arguments.key,
     }
-    ui_color = "#fbdce9"
-    aliases = (ledger_alias,)
+    template_fields: Sequence[str] = tuple(argument_readers)
 
     def __init__(
         self,
         *,
-        media_id: str | Mapping[str, Any] | XComArg,
-        comment_key: str | XComArg = arguments.NOT_GIVEN,
-        priority_weight: int = COMMENT,
+        media_id: Mapping[str, Any] | Templated,
         **kwargs: Any,
     ) -> None:
-        super().__init__(priority_weight=priority_weight, **kwargs)
+        super().__init__(**kwargs)
         self.media_id = media_id
-        self.comment_key = comment_key
         self.check()
 
     def execute(self, context: Context) -> str:
         """Switch them off unless the ledger says that it was done."""
-        from airflow_provider_instagram.publishing.acts import SWITCH_OFF
+        from airflow_provider_instagram.publishing.comments import SWITCH_OFF
 
-        key = arguments.key("comment_key", self.comment_key)
-        return write_comment(self, context, self.media_id, "", key, SWITCH_OFF)
+        return self._do(context, SWITCH_OFF, self.media_id)
 
 
-class _OfComment(InstagramBaseOperator):
+class _OfComment(_OnceTask):
     """Base class of tasks that do something once to a comment of somebody else."""
 
-    template_fields: Sequence[str] = ("comment_id", "comment_key")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "comment_id": arguments.comment_id,
         "comment_key": arguments.key,
     }
-    ui_color = "#fbdce9"
-    aliases = (ledger_alias,)
+    template_fields: Sequence[str] = tuple(argument_readers)
 
     def __init__(
         self,
         *,
-        comment_id: str | Mapping[str, Any] | XComArg,
-        comment_key: str | XComArg = arguments.NOT_GIVEN,
-        priority_weight: int = COMMENT,
+        comment_id: Mapping[str, Any] | Templated,
         **kwargs: Any,
     ) -> None:
-        super().__init__(priority_weight=priority_weight, **kwargs)
+        super().__init__(**kwargs)
         self.comment_id = comment_id
-        self.comment_key = comment_key
-
-    def _do(self, context: Context, act: Act, message: str | None = "") -> str:
-        key = arguments.key("comment_key", self.comment_key)
-        return write_comment(self, context, self.comment_id, message, key, act)
 
 
 class HideCommentOperator(_OfComment):
@@ -198,9 +199,9 @@ class HideCommentOperator(_OfComment):
 
     def execute(self, context: Context) -> str:
         """Hide the comment unless the ledger has it."""
-        from airflow_provider_instagram.publishing.acts import HIDE
+        from airflow_provider_instagram.publishing.comments import HIDE
 
-        return self._do(context, HIDE)
+        return self._do(context, HIDE, self.comment_id)
 
 
 class PrivateReplyOperator(_OfComment):
@@ -226,16 +227,17 @@ class PrivateReplyOperator(_OfComment):
         "message": lambda _, value: read_private_message(value),
     }
 
-    def __init__(self, *, message: str | XComArg, **kwargs: Any) -> None:
+    def __init__(self, *, message: Templated, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.message = message
         self.check()
 
     def execute(self, context: Context) -> str:
         """Send the message unless the ledger has it."""
-        from airflow_provider_instagram.publishing.acts import private_reply
+        from airflow_provider_instagram.publishing.comments import private_reply
 
-        return self._do(context, private_reply(self._sender()), read_private_message(self.message))
+        message = read_private_message(self.message)
+        return self._do(context, private_reply(self._sender()), self.comment_id, message)
 
     def _sender(self) -> Callable[[GraphClient], str]:
         from airflow_provider_instagram.graph.capabilities import MetaLogin

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import Context, XComArg, conf
+from airflow.sdk import Context, conf
 
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.ledger.assets import ledger_alias
@@ -14,7 +14,7 @@ from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner, Try
 from airflow_provider_instagram.operators.approval import approved_container, review_copyright
-from airflow_provider_instagram.operators.authored import InstagramBaseOperator
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Templated
 from airflow_provider_instagram.operators.base import CREATE, AccountTask
 from airflow_provider_instagram.posts.limits import check_known, checked_post, read_values
 from airflow_provider_instagram.posts.post import FIELDS
@@ -97,19 +97,13 @@ class CreateContainerOperator(InstagramBaseOperator):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = (
-        *FIELDS,
-        "publish_at",
-        "post_key",
-        "wait_for_completion",
-        "deferrable",
-    )
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "publish_at": arguments.moment,
         "post_key": arguments.key,
         "wait_for_completion": arguments.boolean,
         "deferrable": arguments.boolean,
     }
+    template_fields: Sequence[str] = (*FIELDS, *argument_readers)
     ui_color = "#fdf1f6"
     container_id: str | None = None
     media_sent: tuple[str, ...] = ()
@@ -118,64 +112,68 @@ class CreateContainerOperator(InstagramBaseOperator):
     def __init__(
         self,
         *,
-        video: str | XComArg | None = None,
-        image: str | XComArg | None = None,
-        carousel: Sequence[Any] | str | XComArg | None = None,
-        caption: str | XComArg = "",
-        placement: Placement | str | XComArg = "reels",
-        alt_text: str | XComArg | None = None,
-        video_cover_timestamp_ms: int | str | XComArg | None = None,
-        cover_url: str | XComArg | None = None,
-        location_id: str | XComArg | None = None,
-        collaborators: list[str] | str | XComArg | None = None,
-        user_tags: list[Any] | str | XComArg | None = None,
-        share_to_feed: bool | str | XComArg | None = None,
-        audio_name: str | XComArg | None = None,
-        trial_graduation: TrialGraduation | str | XComArg | None = None,
-        audio_id: str | XComArg | None = None,
-        audio_volume: int | str | XComArg | None = None,
-        video_volume: int | str | XComArg | None = None,
-        poll_attachment: list[str] | str | XComArg | None = None,
-        is_poll_duration_extended: bool | str | XComArg | None = None,
-        is_comment_prompt_used: bool | str | XComArg | None = None,
-        is_paid_partnership: bool | str | XComArg | None = None,
-        branded_content_sponsor_ids: list[str] | str | XComArg | None = None,
-        is_ai_generated: bool | str | XComArg | None = None,
-        upload: Upload | str | XComArg = "auto",
-        on_copyright_match: OnCopyrightMatch | str | XComArg = "publish",
-        publish_at: datetime | str | XComArg | None = None,
-        post_key: str | XComArg = arguments.NOT_GIVEN,
-        wait_for_completion: bool | str | XComArg | None = None,
-        deferrable: bool | str | XComArg | None = None,
+        video: Templated | None = None,
+        image: Templated | None = None,
+        carousel: Sequence[Any] | Templated | None = None,
+        caption: Templated = "",
+        placement: Placement | Templated = "reels",
+        alt_text: Templated | None = None,
+        video_cover_timestamp_ms: int | Templated | None = None,
+        cover_url: Templated | None = None,
+        location_id: Templated | None = None,
+        collaborators: list[str] | Templated | None = None,
+        user_tags: list[Any] | Templated | None = None,
+        share_to_feed: bool | Templated | None = None,
+        audio_name: Templated | None = None,
+        trial_graduation: TrialGraduation | Templated | None = None,
+        audio_id: Templated | None = None,
+        audio_volume: int | Templated | None = None,
+        video_volume: int | Templated | None = None,
+        poll_attachment: list[str] | Templated | None = None,
+        is_poll_duration_extended: bool | Templated | None = None,
+        is_comment_prompt_used: bool | Templated | None = None,
+        is_paid_partnership: bool | Templated | None = None,
+        branded_content_sponsor_ids: list[str] | Templated | None = None,
+        is_ai_generated: bool | Templated | None = None,
+        upload: Upload | Templated = "auto",
+        on_copyright_match: OnCopyrightMatch | Templated = "publish",
+        publish_at: datetime | Templated | None = None,
+        post_key: Templated = arguments.NOT_GIVEN,
+        wait_for_completion: bool | Templated | None = None,
+        deferrable: bool | Templated | None = None,
         priority_weight: int = CREATE,
         **kwargs: Any,
     ) -> None:
         super().__init__(priority_weight=priority_weight, **kwargs)
-        self.video, self.image, self.carousel = video, image, carousel
-        self.caption, self.placement, self.alt_text = caption, placement, alt_text
-        self.video_cover_timestamp_ms, self.cover_url = video_cover_timestamp_ms, cover_url
-        self.location_id, self.collaborators, self.user_tags = location_id, collaborators, user_tags
-        self.share_to_feed, self.audio_name, self.trial_graduation = (
-            share_to_feed,
-            audio_name,
-            trial_graduation,
-        )
-        self.audio_id, self.audio_volume, self.video_volume = audio_id, audio_volume, video_volume
-        self.poll_attachment, self.is_comment_prompt_used = poll_attachment, is_comment_prompt_used
-        self.is_poll_duration_extended, self.is_ai_generated = (
-            is_poll_duration_extended,
-            is_ai_generated,
-        )
-        self.is_paid_partnership, self.branded_content_sponsor_ids = (
-            is_paid_partnership,
-            branded_content_sponsor_ids,
-        )
-        self.upload, self.on_copyright_match, self.post_key = upload, on_copyright_match, post_key
-        self.publish_at, self.wait_for_completion, self.deferrable = (
-            publish_at,
-            wait_for_completion,
-            deferrable,
-        )
+        self.video = video
+        self.image = image
+        self.carousel = carousel
+        self.caption = caption
+        self.placement = placement
+        self.alt_text = alt_text
+        self.video_cover_timestamp_ms = video_cover_timestamp_ms
+        self.cover_url = cover_url
+        self.location_id = location_id
+        self.collaborators = collaborators
+        self.user_tags = user_tags
+        self.share_to_feed = share_to_feed
+        self.audio_name = audio_name
+        self.trial_graduation = trial_graduation
+        self.audio_id = audio_id
+        self.audio_volume = audio_volume
+        self.video_volume = video_volume
+        self.poll_attachment = poll_attachment
+        self.is_poll_duration_extended = is_poll_duration_extended
+        self.is_comment_prompt_used = is_comment_prompt_used
+        self.is_paid_partnership = is_paid_partnership
+        self.branded_content_sponsor_ids = branded_content_sponsor_ids
+        self.is_ai_generated = is_ai_generated
+        self.upload = upload
+        self.on_copyright_match = on_copyright_match
+        self.publish_at = publish_at
+        self.post_key = post_key
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
         self.check()
 
     @classmethod
@@ -226,12 +224,14 @@ def create(
     event: dict[str, Any] | None,
     post_key: str,
     order: Callable[..., Order],
-    **more: Any,
+    *,
+    waits_here: bool = False,
 ) -> str:
     """Run :class:`~airflow_provider_instagram.publishing.create.Create` in a task, which is deferred while it waits.
 
     :param order: Returns what to create a container of, whenever one is created. ``is_resumed``
         says that all media are sent, and only the parent of a carousel is to be created.
+    :param waits_here: Whether to wait in this process instead.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.hooks.scopes import known_scopes
@@ -244,9 +244,16 @@ def create(
     from airflow_provider_instagram.triggers.container import ContainerStatusTrigger
 
     hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
-    more["ffprobe"] = conf.get("instagram", "ffprobe")
-    more["require"] = lambda *needed: known_scopes(task.instagram_conn_id).require(*needed)
-    use_case, result = Create(hook, ledger, Try.of(task, context), post_key, **more), None
+    use_case = Create(
+        hook,
+        ledger,
+        Try.of(task, context),
+        post_key,
+        waits_here,
+        ffprobe=conf.get("instagram", "ffprobe"),
+        require=lambda *needed: known_scopes(task.instagram_conn_id).require(*needed),
+    )
+    result: str | WaitForContainers | None = None
     if event is not None:
         failure = InstagramError.from_data(event["error"]) if event["error"] else None
         of_carousel = order(is_resumed=True) if event["known"] else None

@@ -13,11 +13,15 @@ from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.approval import Verdict, as_block, as_code, ask
-from airflow_provider_instagram.operators.authored import InstagramBaseOperator
+from airflow_provider_instagram.operators.authored import (
+    InstagramBaseOperator,
+    Templated,
+    are_empty,
+)
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context, XComArg
+    from airflow.sdk import Context
 
     from airflow_provider_instagram.graph.models import Media
     from airflow_provider_instagram.ledger.records import PublishedPost
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 NOT_IN_THE_LEDGER: Final = (
     "The ledger does not have this post. If a post_key of this account has an unknown outcome, settle that one first: "
     "after this deletion, nothing could show that this was its post."
+)
+IF_YOU_APPROVE: Final = (
+    "If you approve, the post is deleted with its likes and comments. Nothing brings it back."
 )
 RESULT: Final = ("media_id", "post_key", "permalink", "deleted_at")
 
@@ -49,21 +56,21 @@ class DeleteOperator(InstagramBaseOperator):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = ("post_key", "media_id", "response_timeout")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "post_key": arguments.text,
         "media_id": arguments.if_set(arguments.media_id),
         "response_timeout": arguments.positive_duration,
     }
+    template_fields: Sequence[str] = tuple(argument_readers)
     ui_color = "#fbdce9"
     aliases = (ledger_alias,)
 
     def __init__(
         self,
         *,
-        post_key: str | XComArg | None = None,
-        media_id: str | Mapping[str, Any] | XComArg | None = None,
-        response_timeout: timedelta | float | str | XComArg = timedelta(days=1),
+        post_key: Templated | None = None,
+        media_id: Mapping[str, Any] | Templated | None = None,
+        response_timeout: timedelta | float | Templated = timedelta(days=1),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -76,10 +83,7 @@ class DeleteOperator(InstagramBaseOperator):
     def check_arguments(cls, known: Mapping[str, Any]) -> None:
         """Check that a post is named, by its key or by its id."""
         super().check_arguments(known)
-        if all(
-            name in known and arguments.given(known[name]) is None
-            for name in ("post_key", "media_id")
-        ):
+        if are_empty(known, "post_key", "media_id"):
             raise ValidationError("post_key is empty, and so is media_id.", hint="Set one of them.")
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -115,19 +119,12 @@ class DeleteOperator(InstagramBaseOperator):
             "Link": media.permalink or post.media_id,
             "Published": post.published_at,
         }
-        lines = [
-            *(
-                "| | |",
-                "|---|---|",
-                *(f"| {name} | {as_code(value)} |" for name, value in rows.items()),
-            ),
-            *("", "**Caption**", "", *as_block(media.caption or "")),
-            *(() if post.container_id else ("", NOT_IN_THE_LEDGER)),
-            *(
-                "",
-                "If you approve, the post is deleted with its likes and comments. Nothing brings it back.",
-            ),
-        ]
+        lines = ["| | |", "|---|---|"]
+        lines += [f"| {name} | {as_code(value)} |" for name, value in rows.items()]
+        lines += ["", "**Caption**", "", *as_block(media.caption or "")]
+        if not post.container_id:
+            lines += ["", NOT_IN_THE_LEDGER]
+        lines += ["", IF_YOU_APPROVE]
         return "\n".join(lines)
 
     def answered(

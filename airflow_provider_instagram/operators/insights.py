@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow_provider_instagram.exceptions import (
-    RateLimitError,
-    ValidationError,
-)
-from airflow_provider_instagram.operators.authored import InstagramBaseOperator
+from airflow_provider_instagram.exceptions import RateLimitError, ValidationError
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Templated
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context, XComArg
+    from airflow.sdk import Context
 
+    from airflow_provider_instagram.graph.capabilities import MetaLogin
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.insight_reader import InsightReader
     from airflow_provider_instagram.graph.models import Media
-    from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
@@ -51,18 +47,18 @@ class InsightsOperator(InstagramBaseOperator):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = ("media_ids", "metrics")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "media_ids": lambda _, value: read_media_ids(value),
         "metrics": lambda _, value: read_metrics(value),
     }
+    template_fields: Sequence[str] = tuple(argument_readers)
     ui_color = "#e9f3fb"
 
     def __init__(
         self,
         *,
-        media_ids: Sequence[Any] | str | XComArg | None = None,
-        metrics: Sequence[str] | str | XComArg | None = None,
+        media_ids: Sequence[Any] | Templated | None = None,
+        metrics: Sequence[str] | Templated | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -75,55 +71,73 @@ class InsightsOperator(InstagramBaseOperator):
         context: Context,
         event: Any = None,
         pending: list[dict[str, Any]] | None = None,
-        rows: list[dict[str, Any]] | None = None,
+        rows: Sequence[dict[str, Any]] = (),
     ) -> list[dict[str, Any]]:
-        """Read the metrics of all posts, as far as the calls of this hour suffice, and wait for further calls."""
+        """Read the metrics of all posts, as far as the calls of this hour suffice, and wait for further calls.
+
+        :param pending: The media that are left after a wait.
+        :param rows: What was read before it.
+        """
         from airflow_provider_instagram.graph.capabilities import INSIGHTS
-        from airflow_provider_instagram.graph.insight_reader import InsightReader
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.hooks.scopes import known_scopes
-        from airflow_provider_instagram.ledger.insights import StoredRefusals
         from airflow_provider_instagram.ledger.ledger import Ledger
         from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
-        ledger = Ledger.of(context, self.instagram_conn_id, is_lenient=True)
         if pending is None:
             known_scopes(self.instagram_conn_id).require(INSIGHTS)
         hook = InstagramHook(self.instagram_conn_id)
+        ledger = Ledger.of(context, self.instagram_conn_id, is_lenient=True)
         budget = InsightsBudget(ledger.store, ledger.clock, hook.settings.limits.calls_per_hour)
+        read = list(rows)
         with hook.get_conn() as client:
+            budget.charge(client)
             try:
-                budget.charge(client)
-                reading = _Reading(self.instagram_conn_id, hook, client, ledger, budget)
+                account = _Account(client, ledger, hook.ig_user_id(client), hook.settings.login)
                 if pending is None:
-                    media = reading.media(read_media_ids(self.media_ids))
-                else:
-                    media = [_Medium(**one) for one in pending]
-                reader = InsightReader(client, StoredRefusals(ledger.store, ledger.clock))
-                rows = [*(rows or ()), *reading.rows(reader, media, read_metrics(self.metrics))]
+                    pending = account.media(read_media_ids(self.media_ids))
+                pending = self._read(account, budget, pending, read)
             finally:
                 budget.save()
-        if reading.pending:
-            self._wait_for_calls(budget, reading, rows)
-        self.log.info("Read %d values of %s", len(rows), self.instagram_conn_id)
-        return rows
+        if pending:
+            self._wait_for_calls(budget, pending, read)
+        self.log.info("Read %d values of %s", len(read), self.instagram_conn_id)
+        return read
+
+    def _read(
+        self,
+        account: _Account,
+        budget: InsightsBudget,
+        pending: list[dict[str, Any]],
+        rows: list[dict[str, Any]],
+    ) -> list[dict[str, Any]]:
+        """Read media, add their rows, and return the media for which the calls do not suffice."""
+        metrics = read_metrics(self.metrics)
+        for number, medium in enumerate(pending):
+            if not budget.left():
+                return pending[number:]
+            try:
+                rows += account.rows(medium, metrics)
+            except RateLimitError as error:
+                budget.stop(error.retry_after)
+                return pending[number:]
+        return []
 
     def _wait_for_calls(
-        self, budget: InsightsBudget, reading: _Reading, rows: list[dict[str, Any]]
+        self, budget: InsightsBudget, pending: list[dict[str, Any]], rows: list[dict[str, Any]]
     ) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         moment = max(budget.available_at(), CLOCK.now() + shortest_deferral())
-        left = [vars(one) for one in reading.pending]
         self.log.info(
             "The calls for insights of this hour are used up. Reading %d media at %s",
-            len(left),
+            len(pending),
             moment,
         )
         self.defer(
             trigger=DateTimeTrigger(moment=moment),
             method_name="execute",
-            kwargs={"pending": left, "rows": rows},
+            kwargs={"pending": pending, "rows": rows},
         )
 
 
@@ -156,84 +170,59 @@ def read_media_ids(given: Any) -> list[str] | None:
     return list(dict.fromkeys(arguments.media_id("media_id", one) for one in listed))
 
 
-@dataclass
-class _Medium:
-    """A medium to read: plain values only, because they outlive a wait."""
+@dataclass(frozen=True)
+class _Account:
+    """The account whose media are read."""
 
-    media_id: str
-    kind: str
-    permalink: str | None = None
-    published_at: str | None = None
+    client: GraphClient
+    ledger: Ledger
+    user_id: str
+    login: MetaLogin
 
-    @classmethod
-    def of(cls, media: Media) -> _Medium:
-        published_at = media.timestamp.isoformat() if media.timestamp else None
-        return cls(media.id, media.kind.value, media.permalink, published_at)
-
-
-class _Reading:
-    """One pass over the media of a task, as far as its calls suffice."""
-
-    def __init__(
-        self,
-        conn_id: str,
-        hook: InstagramHook,
-        client: GraphClient,
-        ledger: Ledger,
-        budget: InsightsBudget,
-    ) -> None:
-        self.conn_id, self.client, self.ledger, self.budget = conn_id, client, ledger, budget
-        self.user_id, self.login = hook.ig_user_id(client), hook.settings.login
-        self.pending: list[_Medium] = []
-
-    def media(self, media_ids: Sequence[str] | None) -> list[_Medium]:
-        """Return media by their ids. None stands for the newest posts of the account, and its stories."""
+    def media(self, media_ids: Sequence[str] | None) -> list[dict[str, Any]]:
+        """Return the part of their rows that names media. None stands for the newest posts, and the stories."""
         from airflow_provider_instagram.graph import calls
         from airflow_provider_instagram.graph.listing import LONGEST_PAGE
 
         if media_ids is None:
             posts = self.client.send(calls.media_list(self.user_id, limit=NEWEST)).items
             stories = self.client.send(calls.stories(self.user_id)).items
-            return [_Medium.of(media) for media in (*stories, *posts)]
+            return [_named(media) for media in (*stories, *posts)]
         newest = {}
         if len(media_ids) > 1:  # the list saves a call for each of them
             page = self.client.send(calls.media_list(self.user_id, limit=LONGEST_PAGE))
             newest = {media.id: media for media in page.items}
-        return [
-            _Medium.of(newest.get(one) or self.client.send(calls.media(one))) for one in media_ids
-        ]
+        return [_named(newest.get(one) or self.client.send(calls.media(one))) for one in media_ids]
 
-    def rows(
-        self, reader: InsightReader, media: Sequence[_Medium], metrics: Sequence[str] | None
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the rows of the media. What the calls do not suffice for is pending."""
-        for number, medium in enumerate(media):
-            if not self.budget.left():
-                self.pending = list(media[number:])
-                return
-            try:
-                yield from list(self._rows_of(reader, medium, metrics))
-            except RateLimitError as error:
-                self.budget.stop(error.retry_after)
-                self.pending = list(media[number:])
-                return
-
-    def _rows_of(
-        self, reader: InsightReader, medium: _Medium, metrics: Sequence[str] | None
-    ) -> Iterator[dict[str, Any]]:
+    def rows(self, medium: dict[str, Any], metrics: list[str] | None) -> list[dict[str, Any]]:
+        """Read the metrics of a medium. None stands for all that it has."""
         from airflow_provider_instagram.graph.capabilities import MetaLogin
+        from airflow_provider_instagram.graph.insight_reader import InsightReader
         from airflow_provider_instagram.graph.models import metrics_of
+        from airflow_provider_instagram.ledger.insights import StoredRefusals
         from airflow_provider_instagram.posts.kinds import PostKind
 
-        of_facebook = self.login is not MetaLogin.INSTAGRAM
-        of_kind = metrics_of(PostKind(medium.kind), of_facebook=of_facebook)
-        reading = reader.of_media(medium.media_id, medium.kind, metrics or of_kind)
-        common: dict[str, Any] = {
-            "conn_id": self.conn_id,
+        kind = PostKind(medium["kind"])
+        of_kind = metrics_of(kind, of_facebook=self.login is not MetaLogin.INSTAGRAM)
+        reader = InsightReader(self.client, StoredRefusals(self.ledger.store, self.ledger.clock))
+        reading = reader.of_media(medium["media_id"], kind.value, metrics or of_kind)
+        common = {
+            "conn_id": self.ledger.conn_id,
             "user_id": self.user_id,
-            "post_key": self.ledger.key_of_media(medium.media_id),
-            **vars(medium),
+            "post_key": self.ledger.key_of_media(medium["media_id"]),
+            **medium,
             "read_at": self.ledger.now(),
         }
-        for metric, value in reading.values.items():
-            yield {**common, "metric": metric, "value": value, "reason": reading.reason_of(metric)}
+        return [
+            {**common, "metric": metric, "value": value, "reason": reading.reason_of(metric)}
+            for metric, value in reading.values.items()
+        ]
+
+
+def _named(media: Media) -> dict[str, Any]:
+    return {
+        "media_id": media.id,
+        "kind": media.kind.value,
+        "permalink": media.permalink,
+        "published_at": media.timestamp.isoformat() if media.timestamp else None,
+    }

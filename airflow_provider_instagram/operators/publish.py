@@ -15,7 +15,7 @@ from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner, PublishedPost, Try
-from airflow_provider_instagram.operators.authored import InstagramBaseOperator
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Templated
 from airflow_provider_instagram.operators.base import PUBLISH, AccountTask, InstagramPostLink
 from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.utils import arguments
@@ -27,11 +27,10 @@ from airflow_provider_instagram.utils.deferral import (
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context, XComArg
+    from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
-    from airflow_provider_instagram.publishing.publish import Publish
-    from airflow_provider_instagram.publishing.publisher import Free, Live, Publisher
+    from airflow_provider_instagram.publishing.publish import Free, Live, Publish, Publisher
     from airflow_provider_instagram.publishing.use_case import WaitUntil
 
 
@@ -92,7 +91,12 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
     """
 
     template_fields: Sequence[str] = (
-        *("container_id", "post_key", "publish_at", "max_lateness", "deferrable", "is_dry_run"),
+        "container_id",
+        "post_key",
+        "publish_at",
+        "max_lateness",
+        "deferrable",
+        "is_dry_run",
     )
     template_field_aliases: ClassVar[dict[str, str]] = {"dry_run": "is_dry_run"}
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
@@ -110,12 +114,12 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
     def __init__(
         self,
         *,
-        container_id: str | XComArg,
-        post_key: str | XComArg = arguments.NOT_GIVEN,
-        publish_at: datetime | str | XComArg | None = None,
-        max_lateness: timedelta | float | str | XComArg | None = None,
-        deferrable: bool | str | XComArg | None = None,
-        dry_run: bool | str | XComArg = False,
+        container_id: Templated,
+        post_key: Templated = arguments.NOT_GIVEN,
+        publish_at: datetime | Templated | None = None,
+        max_lateness: timedelta | float | Templated | None = None,
+        deferrable: bool | Templated | None = None,
+        dry_run: bool | Templated = False,
         priority_weight: int = PUBLISH,
         multiple_outputs: bool = True,
         **kwargs: Any,
@@ -152,10 +156,8 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         if post_key is None:
             record = Ledger.of(context, self.instagram_conn_id).container(container_id)
             post_key = record.post_key if record else str(Owner.of(context))
-        is_dry_run, is_resumed = (
-            arguments.boolean("dry_run", self.is_dry_run) is True,
-            event is not None,
-        )
+        is_dry_run = arguments.boolean("dry_run", self.is_dry_run) is True
+        is_resumed = event is not None
         while True:
             try:
                 result = publish(
@@ -230,19 +232,29 @@ def publish(
     is_dry_run: bool,
     is_resumed: bool,
     planned_at: datetime | None = None,
-    calendar: str | None = None,
+    origin: str | None = None,
 ) -> dict[str, Any]:
     """Publish a container at its time, unless the post exists, and return the post. A task that waits is deferred.
 
     :param is_resumed: Whether a wait has ended.
     :param planned_at: When the post was planned for, if that is not the time of its publication.
-    :param calendar: The calendar that the post is from, if any.
+    :param origin: Where the DAG took the post from, if its author did not write it there.
     :raises OutcomeUnknownError: If the post may be live, and no read can determine that.
     :raises InstagramError: If the post is not live. The error contains the reason.
     """
-    from airflow_provider_instagram.publishing.publisher import Free, Live
+    from airflow_provider_instagram.hooks.instagram import InstagramHook
+    from airflow_provider_instagram.publishing.publish import Free, Live, Publish
 
-    what = _publication(task, context, post_key, container_id, calendar)
+    what = Publish(
+        InstagramHook(task.instagram_conn_id),
+        Ledger.of(context, task.instagram_conn_id),
+        Try.of(task, context),
+        post_key,
+        container_id,
+        shortest_wait=shortest_deferral(),
+        resumes_late_by=timeouts_checked_every(),
+        origin=origin,
+    )
     if (post := what.ledger.post(post_key)) is not None:
         task.check_live(context, post)
         return _reported(context, what, Live(what.checked(post), already_published=True))
@@ -259,31 +271,12 @@ def publish(
             at = task.publication_time(context)
             if wait := what.wait_for_time(found.container_id, at, is_resumed=False):
                 _defer(task, what, wait)
-        live = (
-            _sent(task, context, what, publisher, found, at, planned_at)
-            if isinstance(found, Free)
-            else found
-        )
-    task.check_live(context, live.post)
-    if live.already_published:
-        what.refuse_another_post(live.post)
-    return _reported(context, what, live)
-
-
-def _publication(
-    task: PublishingTask, context: Context, post_key: str, container_id: str, calendar: str | None
-) -> Publish:
-    from airflow_provider_instagram.hooks.instagram import InstagramHook
-    from airflow_provider_instagram.publishing.publish import Publish
-
-    hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
-    waits: dict[str, Any] = {
-        "shortest_wait": shortest_deferral(),
-        "resumes_late_by": timeouts_checked_every(),
-    }
-    return Publish(
-        hook, ledger, Try.of(task, context), post_key, container_id, **waits, calendar=calendar
-    )
+        if isinstance(found, Free):
+            found = _sent(task, context, what, publisher, found, at, planned_at)
+    task.check_live(context, found.post)
+    if found.already_published:
+        what.refuse_another_post(found.post)
+    return _reported(context, what, found)
 
 
 def _sent(
@@ -321,7 +314,7 @@ def _reported(context: Context, what: Publish, live: Live) -> dict[str, Any]:
     from airflow.sdk.observability.stats import Stats
 
     post, ledger = live.post, what.ledger
-    emit_post_event(context, ledger, post, what.calendar)
+    emit_post_event(context, ledger, post, what.origin)
     if not live.already_published and post.late_s is not None:
         Stats.timing(
             "instagram.published_late",

@@ -135,48 +135,6 @@ def _alert(
     return True
 
 
-def refresh_tokens(
-    *,
-    connections: str = "connections",
-    on_token_ending: Sequence[Callable[[Context], Any]] | None = None,
-) -> None:
-    """Add tasks to a DAG that refresh the tokens of several accounts, each in its own mapped task.
-
-    :param connections: The run parameter that lists the connections. If it is empty, the tasks
-        refresh every connection that was connected, used or refreshed before, and those of the
-        environment.
-    :param on_token_ending: As for :class:`RefreshTokenOperator`. By default, the task of a token
-        that cannot be refreshed fails during the last 14 days.
-    """
-    if on_token_ending is not None:
-        _notifiers(on_token_ending)
-
-    @task
-    def list_connections(params: dict[str, Any] | None = None) -> list[str]:
-        """Return the connections whose tokens to refresh."""
-        from airflow_provider_instagram.hooks.token_store import visible_connections
-
-        return list((params or {}).get(connections) or visible_connections())
-
-    @task(retries=3, retry_policy=InstagramRetryPolicy(), map_index_template="{{ conn_id }}")
-    def refresh(conn_id: str, **context: Any) -> dict[str, Any]:
-        """Refresh one token."""
-        context["conn_id"] = conn_id
-        try:
-            return refresh_token(conn_id, context, on_token_ending)  # type: ignore[arg-type]
-        except AirflowNotFoundException as error:
-            if conn_id in (context["params"].get(connections) or ()):
-                raise
-            from airflow_provider_instagram.hooks.token_store import VARIABLE_PREFIX
-
-            variable = f"{VARIABLE_PREFIX}{conn_id}"
-            raise AirflowSkipException(
-                f"{error}. If it was deleted, delete the Variable {variable!r} too."
-            ) from None
-
-    refresh.expand(conn_id=list_connections())
-
-
 def token_refresh_dag(
     dag_id: str = "refresh_instagram_tokens",
     *,
@@ -188,9 +146,13 @@ def token_refresh_dag(
     Its run parameter ``connections`` names the accounts. If it is empty, the DAG refreshes every
     connection that was connected, used or refreshed before, and those of the environment.
 
-    :param on_token_ending: As for :func:`refresh_tokens`.
+    :param on_token_ending: As for :class:`RefreshTokenOperator`. By default, the task of a token
+        that cannot be refreshed fails during the last 14 days.
     :param dag_arguments: Arguments of the DAG.
     """
+    if on_token_ending is not None:
+        _notifiers(on_token_ending)
+
     accounts = Param(
         [],
         type="array",
@@ -198,8 +160,42 @@ def token_refresh_dag(
         title="Connections",
         description="If empty, all connections that are found.",
     )
-    own = {"schedule": "@daily", "catchup": False, "max_active_runs": 1, "tags": ["instagram"]}
-    own["params"] = {"connections": accounts}
+    own: dict[str, Any] = {
+        "schedule": "@daily",
+        "catchup": False,
+        "max_active_runs": 1,
+        "tags": ["instagram"],
+        "params": {"connections": accounts},
+    }
     with DAG(dag_id, **{**own, **dag_arguments}) as dag:
-        refresh_tokens(on_token_ending=on_token_ending)
+        _refresh_each(on_token_ending)
     return dag
+
+
+def _refresh_each(on_token_ending: Sequence[Callable[[Context], Any]] | None) -> None:
+    """Add the tasks to the DAG that refresh the tokens of several accounts."""
+
+    @task
+    def list_connections(params: dict[str, Any] | None = None) -> list[str]:
+        """Return the connections whose tokens to refresh."""
+        from airflow_provider_instagram.hooks.token_store import visible_connections
+
+        return list((params or {}).get("connections") or visible_connections())
+
+    @task(retries=3, retry_policy=InstagramRetryPolicy(), map_index_template="{{ conn_id }}")
+    def refresh(conn_id: str, **context: Any) -> dict[str, Any]:
+        """Refresh one token."""
+        context["conn_id"] = conn_id
+        try:
+            return refresh_token(conn_id, context, on_token_ending)  # type: ignore[arg-type]
+        except AirflowNotFoundException as error:
+            if conn_id in (context["params"].get("connections") or ()):
+                raise
+            from airflow_provider_instagram.hooks.token_store import VARIABLE_PREFIX
+
+            variable = f"{VARIABLE_PREFIX}{conn_id}"
+            raise AirflowSkipException(
+                f"{error}. If it was deleted, delete the Variable {variable!r} too."
+            ) from None
+
+    refresh.expand(conn_id=list_connections())

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow.sdk import Context, XComArg, conf
+from airflow.sdk import Context, conf
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.spec import (
@@ -20,7 +20,7 @@ from airflow_provider_instagram.media.spec import (
     check_ending,
     profile_for,
 )
-from airflow_provider_instagram.operators.authored import AuthoredTask
+from airflow_provider_instagram.operators.authored import AuthoredTask, Templated
 from airflow_provider_instagram.operators.base import TRANSCODE, InstagramTask
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.utils import arguments
@@ -63,7 +63,6 @@ class TranscodeOperator(AuthoredTask):
     :param background: The colour around a padded source and behind a transparent one: a name or
         ``#rrggbb``.
     :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
-    :param preview: Local path for a JPEG of the first frame. Used only for a single source.
     :param spec: A :class:`~airflow_provider_instagram.media.spec.VideoSpec` or
         :class:`~airflow_provider_instagram.media.spec.PictureSpec` that replaces the one of the
             placement.
@@ -76,7 +75,6 @@ class TranscodeOperator(AuthoredTask):
         "fit",
         "background",
         "trim",
-        "preview",
         "spec",
     )
     template_field_aliases: ClassVar[dict[str, str]] = {"output": "output_location"}
@@ -85,13 +83,12 @@ class TranscodeOperator(AuthoredTask):
     def __init__(
         self,
         *,
-        source: str | Sequence[str] | XComArg,
-        output: str | XComArg | None = None,
-        placement: ProfileName | str | XComArg = "reels",
-        fit: Fit | str | XComArg = "pad",
-        background: str | XComArg = "black",
-        trim: Trim | str | XComArg = "error",
-        preview: str | XComArg | None = None,
+        source: Sequence[str] | Templated,
+        output: Templated | None = None,
+        placement: ProfileName | Templated = "reels",
+        fit: Fit | Templated = "pad",
+        background: Templated = "black",
+        trim: Trim | Templated = "error",
         spec: VideoSpec | PictureSpec | None = None,
         priority_weight: int = TRANSCODE,
         **kwargs: Any,
@@ -103,7 +100,6 @@ class TranscodeOperator(AuthoredTask):
         self.fit = fit
         self.background = background
         self.trim = trim
-        self.preview = preview
         self.spec = spec
         self.check()
 
@@ -114,26 +110,23 @@ class TranscodeOperator(AuthoredTask):
         _profile(known.get("placement"), known.get("spec"))
         made = [*ENDINGS]
         if "source" in known:
-            sources = _sources(known["source"], known.get("output"), known.get("preview"))
+            sources = _sources(known["source"], known.get("output"))
             for source in sources or [arguments.required_text("source", known["source"])]:
                 _check_link(source)
                 made = [MADE_OF[kind] for kind in (kind_by_name(source),) if kind] or made
         check_ending("output", arguments.text("output", known.get("output")), *made)
-        _preview(known.get("preview"))
 
     def execute(self, context: Context) -> str | list[str]:
         """Transcode each source, and push a report."""
-        sources = _sources(self.source, self.output_location, self.preview)
+        sources = _sources(self.source, self.output_location)
         profile = _profile(self.placement, self.spec)
         options = _options(self.fit, self.background, self.trim)
-        preview = _preview(self.preview)
         results = transcode(
             self,
             sources or [arguments.required_text("source", self.source)],
             profile,
             options,
             output=arguments.text("output", self.output_location),
-            preview=preview,
         )
         reports = [result.report.as_data() for result in results]
         context["ti"].xcom_push(key="report", value=reports if sources else reports[0])
@@ -170,11 +163,10 @@ def executors_on_other_machines() -> set[str]:
     return set(re.findall(r"\b\w*Executor", conf.get("core", "executor"))) - ONE_MACHINE
 
 
-def _sources(given: Any, output: Any, preview: Any) -> list[str]:
+def _sources(given: Any, output: Any) -> list[str]:
     """Return the sources if a list is given, or else an empty list."""
-    if isinstance(given, str) and not given.lstrip().startswith("["):
-        return []
-    if not isinstance(given, (str, list, tuple)):
+    is_written_list = isinstance(given, str) and given.lstrip().startswith("[")
+    if not is_written_list and not isinstance(given, (list, tuple)):
         return []
     sources = [
         arguments.required_text("source", source) for source in arguments.sequence("source", given)
@@ -189,21 +181,7 @@ def _sources(given: Any, output: Any, preview: Any) -> list[str]:
             f"output={output!r} is one file, but source is a list.",
             hint="End output= with / for a folder.",
         )
-    if arguments.text("preview", preview):
-        raise ValidationError(
-            "preview is for one source, but source is a list.", hint="Remove preview=."
-        )
     return sources
-
-
-def _preview(given: Any) -> str | None:
-    preview = arguments.text("preview", given)
-    check_ending("preview", preview, ".jpg")
-    if preview and preview.endswith("/"):
-        raise ValidationError(
-            f"preview={preview!r} is a folder.", hint="Add the name of a file, and end it in .jpg."
-        )
-    return preview
 
 
 def _profile(placement: Any, spec: Any) -> Profile:

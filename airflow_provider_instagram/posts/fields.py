@@ -30,7 +30,7 @@ class About:
     """What is known of a field of a post, beside its type and its default.
 
     :param says: What it is, in the words of the documentation.
-    :param read: Reads the value that a template, a run parameter or a calendar delivers.
+    :param read: Reads the value that a template, a run parameter or a file of posts delivers.
     :param remedy: What to write instead of an invalid value.
     :param kinds: The kinds of posts that take it. Source: Meta, IG User Media reference.
     :param instead: What to write in a post of another kind, if not nothing.
@@ -38,7 +38,7 @@ class About:
     :param sent: Turns its value into that of the parameter.
     :param titles: The titles of its column in spreadsheets.
     :param is_location: Whether it is a file or a link, whose query may be a signature.
-    :param has_default: Whether the defaults of a calendar may contain it.
+    :param has_default: Whether posts of one file may share a value.
     :param label: Its name in a form, if that is not the one in the file.
     :param lines: How many lines its text has in a form; 0 for one without line ends.
     :param is_edit: Whether a change of it makes another version of a post.

@@ -19,7 +19,7 @@ class PostKind(str, Enum):
     def __new__(
         cls, value: str, placement: str = "", media_type: str | None = None, *other_words: str
     ) -> PostKind:
-        """Return the kind whose value is its word in calendars."""
+        """Return the kind whose value is its word in files of posts."""
         kind = str.__new__(cls, value)
         kind._value_ = value
         kind.placement = placement

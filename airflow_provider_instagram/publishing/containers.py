@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
@@ -56,6 +56,10 @@ VISIBLE_WITHIN = timedelta(minutes=2)
 UPLOADS_AT_ONCE: Final = 3
 
 
+#: A container, its status if it is not new, and its media.
+Made: TypeAlias = "tuple[ContainerRecord, ContainerStatus | None, MediaSource]"
+
+
 @dataclass(frozen=True)
 class PreparedCarousel:
     """A carousel whose items all have a container, and that has no parent yet.
@@ -82,9 +86,8 @@ def content_of(
     if not post.carousel:
         (source,) = sources
         return source.fingerprint(f"{source.kind} {options}")
-    if contents is None:
-        contents = _contents_of_items(post, sources)
-    return hashlib.sha256("\n".join([options, *contents]).encode()).hexdigest()
+    parts = [options, *(contents or _contents_of_items(post, sources))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _contents_of_items(post: Post, sources: Sequence[MediaSource]) -> list[str]:
@@ -127,43 +130,38 @@ class ContainerCreator:
         """Return the container of one video or picture, and send the video if Instagram does not have it yet."""
         if (kept := self._kept_for_open_intent()) is not None:
             return kept
-        parameters = self.post.parameters()
-        content = content_of(self.post, [source])
-        reused = self._reusable(
-            self.ledger.containers(self.post_key), content, is_same=source.is_read
-        )
-        record, status = reused or (
-            self._create(self._draft(content, source.kind), source, parameters),
-            None,
-        )
-        if (rest := self._unfinished_upload(record, status, source)) is not None:
-            self._upload(rest)
+        draft = self._draft(content_of(self.post, [source]), source.kind)
+        known = self.ledger.containers(self.post_key)
+        record, status = self._found_or_created(known, draft, source, self.post.parameters())
+        self._upload_all([(record, status, source)])
         return record.container_id
 
     def prepare(self, sources: Sequence[MediaSource]) -> str | PreparedCarousel:
         """Return the parent of a carousel if it exists, or else the containers of its items: steps 1 and 2."""
-        items = list(zip(self.post.carousel, sources, strict=True))
         contents = _contents_of_items(self.post, sources)
         content = content_of(self.post, sources, contents)
         if (parent := self._existing_parent(content)) is not None:
             return parent
         known = self.ledger.children(self.post_key)
-        child_ids: list[str] = []
-        uploads: list[VideoUpload] = []
+        made: list[Made] = []
         unread: dict[ItemKind, list[str]] = {ItemKind.PICTURE: [], ItemKind.VIDEO: []}
-        for place, (item, source) in enumerate(items):
-            kind, own = PostKind.CAROUSEL, [record for record in known if record.item == place]
+        for place, (item, source) in enumerate(zip(self.post.carousel, sources, strict=True)):
             draft = ContainerRecord(
-                "", self.post_key, "", contents[place], kind=kind, shows=source.kind, item=place
+                "",
+                self.post_key,
+                "",
+                contents[place],
+                kind=PostKind.CAROUSEL,
+                shows=source.kind,
+                item=place,
             )
-            reused = self._reusable(own, contents[place], is_same=source.is_read)
-            record, status = reused or (self._create(draft, source, item.parameters()), None)
-            child_ids.append(record.container_id)
+            own = [record for record in known if record.item == place]
+            record, status = self._found_or_created(own, draft, source, item.parameters())
+            made.append((record, status, source))
             if status is None or not status.is_terminal:
                 unread[source.kind].append(record.container_id)
-            if (rest := self._unfinished_upload(record, status, source)) is not None:
-                uploads.append(rest)
-        self._upload_all(uploads)
+        self._upload_all(made)
+        child_ids = [record.container_id for record, _, _ in made]
         return PreparedCarousel(
             content, child_ids, unread[ItemKind.PICTURE], unread[ItemKind.VIDEO]
         )
@@ -180,6 +178,17 @@ class ContainerCreator:
                 self.ledger.discard_children(self.post_key)
                 error.hint = "Clear this task to create new containers for the items."
             raise
+
+    def _found_or_created(
+        self,
+        known: list[ContainerRecord],
+        draft: ContainerRecord,
+        source: MediaSource,
+        parameters: dict[str, Any],
+    ) -> tuple[ContainerRecord, ContainerStatus | None]:
+        """Return the latest container of a content with its status, or a new one."""
+        reused = self._reusable(known, draft.content, is_same=source.is_read)
+        return reused or (self._create(draft, source, parameters), None)
 
     def _existing_parent(self, content: str) -> str | None:
         if (kept := self._kept_for_open_intent()) is not None:
@@ -322,16 +331,17 @@ class ContainerCreator:
         """
         if (sponsors := parameters.get(SPONSORS)) is None:
             return parameters
-        ids = [
-            one
-            if _ID.fullmatch(one)
-            else self.client.send(calls.account_of_name(self.ig_user_id, one)).user_id
-            for one in sponsors
-        ]
-        return {**parameters, SPONSORS: ids}
+        return {**parameters, SPONSORS: [self._user_id(sponsor) for sponsor in sponsors]}
 
-    def _upload_all(self, uploads: list[VideoUpload]) -> None:
+    def _user_id(self, id_or_name: str) -> str:
+        if _ID.fullmatch(id_or_name):
+            return id_or_name
+        return self.client.send(calls.account_of_name(self.ig_user_id, id_or_name)).user_id
+
+    def _upload_all(self, made: Sequence[Made]) -> None:
         """Send what is missing of the videos, and raise the first error once all uploads have ended."""
+        rests = [self._unfinished_upload(*one) for one in made]
+        uploads = [rest for rest in rests if rest is not None]
         if len(uploads) == 1:
             self._upload(uploads[0])
             return

@@ -117,7 +117,7 @@ class Create:
                 "%s is already published, from container %s: %s",
                 self.post_key,
                 post.container_id,
-                post.origin,
+                post.in_words,
             )
             return post.container_id
         needed = needed_by(order.post.parameters())

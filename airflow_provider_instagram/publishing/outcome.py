@@ -74,37 +74,32 @@ class OutcomeReader:
         in_effect_by = sent_by + REQUEST_IN_EFFECT_WITHIN
         give_up_at = max(in_effect_by, self.ledger.clock() + READ_FOR_AT_LEAST)
         while True:
+            is_last = self.ledger.clock() >= give_up_at
             try:
                 status = self.client.send(calls.container_status(intent.container_id))
             except NotReadyError as error:
                 # 100/33: the container is not visible, which proves nothing
-                if self.ledger.clock() >= give_up_at:
+                if is_last:
                     raise undecided(self.ledger, intent, "can no longer be found") from error
             else:
                 if status.state is ContainerState.PUBLISHED:
-                    published_by = min(self.ledger.clock(), in_effect_by)
-                    post = self.find_post(
-                        intent.post_key, intent.container_id, intent.when, published_by
-                    )
-                    found = post.permalink or post.media_id or "it cannot be told apart from others"
-                    log.info(
-                        "The post was found on the account: %s. Nothing was sent again.", found
-                    )
-                    return replace(post, event_pending=True, planned_at=intent.planned_at)
+                    return self._found(intent, min(self.ledger.clock(), in_effect_by))
                 if status.state is ContainerState.EXPIRED:
                     raise _expired(
                         f"Container {intent.container_id} expired without being published."
                     )
-                if status.state is ContainerState.ERROR:
-                    raise undecided(self.ledger, intent, f"reports: {status.summary()}")
-                if self.ledger.clock() >= give_up_at:
-                    if (
-                        status.state is ContainerState.FINISHED
-                        and not intent.needs_manual_resolution
-                    ):
-                        return None
+                is_finished = status.state is ContainerState.FINISHED
+                if is_last and is_finished and not intent.needs_manual_resolution:
+                    return None
+                if is_last or status.state is ContainerState.ERROR:
                     raise undecided(self.ledger, intent, f"reports: {status.summary()}")
             self.sleep(READ_AGAIN_AFTER.total_seconds())
+
+    def _found(self, intent: Intent, published_by: datetime) -> PublishedPost:
+        post = self.find_post(intent.post_key, intent.container_id, intent.when, published_by)
+        found = post.permalink or post.media_id or "it cannot be told apart from others"
+        log.info("The post was found on the account: %s. Nothing was sent again.", found)
+        return replace(post, event_pending=True, planned_at=intent.planned_at)
 
     def settle_failed_request(self, intent: Intent, error: InstagramError) -> PublishedPost | None:
         """Find out what a request did that ended with an error.
@@ -170,13 +165,14 @@ class OutcomeReader:
     def candidates(self, record: ContainerRecord, since: datetime, until: datetime) -> list[Media]:
         """Return the media of no other key that a container may have become, by caption, kind and time."""
         listed = stories_since if record.kind is PostKind.STORY else media_since
-        return [
-            media
-            for media in listed(self.client, self.ig_user_id, since - CLOCK_TOLERANCE)
-            if _may_be(media, record)
-            and (media.timestamp is None or media.timestamp <= until + CLOCK_TOLERANCE)
-            and self.ledger.key_of_media(media.id) in (None, record.post_key)
-        ]
+        found = []
+        for media in listed(self.client, self.ig_user_id, since - CLOCK_TOLERANCE):
+            is_later = media.timestamp is not None and media.timestamp > until + CLOCK_TOLERANCE
+            if is_later or not _may_be(media, record):
+                continue
+            if self.ledger.key_of_media(media.id) in (None, record.post_key):
+                found.append(media)
+        return found
 
     def _is_published_after_all(self, intent: Intent, error: NotReadyError) -> bool:
         """Read a container that Instagram called not ready, once the request would have taken effect.
@@ -223,8 +219,8 @@ def undecided(ledger: Ledger, intent: Intent, finding: str) -> OutcomeUnknownErr
 def key_of_another(post: PublishedPost, dag_id: str) -> ValidationError:
     """Return the error of a DAG whose post has the key of another DAG's other post."""
     return ValidationError(
-        f"The post_key {post.post_key!r} is that of another post, {post.origin}. DAG {dag_id} has other media or other "
-        "options.",
+        f"The post_key {post.post_key!r} is that of another post, {post.in_words}. DAG {dag_id} has other media or "
+        "other options.",
         hint="A post_key belongs to the account, not to a DAG. Use another one, for example with the name of the DAG.",
     )
 

@@ -1,31 +1,329 @@
-"""What a publication needs around :class:`~airflow_provider_instagram.publishing.publisher.Publisher`.
-
-How long to wait for its time or for quota, whether a post that is live may be returned, and what a
-task returns.
-"""
+"""Publish one container as one post: settle what is open, then send one request, and what that needs around it."""
 
 from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    AuthenticationError,
+    ContainerExpiredError,
+    InstagramError,
+    NotReadyError,
+    OutcomeUnknownError,
+    QuotaExhaustedError,
+    RateLimitError,
+    ValidationError,
+)
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.publishing.outcome import key_of_another, with_permalink
-from airflow_provider_instagram.publishing.publisher import Live, Publisher
+from airflow_provider_instagram.graph.models import ContainerState, ContainerStatus
+from airflow_provider_instagram.graph.readiness import still_processing
+from airflow_provider_instagram.ledger.records import PublishedPost
+from airflow_provider_instagram.publishing.claims import PostClaims
+from airflow_provider_instagram.publishing.outcome import (
+    POST_VISIBLE_WITHIN,
+    READ_AGAIN_AFTER,
+    OutcomeReader,
+    as_post,
+    key_of_another,
+    with_permalink,
+)
 from airflow_provider_instagram.publishing.use_case import Account, WaitUntil
-from airflow_provider_instagram.quota.reservations import post_quotas
+from airflow_provider_instagram.quota.reservations import (
+    Quota,
+    QuotaReservations,
+    post_quotas,
+    time_until_quota_frees,
+)
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.ledger.records import PublishedPost, Try
+    from airflow_provider_instagram.ledger.records import Claim, Owner, Try
 
 log = logging.getLogger(__name__)
+
+NOT_READY_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Live:
+    """A post that is live.
+
+    :param already_published: Whether it was published before, by another task or outside Airflow.
+        False if this task is the first to record a post that a task of this key published.
+    """
+
+    post: PublishedPost
+    already_published: bool
+
+
+@dataclass(frozen=True)
+class Free:
+    """A post that certainly does not exist, and that this owner has claimed. Only this may be sent.
+
+    :param container_id: The container to publish. If an earlier request may still take effect, this
+        is its container, so that there is one post in either case.
+    """
+
+    post_key: str
+    container_id: str
+    claim: Claim
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Publishes the containers of one account, each at most once.
+
+    1. :meth:`settle` claims the post, and settles what earlier tries left open. It sends no request
+       to publish.
+    2. The caller decides whether the post may be published now. It may wait, give up, or start
+       again later: nothing is open at this point.
+    3. :meth:`send` publishes the post.
+
+    :class:`PostClaims` describes how several owners of one ``post_key`` exclude each other.
+
+    :param is_alive: Returns whether another owner may still be at work.
+    :param quotas: The account's own limits of posts per period, the longest period last.
+    :param is_last_try: Whether no retry follows. Then a live post is a success even if the
+        account's media cannot be listed.
+    :param origin: Where the DAG took the post from, if its author did not write it there.
+    :param cleared_since: From when on a former try of this run may have posted. None if the task
+        was not cleared.
+    """
+
+    client: GraphClient
+    ledger: Ledger
+    ig_user_id: str
+    owner: Owner
+    is_alive: Callable[[Owner], bool]
+    sleep: Callable[[float], None] = field(default=time.sleep)
+    quotas: tuple[Quota, ...] = ()
+    is_last_try: bool = False
+    origin: str | None = None
+    cleared_since: datetime | None = None
+
+    def settle(self, post_key: str, container_id: str) -> Live | Free:
+        """Find out whether a post exists, and claim it if it does not.
+
+        1. Wait until no other owner works on the post, and claim it.
+        2. If the ledger has the post, return it.
+        3. For each open intent, read its container until the outcome is certain. If the intent led
+           to a post, record the post and return it. If not, withdraw the intent.
+        4. If the task was cleared, and the ledger has no row of its former tries, look for their
+           post on the account.
+
+        If the process dies at any step, the next try finds the same open intents.
+
+        :param container_id: The container to publish if nothing is open.
+        :raises OutcomeUnknownError: If the post may be live, and no read can determine that.
+        :raises TransientError: If another owner works on the post.
+        """
+        claim = self._claims.acquire(post_key)
+        if (post := self.ledger.post(post_key)) is not None:
+            return Live(with_permalink(self.client, post), already_published=True)
+        for intent in self.ledger.open_intents(post_key, self.owner):
+            self._claims.check_abandoned(intent)
+            log.info(
+                "%s started to publish container %s at %s",
+                intent.claim.owner,
+                intent.container_id,
+                intent.at,
+            )
+            try:
+                if (post := self._outcomes.settle(intent, sent_by=intent.when)) is not None:
+                    return Live(self._record(post, intent.claim.owner), already_published=False)
+                # if Instagram still executes that request, it is the same container
+                container_id = intent.container_id
+            except ContainerExpiredError as error:
+                log.info("%s", error.message)
+            self.ledger.withdraw(intent)
+        if (lost := self._lost_post(post_key, container_id, claim)) is not None:
+            return Live(self._record(lost), already_published=True)
+        return Free(post_key, container_id, claim)
+
+    def _lost_post(self, post_key: str, container_id: str, claim: Claim) -> PublishedPost | None:
+        """Return the post that a former try has made if the ledger has lost its rows, or None if there is none.
+
+        That post is older than the container, of which create would else have used an older one
+        again. What the container itself became, its own state says.
+
+        :raises OutcomeUnknownError: If posts of the account may be it, and no caption tells which.
+        """
+        record = self.ledger.container(container_id)
+        if self.cleared_since is None or record is None:
+            return None
+        rounds = {made.round for made in self.ledger.containers(post_key)}
+        if len(rounds) != 1 or any(self.ledger.intent(post_key, one) for one in (None, self.owner)):
+            return None  # the ledger has rows of former tries
+        created = datetime.fromisoformat(record.created_at)
+        while not (found := self._outcomes.candidates(record, self.cleared_since, created)):
+            if self.ledger.clock() >= created + POST_VISIBLE_WITHIN:
+                return None
+            self.sleep(READ_AGAIN_AFTER.total_seconds())
+        if len(found) == 1 and record.has_caption:
+            log.warning(
+                "The ledger has no row of %s, and the account has it: %s",
+                post_key,
+                found[0].permalink,
+            )
+            post = PublishedPost(
+                post_key, container_id, self.ledger.now(), ig_user_id=self.ig_user_id
+            )
+            return as_post(post, found[0])
+        self.ledger.leave_for_manual_resolution(
+            self._claims.record_intent(post_key, container_id, claim)
+        )
+        links = ", ".join(str(media.permalink or media.id) for media in found[:5])
+        raise OutcomeUnknownError(
+            "This task was cleared, the ledger has no row of what it did before, and it cannot be told whether one of "
+            f"these posts of the account is {post_key!r}: {links}",
+            hint=self.ledger.how_to_settle(post_key),
+        )
+
+    def send(
+        self, free: Free, not_before: datetime | None = None, planned_at: datetime | None = None
+    ) -> Live:
+        """Publish a post that does not exist.
+
+        1. Read the container. If it is already published, record its post and return it.
+        2. Reserve quota.
+        3. Wait until the time.
+        4. Write the intent. This write is the fence: from here on, a post may exist.
+        5. Send the request, and record the post.
+
+        If the process dies before step 4, nothing was sent, and the reservation lapses by itself.
+        If it dies after step 4, the next try settles the intent.
+
+        :param free: The post, as :meth:`settle` returned it.
+        :param not_before: When to send the request. Everything else is done before.
+        :param planned_at: When the post was planned for. Default: ``not_before``.
+        :raises OutcomeUnknownError: If the post may be live, and no read can determine that.
+        :raises QuotaExhaustedError: If the account has no free quota. Nothing was sent.
+        :raises InstagramError: If the post is not live. The error contains the reason.
+        """
+        status = self._status(free.container_id)
+        if status.state is ContainerState.PUBLISHED:
+            return self._adopt(free)
+        if (failure := status.failure()) is not None:
+            raise failure
+        reservations = QuotaReservations(self.ledger, self.quotas, self.sleep)
+        self._reserve_quota(reservations, free)
+        if not_before is not None:
+            self.sleep(max(0.0, (not_before - self.ledger.clock()).total_seconds()))
+        try:
+            return self._send(free, planned_at or not_before)
+        finally:
+            own = self.ledger.intent(free.post_key, self.owner)
+            if own is None or own.claim != free.claim or own.withdrawn:
+                reservations.release(free.claim.nonce)
+
+    def _status(self, container_id: str) -> ContainerStatus:
+        """Read the container, for a few seconds if it is still processed and will be ready soon."""
+        status = self.client.send(calls.container_status(container_id))
+        record = self.ledger.container(container_id)
+        if status.is_terminal or record is None or not record.is_ready_soon:
+            return status
+        still_processing(self.client, [container_id])
+        return self.client.send(calls.container_status(container_id))
+
+    def _adopt(self, free: Free) -> Live:
+        """Record the post of a container that was published outside this task, and that is no other key's post."""
+        post_key, container_id = free.post_key, free.container_id
+        record = self.ledger.container(container_id)
+        other_key = record.post_key if record is not None else post_key
+        if other_key != post_key and self.ledger.post(other_key) is not None:
+            raise ValidationError(
+                f"Container {container_id} is the published post of {other_key!r}, not of {post_key!r}.",
+                hint="Use one post_key in the create and publish tasks of a post, and a different one for each post.",
+            )
+        log.warning(
+            "Container %s was already published outside this task: using that post", container_id
+        )
+        now = self.ledger.clock()
+        post = self._outcomes.find_post(post_key, container_id, now - timedelta(days=1), now)
+        return Live(self._record(post), already_published=True)
+
+    def _reserve_quota(self, reservations: QuotaReservations, free: Free) -> None:
+        """Reserve a post under the account's own limits, and check that Instagram has free quota as well."""
+        if not self.quotas:
+            return
+        nonce = free.claim.nonce
+        reservations.reserve(free.post_key, nonce)
+        try:
+            left = self.client.send(calls.publishing_limit(self.ig_user_id)).remaining
+        except RateLimitError:
+            reservations.release(nonce)
+            raise
+        except InstagramError as error:  # Instagram enforces the limit itself when it publishes
+            log.warning("Could not read the publishing limit: %s", error)
+            return
+        is_scarce = left < self.quotas[0].posts
+        if left <= 0 or (is_scarce and left <= reservations.pending_before(nonce)):
+            reservations.release(nonce)
+            raise QuotaExhaustedError(
+                "The account has used up its posts for the last 24 hours, by Instagram's count.",
+                hint="Publish the same container again later. A container stays valid for 24 hours.",
+                retry_after=time_until_quota_frees(
+                    self.client, self.ig_user_id, self.ledger.clock()
+                ),
+            )
+
+    def _send(self, free: Free, planned_at: datetime | None) -> Live:
+        """Send the request. Repeat it if Instagram was not ready, or if a refused token has a successor."""
+        post_key, container_id, claim = free.post_key, free.container_id, free.claim
+        planned = planned_at.astimezone(timezone.utc).isoformat() if planned_at else None
+        tries_left = NOT_READY_TRIES
+        while True:
+            if (post := self.ledger.post(post_key)) is not None:
+                return Live(with_permalink(self.client, post), already_published=True)
+            intent = self._claims.record_intent(post_key, container_id, claim, planned_at=planned)
+            try:
+                media_id = self.client.send(calls.publish(self.ig_user_id, container_id))
+            except InstagramError as error:
+                if (settled := self._outcomes.settle_failed_request(intent, error)) is not None:
+                    return Live(self._record(settled), already_published=False)
+                self.ledger.withdraw(intent)
+                if isinstance(error, AuthenticationError) and self.client.renew():
+                    continue
+                tries_left -= 1
+                if not isinstance(error, NotReadyError) or error.outcome_unknown or not tries_left:
+                    error.outcome_unknown = False
+                    raise
+            else:
+                made = PublishedPost(
+                    post_key, container_id, self.ledger.now(), media_id, self.ig_user_id
+                )
+                post = self._record(replace(made, event_pending=True, planned_at=planned))
+                permalink = with_permalink(self.client, post).permalink
+                return Live(
+                    self.ledger.change_post(post, permalink=permalink), already_published=False
+                )
+
+    @property
+    def _claims(self) -> PostClaims:
+        return PostClaims(self.ledger, self.owner, self.is_alive, self.sleep)
+
+    @property
+    def _outcomes(self) -> OutcomeReader:
+        return OutcomeReader(
+            self.client, self.ledger, self.ig_user_id, self.sleep, self.is_last_try
+        )
+
+    def _record(self, post: PublishedPost, owner: Owner | None = None) -> PublishedPost:
+        """Record a post, and who published it: this owner, or the one whose request led to it."""
+        owner = owner or self.owner
+        origin = self.origin if owner.dag_id == self.owner.dag_id else None
+        post = replace(post, dag_id=owner.dag_id, run_id=owner.run_id, origin=origin)
+        self.ledger.record_post(post)
+        return post
+
 
 #: How long before ``publish_at`` the task resumes, so that its worker starts in time. It waits the
 #: last seconds there.
@@ -60,7 +358,7 @@ class Publish:
 
     :param shortest_wait: The shortest wait that a task can be deferred for.
     :param resumes_late_by: How much later than at its timeout a deferred task resumes, at most.
-    :param calendar: The calendar that the post is from, if any.
+    :param origin: Where the DAG took the post from, if its author did not write it there.
     """
 
     account: Account
@@ -70,7 +368,7 @@ class Publish:
     container_id: str
     shortest_wait: timedelta = timedelta()
     resumes_late_by: timedelta = timedelta()
-    calendar: str | None = None
+    origin: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -80,20 +378,19 @@ class Publish:
     @contextmanager
     def publisher(self) -> Iterator[Publisher]:
         """Open the connection, and yield what settles and sends."""
-        attempt, quotas = self.attempt, post_quotas(*self.account.most_posts)
+        attempt = self.attempt
         with self.account.get_conn() as client:
-            who = (
+            yield Publisher(
                 client,
                 self.ledger,
                 self.account.ig_user_id(client),
                 attempt.owner,
                 attempt.is_alive,
+                quotas=post_quotas(*self.account.most_posts),
+                is_last_try=attempt.is_last,
+                origin=self.origin,
+                cleared_since=attempt.cleared_since,
             )
-            more: dict[str, Any] = {
-                "calendar": self.calendar,
-                "cleared_since": attempt.cleared_since,
-            }
-            yield Publisher(*who, quotas=quotas, is_last_try=attempt.is_last, **more)
 
     def checked(self, post: PublishedPost) -> PublishedPost:
         """Return a post that the ledger has, with its permalink.
@@ -113,15 +410,14 @@ class Publish:
     def result(self, live: Live) -> dict[str, Any]:
         """Return the fields of a post that is live."""
         post, planned = live.post, ""
-        if (late_s := post.late_s) is not None:
-            planned = f", planned for {post.planned_at}, {abs(late_s):.1f} s {'late' if late_s >= 0 else 'early'}"
+        if post.late_s is not None:
+            word = "late" if post.late_s >= 0 else "early"
+            planned = f", planned for {post.planned_at}, {abs(post.late_s):.1f} s {word}"
         what = "is already published" if live.already_published else "is published"
         where = post.permalink or post.media_id or "live"
-        log.info("%s %s: %s, %s%s", self.post_key, what, where, post.origin, planned)
-        return {
-            **{name: getattr(post, name) for name in RESULT},
-            "already_published": live.already_published,
-        }
+        log.info("%s %s: %s, %s%s", self.post_key, what, where, post.in_words, planned)
+        result = {name: getattr(post, name) for name in RESULT}
+        return {**result, "already_published": live.already_published}
 
     def dry_run(self, publish_at: datetime | None) -> dict[str, Any]:
         """Read the container as a publication would, and send nothing."""
@@ -129,48 +425,37 @@ class Publish:
             status = client.send(calls.container_status(self.container_id))
         if (failure := status.failure()) is not None:
             raise failure
-        key, container_id, when = (
-            self.post_key,
-            self.container_id,
-            publish_at.isoformat() if publish_at else "now",
-        )
         log.info(
             "Dry run: would publish %s %s; container %s: %s",
-            key,
-            when,
-            container_id,
+            self.post_key,
+            publish_at.isoformat() if publish_at else "now",
+            self.container_id,
             status.summary(),
         )
         nothing: dict[str, Any] = dict.fromkeys(RESULT)
         return {
             **nothing,
-            "container_id": container_id,
-            "post_key": key,
+            "container_id": self.container_id,
+            "post_key": self.post_key,
             "planned_at": publish_at and publish_at.astimezone(timezone.utc).isoformat(),
             "already_published": False,
         }
 
     def refuse_another_post(self, post: PublishedPost) -> None:
         """Raise an error if the post is not the one that the container was created for."""
-        container_id, record = self.container_id, self.ledger.container(self.container_id)
+        record = self.ledger.container(self.container_id)
+        if record is None:
+            return
         published = self.ledger.container(post.container_id)
         own = self.attempt.owner.dag_id
-        is_of_another_dag = self.calendar is None and post.dag_id not in (None, own)
-        if (
-            is_of_another_dag
-            and record is not None
-            and published is not None
-            and record.content != published.content
-        ):
+        is_of_another_dag = self.origin is None and post.dag_id not in (None, own)
+        has_other_content = published is not None and record.content != published.content
+        if is_of_another_dag and has_other_content:
             raise key_of_another(post, own)
-        if (
-            post.container_id != container_id
-            and record is not None
-            and record.post_key != post.post_key
-        ):
+        if post.container_id != self.container_id and record.post_key != post.post_key:
             raise ValidationError(
                 f"The post with the post_key {post.post_key!r} was published from container {post.container_id}, but "
-                f"container {container_id} was created for {record.post_key!r}.",
+                f"container {self.container_id} was created for {record.post_key!r}.",
                 hint="Use one post_key in the create and publish tasks of a post, and a different one for each post.",
             )
 
@@ -215,16 +500,15 @@ class Publish:
                 f"close to publish_at, {publish_at.isoformat()}.",
                 hint="Create it at most 23.5 hours ahead: clear create and the tasks downstream of it later.",
             )
-        now = self.ledger.clock()
         wait = WaitUntil(
             publish_at - WAKE_UP_AHEAD, publish_at - LATEST_WAKE_UP_AHEAD - self.resumes_late_by
         )
-        if min(wait.moment, wait.timeout_at) - now > (
-            LONGEST_WAIT_HERE if is_resumed else self.shortest_wait
-        ):
-            log.info("Publishing at %s", publish_at.isoformat())
-            return wait
-        return None
+        left = min(wait.moment, wait.timeout_at) - self.ledger.clock()
+        longest_here = LONGEST_WAIT_HERE if is_resumed else self.shortest_wait
+        if left <= longest_here:
+            return None
+        log.info("Publishing at %s", publish_at.isoformat())
+        return wait
 
     def quota_frees_at(self, error: QuotaExhaustedError) -> datetime:
         """Return when to ask again for free quota."""

@@ -89,12 +89,13 @@ def open_sources(
         fails.
     """
     with ExitStack() as files:
-        yield [
-            _picture(item.location, check, files)
-            if item.kind is ItemKind.PICTURE
-            else _video(item.location, upload, check, files)
-            for item, check in zip(items, checks or [None] * len(items), strict=True)
-        ]
+        sources = []
+        for item, check in zip(items, checks or [None] * len(items), strict=True):
+            if item.kind is ItemKind.PICTURE:
+                sources.append(_picture(item.location, check, files))
+            else:
+                sources.append(_video(item.location, upload, check, files))
+        yield sources
 
 
 def _video(location: str, upload: str, check: FileCheck | None, files: ExitStack) -> MediaSource:
@@ -199,8 +200,8 @@ def not_fetched(
     :param is_fetched: Whether Instagram fetches the media. An error that may be that of the file
         counts only then.
     """
-    cause = cause_of(failure)
-    if cause is not Cause.NOT_FETCHED and not (is_fetched and cause is Cause.NOT_FETCHED_OR_UNFIT):
+    causes = (Cause.NOT_FETCHED, Cause.NOT_FETCHED_OR_UNFIT) if is_fetched else (Cause.NOT_FETCHED,)
+    if cause_of(failure) not in causes:
         return None
     hint = failure.hint if shows is None or not is_fetched else HOW_TO_SERVE[shows]
     return InstagramError.from_data(

@@ -77,7 +77,6 @@ class Transcode:
     profile: Profile
     options: Options
     output: str | None = None
-    preview: str | None = None
     work_prefix: str = ""
     other_machines: Collection[str] = ()
     file_check: Callable[[str], FileCheck | None] = field(default=lambda _: None)
@@ -122,22 +121,17 @@ class Transcode:
 
     def _begin(self, work: Work, made: dict[str, Made], files: ExitStack, begin: Begin) -> str:
         """Begin to make a file, unless it is among those that are made, and return its location."""
-        is_kept = self.output is None and not urls.secrets_in(work.source)
-        if is_kept and work.item.complies:
+        may_stay = self.output is None and not urls.secrets_in(work.source)
+        if may_stay and work.item.complies:
             made[work.source] = self._writing(work, work.local, begin)
             return work.source
-        location = (
-            self.output
-            if self.output and not self.output.endswith("/")
-            else self._keyed_location(work)
-        )
+        location = self._location(work)
         if location in made:
             return location
-        if (
-            location != self.output
-            and _is_own(location)
-            and (report := self._earlier_result(work, location))
-        ):
+        report = None
+        if location != self.output and _is_own(location):
+            report = self._earlier_result(work, location)
+        if report is not None:
             made[location] = Made(None, _done(report))
         elif urls.is_local(location):
             self._warn_if_other_workers_lack(location, work.source)
@@ -147,9 +141,8 @@ class Transcode:
         else:
             folder = files.enter_context(scratch.scratch_folder())
             item = work.item
-            scratch.require_space(
-                folder, item.info.size_bytes if item.complies else item.spec.max_size_bytes
-            )
+            size_bytes = item.info.size_bytes if item.complies else item.spec.max_size_bytes
+            scratch.require_space(folder, size_bytes)
             made[location] = self._writing(work, folder / f"result{work.item.suffix}", begin)
         return location
 
@@ -163,10 +156,9 @@ class Transcode:
 
     def _finished(self, work: Work, location: str, made: Made) -> Result:
         report = made.report.result()
-        if made.path is not None:
-            self._write_preview(work, made.path)
-            if not urls.is_local(location) and location != work.source:
-                storage.put(made.path, location)
+        is_put = not urls.is_local(location) and location != work.source
+        if made.path is not None and is_put:
+            storage.put(made.path, location)
         log.info("%s", urls.shown(work.source))
         for line in report.table():
             log.info("%s", line)
@@ -193,37 +185,29 @@ class Transcode:
                     error.message,
                 )
                 return None
-            log.info("Found the result of an earlier run: %s", location)
-            self._write_preview(work, made)
-            return report
+        log.info("Found the result of an earlier run: %s", location)
+        return report
 
-    def _keyed_location(self, work: Work) -> str:
-        """Return the output's name, which depends on the content, the profile, the options and the tool's version."""
+    def _location(self, work: Work) -> str:
+        """Return where the result belongs. Its name has a digest of the content, the rules and the tool."""
         folder = self.output
+        if folder and not folder.endswith("/"):
+            return folder
         if folder is None and urls.is_local(work.source):
             folder = f"{urls.local_path(work.source).parent}/"
         folder = folder or self.work_prefix
         if not folder:
-            why = (
-                "; its link may be signed, so it cannot be used itself"
-                if urls.secrets_in(work.source)
-                else ""
-            )
+            why = ""
+            if urls.secrets_in(work.source):
+                why = "; its link may be signed, so it cannot be used itself"
             raise ValidationError(
                 f"No location is set for the compliant copy of {urls.shown(work.source)}{why}.",
                 hint="Set output= on the task, or [instagram] work_prefix for all tasks.",
             )
         ending = f".{work.item.spec.name}.{work.item.key()}{work.item.suffix}"
-        stem = os.fsencode(work.local.stem)[: LONGEST_NAME_BYTES - len(ending)].decode(
-            errors="ignore"
-        )
+        stem_bytes = os.fsencode(work.local.stem)[: LONGEST_NAME_BYTES - len(ending)]
+        stem = stem_bytes.decode(errors="ignore")
         return f"{folder.rstrip('/')}/{stem}{ending}"
-
-    def _write_preview(self, work: Work, made: Path) -> None:
-        if self.preview:
-            jpeg = urls.local_path(self.preview)
-            storage.make_folder(jpeg.parent)
-            work.item.write_preview(made, jpeg)
 
 
 def _done(report: Report) -> Future[Report]:

@@ -60,9 +60,12 @@ class CallBudget:
         self._filled_at = now
         return self._left
 
-    def next_call_at(self) -> float:
-        """Return when the next call may be sent, in seconds since the epoch. In the past if it may be sent now."""
-        lacking = 1.0 - self.left()
+    def next_call_at(self, others: int = 0) -> float:
+        """Return when the next call may be sent, in seconds since the epoch. In the past if it may be sent now.
+
+        :param others: How many other calls are sent before it.
+        """
+        lacking = 1.0 + others - self.left()
         filled_at = self.clock() + lacking / self._per_second() if lacking > 0 else 0.0
         return max(self.stopped_until, filled_at)
 

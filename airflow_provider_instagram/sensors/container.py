@@ -5,26 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue, XComArg
+from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.approval import (
-    approved_container,
-    on_match,
-    review_copyright,
-)
-from airflow_provider_instagram.operators.authored import InstagramBaseOperator
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Templated
 from airflow_provider_instagram.operators.base import CREATE
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import is_deferrable, until_next_look
 from airflow_provider_instagram.utils.server_clock import CLOCK
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.posts.kinds import OnCopyrightMatch
 
 #: Airflow 3.3 may fail a rescheduled sensor that starts again while its former process is still
 #: ending.
@@ -56,36 +48,25 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         never more often than the account's calls per hour allow. It stays deferred for at least ten
         seconds (twice ``[workers] min_heartbeat_interval``).
     :param timeout: Time until the sensor fails, in seconds or as a timedelta.
-    :param on_copyright_match: What to do if Instagram's copyright check finds another's work in a
-        video: ``publish`` it all the same, as Instagram does, ``fail``, or ``hold`` it until a
-        person approves it in Airflow.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = (
-        "container_id",
-        "deferrable",
-        "poke_interval",
-        "timeout",
-        "on_copyright_match",
-    )
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "container_id": arguments.container_id,
         "deferrable": arguments.boolean,
         "poke_interval": arguments.positive_duration,
         "timeout": arguments.positive_duration,
-        "on_copyright_match": on_match,
     }
+    template_fields: Sequence[str] = tuple(argument_readers)
     ui_color = "#fdf1f6"
 
     def __init__(
         self,
         *,
-        container_id: str | XComArg,
-        deferrable: bool | str | XComArg | None = None,
-        poke_interval: timedelta | float | str | XComArg = 5,
-        timeout: timedelta | float | str | XComArg = 1800,
-        on_copyright_match: OnCopyrightMatch | str | XComArg = "publish",
+        container_id: Templated,
+        deferrable: bool | Templated | None = None,
+        poke_interval: timedelta | float | Templated = 5,
+        timeout: timedelta | float | Templated = 1800,
         priority_weight: int = CREATE,
         **kwargs: Any,
     ) -> None:
@@ -97,7 +78,6 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         )
         self.container_id: Any = container_id
         self.deferrable = deferrable
-        self.on_copyright_match = on_copyright_match
         if not isinstance(poke_interval, KNOWN):
             self.poke_interval = poke_interval  # type: ignore[assignment]
         if not isinstance(timeout, KNOWN):
@@ -114,9 +94,9 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
             return self.container_id
         with self._add_hints():
             if not self.deferrable:
-                return self._reviewed(context, super().execute(context))
+                return super().execute(context)
             if self._is_ready(looks_longer=record is not None and record.is_ready_soon):
-                return self._reviewed(context, self.container_id)
+                return self.container_id
         from airflow_provider_instagram.triggers.container import ContainerStatusTrigger
 
         now = CLOCK.now()
@@ -136,23 +116,12 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Continue after the wait in the triggerer."""
         if event["error"] is None:
-            with self._add_hints():
-                return self._reviewed(context, str(event["container_id"]))
+            return str(event["container_id"])
         error = InstagramError.from_data(event["error"])
         if isinstance(error, NotReadyError):
             raise AirflowSensorTimeout(str(error)) from error
         with self._add_hints():
             raise error
-
-    def answered(self, context: Context, event: dict[str, Any], container_id: str) -> str:
-        """Continue after a person has answered what to do with a container that is held."""
-        with self._add_hints():
-            return approved_container(self, event, container_id)
-
-    def _reviewed(self, context: Context, container_id: str) -> str:
-        """Return the id of a container that may be published in spite of its copyright check."""
-        review_copyright(self, context, container_id, self.on_copyright_match)
-        return container_id
 
     def poke(self, context: Context) -> PokeReturnValue | None:  # type: ignore[override]
         """Read the container once, and return its id if it can be published, or None while it is processed."""

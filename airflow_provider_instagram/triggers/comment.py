@@ -116,11 +116,9 @@ async def _newer(media_id: str, began: datetime, told: frozenset[str], send: Sen
         recent = page.since(began)
         comments += [comment for comment in recent if comment.id not in told]
         after = page.after
-        if (
-            after is None
-            or len(recent) < len(page.items)
-            or any(comment.id in told for comment in recent)
-        ):
+        has_older = len(recent) < len(page.items)
+        has_told = any(comment.id in told for comment in recent)
+        if after is None or has_older or has_told:
             return comments
 
 

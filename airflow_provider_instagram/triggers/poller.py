@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 import random
 import time
@@ -61,25 +60,15 @@ class _Waiter:
 
     :param due: When its next read is due, in seconds since the epoch.
     :param read_at: When its container was read last, in seconds since the epoch.
+    :param answer: What that read returned.
+    :param told_until: The end of the last stop of the account that its log tells of.
     """
 
     wait: Wait
     due: float
-    done: asyncio.Future[None]
-    context: contextvars.Context = field(default_factory=contextvars.copy_context)
     read_at: float | None = None
     answer: ContainerStatus | InstagramError | None = None
-
-    def end(self, error: BaseException | None = None) -> None:
-        if self.done.done():
-            return
-        if error is None:
-            self.done.set_result(None)
-        else:
-            self.done.set_exception(error)
-
-    def warn(self, text: str, *values: object) -> None:
-        self.context.run(log.warning, text, *values)
+    told_until: float = 0.0
 
 
 @dataclass(eq=False)
@@ -101,97 +90,102 @@ class Poller:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _waiters: list[_Waiter] = field(default_factory=list)
-    _task: asyncio.Task[None] | None = None
-    _pause: asyncio.Future[None] | None = None
+    _one_call: asyncio.Lock = field(default_factory=asyncio.Lock)
     _client: AsyncGraphClient | None = None
     _opened_at: float = 0.0
+    _refusal: AuthenticationError | None = None
 
     async def wait(self, wait: Wait) -> None:
-        """Wait until a container can be published."""
+        """Wait until a container can be published.
+
+        :raises InstagramError: If it never can be, or not before its deadline.
+        """
         now = self.clock()
-        first = wait.next_interval_s(now) * random.uniform(0.5, 1)  # noqa: S311 -- spreads what begins together
-        waiter = _Waiter(wait, now + first, asyncio.get_running_loop().create_future())
-        if self.budget.is_stopped():
-            self._log_stop(waiter)
+        first_s = wait.next_interval_s(now) * random.uniform(0.5, 1)  # noqa: S311 -- spreads what begins together
+        waiter = _Waiter(wait, now + first_s)
         self._waiters.append(waiter)
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name=f"poller of {self.account}")
-        self._wake()
+        self._refusal = None  # the connection may have a new token
         try:
-            await waiter.done
+            await self._until_ready(waiter)
         finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
-                self._wake()
+            self._waiters.remove(waiter)
+            if not self._waiters:
+                await self._close()
+            self._report()
 
-    def _wake(self) -> None:
-        if self._pause is not None:
-            self._pause.cancel()
+    async def _until_ready(self, waiter: _Waiter) -> None:
+        """Read a container whenever it is its turn, and one last time at its deadline."""
+        is_last = is_ready = False
+        while not is_last:
+            is_last = await self._until_turn(waiter)
+            if is_last and not self.budget.affords_last_read():
+                break
+            async with self._one_call:
+                if is_last or self._turn_at(waiter) <= self.clock():
+                    is_ready = await self._read(waiter)
+            if is_ready:
+                return
+        answer = waiter.answer
+        if answer is None and self.budget.is_stopped():
+            until, reason = self.budget.stopped_until_text(), self.budget.reason
+            answer = RateLimitError(f"not read before {until}: {reason}")
+        raise readiness.not_ready_error(waiter.wait.container_id, answer)
 
-    async def _run(self) -> None:
-        """Work while a trigger waits. A failure of the poller itself ends all waits."""
-        try:
-            await self._work()
-        except Exception as error:  # noqa: BLE001 -- no trigger may wait for ever
-            self._end_all(error)
-        finally:
-            # a later wait starts the poller again
-            client, self._client, self._task = self._client, None, None
-            if client is not None:
-                await client.__aexit__(None, None, None)
+    async def _until_turn(self, waiter: _Waiter) -> bool:
+        """Wait until a container may be read. Return whether its deadline has come."""
+        deadline = waiter.wait.deadline
+        while (now := self.clock()) < deadline:
+            self._warn_of_stop(waiter)
+            turn_at = self._turn_at(waiter)
+            if turn_at <= now:
+                return False
+            pause_s = min(turn_at - now, deadline - now, LONGEST_INTERVAL_S)
+            await self.sleep(max(pause_s, SHORTEST_PAUSE_S))
+        return True
 
-    async def _work(self) -> None:
-        while self._waiters:
-            now = self.clock()
-            overdue = next(
-                (waiter for waiter in self._waiters if waiter.wait.deadline <= now), None
+    def _turn_at(self, waiter: _Waiter) -> float:
+        """Return when a container may be read, if those that are due before it are read first."""
+        before = sum(other.due < waiter.due for other in self._waiters)
+        return max(waiter.due, self.budget.next_call_at(before))
+
+    def _warn_of_stop(self, waiter: _Waiter) -> None:
+        if self.budget.is_stopped() and waiter.told_until != self.budget.stopped_until:
+            waiter.told_until = self.budget.stopped_until
+            log.warning(
+                "Container %s is waiting: no calls are sent for the account until %s. %s",
+                waiter.wait.container_id,
+                self.budget.stopped_until_text(),
+                self.budget.reason,
             )
-            if overdue is not None:
-                await self._give_up(overdue)
-                continue
-            turn = min(self._waiters, key=lambda waiter: waiter.due)
-            begins = max(turn.due, self.budget.next_call_at())
-            pause_s = min(begins, *(waiter.wait.deadline for waiter in self._waiters)) - now
-            if pause_s > 0:
-                await self._sleep(pause_s)
-            else:
-                await self._read(turn.wait.container_id)
+
+    async def _read(self, waiter: _Waiter) -> bool:
+        """Read a container, and return whether it can be published.
+
+        :raises InstagramError: If it never can be, or if no token of the connection is good.
+        """
+        if self._refusal is not None:
+            raise self._refusal
+        answer, now = await self._send(waiter.wait.container_id), self.clock()
         self._report()
-
-    async def _sleep(self, seconds: float) -> None:
-        self._pause = asyncio.ensure_future(self.sleep(max(seconds, SHORTEST_PAUSE_S)))
-        try:
-            await asyncio.wait([self._pause])
-        finally:
-            self._pause.cancel()
-            self._pause = None
-
-    async def _give_up(self, waiter: _Waiter) -> None:
-        if self.budget.affords_last_read():
-            await self._read(waiter.wait.container_id)
-        if waiter in self._waiters:
-            answer = waiter.answer
-            if answer is None and self.budget.is_stopped():
-                answer = RateLimitError(
-                    f"not read before {self.budget.stopped_until_text()}: {self.budget.reason}"
-                )
-            self._end(waiter, readiness.not_ready_error(waiter.wait.container_id, answer))
-
-    async def _read(self, container_id: str) -> None:
-        was_stopped = self.budget.stopped_until
-        answer = await self._send(container_id)
-        now = self.clock()
-        if isinstance(answer, AuthenticationError) and await self._has_no_other_token(now):
-            self._end_all(answer)
-            return
-        for waiter in [
-            waiter for waiter in self._waiters if waiter.wait.container_id == container_id
-        ]:
-            self._handle(waiter, answer, now)
-        if self.budget.stopped_until > was_stopped:
-            for waiter in self._waiters:
-                self._log_stop(waiter)
-        self._report()
+        if isinstance(answer, AuthenticationError):
+            await self._close()
+            if now - self._opened_at < REREAD_AFTER_S:
+                self._refusal = answer
+                raise answer
+            return False  # its due time stays: it is read again, with the connection's new token
+        read_before, waiter.read_at, waiter.answer = waiter.read_at, now, answer
+        if readiness.is_ready(answer):
+            if read_before is not None:
+                noticed_within_ms = 1000 * (now - read_before)
+                Stats.timing("instagram.noticed_within", noticed_within_ms, tags=self._tags)
+            return True
+        pause_s = waiter.wait.next_interval_s(now)
+        if isinstance(answer, InstagramError) and not isinstance(answer, RateLimitError):
+            log.warning("%s", answer)
+            if answer.retry_after is not None:
+                pause_s = max(pause_s, answer.retry_after.total_seconds())
+        waiter.due = now + pause_s * random.uniform(0.9, 1)  # noqa: S311 -- keeps what began together apart
+        return False
 
     async def _send(self, container_id: str) -> ContainerStatus | InstagramError:
         if self._client is None:
@@ -205,50 +199,10 @@ class Poller:
         finally:
             Stats.incr("instagram.calls", client.sent - sent, tags=self._tags)
 
-    async def _has_no_other_token(self, now: float) -> bool:
-        """Reopen the connection unless it was just opened, so that the refused read is repeated with its new token."""
-        if now - self._opened_at < REREAD_AFTER_S or self._client is None:
-            return True
+    async def _close(self) -> None:
         client, self._client = self._client, None
-        await client.__aexit__(None, None, None)
-        return False
-
-    def _handle(
-        self, waiter: _Waiter, answer: ContainerStatus | InstagramError, now: float
-    ) -> None:
-        since, waiter.read_at, waiter.answer = waiter.read_at, now, answer
-        if isinstance(answer, AuthenticationError):
-            return  # its due time stays: the container is read again, with the new token
-        try:
-            ready = readiness.is_ready(answer)
-        except InstagramError as error:
-            self._end(waiter, error)
-            return
-        if ready:
-            if since is not None:
-                Stats.timing("instagram.noticed_within", 1000 * (now - since), tags=self._tags)
-            self._end(waiter)
-            return
-        pause_s = waiter.wait.next_interval_s(now)
-        if isinstance(answer, InstagramError) and not isinstance(answer, RateLimitError):
-            waiter.warn("%s", answer)
-            if answer.retry_after is not None:
-                pause_s = max(pause_s, answer.retry_after.total_seconds())
-        waiter.due = now + pause_s * random.uniform(0.9, 1)  # noqa: S311 -- keeps what began together apart
-
-    def _log_stop(self, waiter: _Waiter) -> None:
-        text = "Container %s is waiting: no calls are sent for the account until %s. %s"
-        waiter.warn(
-            text, waiter.wait.container_id, self.budget.stopped_until_text(), self.budget.reason
-        )
-
-    def _end(self, waiter: _Waiter, error: BaseException | None = None) -> None:
-        self._waiters.remove(waiter)
-        waiter.end(error)
-
-    def _end_all(self, error: BaseException) -> None:
-        for waiter in list(self._waiters):
-            self._end(waiter, error)
+        if client is not None:
+            await client.__aexit__(None, None, None)
 
     @property
     def _tags(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.posts.limits import checked_post, read_values
 from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.publishing.containers import ContainerCreator
-from airflow_provider_instagram.publishing.publisher import Live, Publisher
+from airflow_provider_instagram.publishing.publish import Live, Publisher
 from airflow_provider_instagram.publishing.sources import MediaSource, open_sources, with_kind
 
 if TYPE_CHECKING:

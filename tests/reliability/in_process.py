@@ -23,7 +23,7 @@ from airflow.sdk.execution_time.context import AssetStateStoreAccessor
 
 from airflow_provider_instagram.graph import client as graph_client
 from airflow_provider_instagram.ledger.assets import posts_asset
-from airflow_provider_instagram.publishing import comments, publish, publisher
+from airflow_provider_instagram.publishing import comments, publish
 from airflow_provider_instagram.triggers import container, poller
 from airflow_provider_instagram.utils import server_clock
 from instagram_sandbox.testing.handle import connection_json
@@ -291,7 +291,7 @@ def _one_clock(job: Job) -> Iterator[None]:
     with (
         mock.patch.object(server_clock, "datetime", SandboxTime),
         mock.patch.object(server_clock.CLOCK, "try_to_compare"),
-        mock.patch.object(publish, "Publisher", functools.partial(publisher.Publisher, sleep=job.wait)),
+        mock.patch.object(publish, "Publisher", functools.partial(publish.Publisher, sleep=job.wait)),
         mock.patch.object(comments, "CommentWriter", functools.partial(comments.CommentWriter, sleep=job.wait)),
         mock.patch.object(graph_client, "GraphClient", open_client),
         mock.patch.object(temporal, "timezone", SandboxTimezone()),

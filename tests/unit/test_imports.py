@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 PACKAGE = "airflow_provider_instagram"
 CLASSES = (
@@ -84,3 +85,12 @@ def test_the_dags_that_are_one_line_load_no_client_and_no_cipher() -> None:
     )
     assert {f"{PACKAGE}.operators.token", f"{PACKAGE}.doctor.dag", f"{PACKAGE}.insights.dag"} <= added
     assert of(added | asked, *HEAVY) == set()
+
+
+def test_the_core_knows_nothing_of_calendars() -> None:
+    """It has places of its own for what they add: the origin of a post, and kinds of rows."""
+    core = ("exceptions.py", "files", "graph", "hooks", "ledger", "media", "operators", "posts", "publishing", "quota")
+    package = Path(__file__).parents[2] / PACKAGE
+    for module in package.rglob("*.py"):
+        if module.relative_to(package).parts[0] in (*core, "sensors", "triggers", "accounts"):
+            assert "calendar" not in module.read_text(encoding="utf-8").lower(), module

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from airflow_provider_instagram.ledger.ledger import row_key
+from airflow_provider_instagram.ledger.ledger import IN_THE_MAKING, OF_A_POST, row_key
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.ledger.seal import StateStore
 
 log = logging.getLogger(__name__)
+T = TypeVar("T", bound=BaseModel)
+OF_A_POST.update(("begun", "skip", "late", "approval", "approval-of-dry-run"))
+IN_THE_MAKING.update(("prepared", "approval", "approval-of-dry-run"))
 
 
 class LateTime(BaseModel):
@@ -55,7 +58,7 @@ class PostRows:
 
     def runs(self, key: str) -> dict[str, str]:
         """Return the versions of a post, by the runs that a planner has begun for them."""
-        begun = self._read(Runs, row_key("begun", key))
+        begun = read_row(self.store, Runs, row_key("begun", key))
         return begun.runs if begun is not None else {}
 
     def record_run(self, key: str, run_id: str, version: str) -> None:
@@ -66,7 +69,7 @@ class PostRows:
 
     def skipped_by(self, post: ScheduledPost) -> str | None:
         """Return the user that decided that this version of a post is not published."""
-        row = self._read(Skip, row_key("skip", post.key))
+        row = read_row(self.store, Skip, row_key("skip", post.key))
         return row.user if row is not None and row.version == post.version else None
 
     def record_skip(self, post: ScheduledPost, user: str | None) -> None:
@@ -80,7 +83,7 @@ class PostRows:
         :param any_version: Whether to accept a time that an earlier version chose: that version may
             be live.
         """
-        row: LateTime | None = self._read(LateTime, row_key("late", post.key))
+        row = read_row(self.store, LateTime, row_key("late", post.key))
         return row.at if row is not None and (any_version or row.version == post.version) else None
 
     def record_late_time(self, post: ScheduledPost, at: datetime | None) -> None:
@@ -88,14 +91,15 @@ class PostRows:
         row = LateTime(version=post.version, at=at)
         self.store.set(row_key("late", post.key), row.model_dump(mode="json"))
 
-    def _read(self, kind: type[Any], key: str) -> Any:
-        """Return what a row contains. A malformed one counts as none."""
-        try:
-            return kind.model_validate(row) if (row := self.store.get(key)) else None
-        except ValidationError as error:
-            log.warning(
-                "The row %s is malformed: %s",
-                key,
-                error.errors(include_input=False, include_url=False),
-            )
-            return None
+
+def read_row(store: StateStore, kind: type[T], key: str) -> T | None:
+    """Return what a row contains. A malformed one counts as none."""
+    row = store.get(key)
+    if not row:
+        return None
+    try:
+        return kind.model_validate(row)
+    except ValidationError as error:
+        what = error.errors(include_input=False, include_url=False)
+        log.warning("The row %s is malformed: %s", key, what)
+        return None

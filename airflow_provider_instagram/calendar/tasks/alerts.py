@@ -120,10 +120,7 @@ def tell_problems(
     :param is_all: Whether these are all. If the calendar cannot be read, none counts as corrected.
     :return: Whether the new ones are told, or this is the last try.
     """
-    store, location = (
-        SealedStore.of(context, events_asset(settings.dag_id)),
-        shown(settings.calendar),
-    )
+    store = SealedStore.of(context, events_asset(settings.dag_id))
     before = ProblemRecord.of(store.get(RECORD)).told
     now = {problem.key: problem for problem in problems}
     due = [problem for key, problem in now.items() if not before.get(key)]
@@ -132,16 +129,7 @@ def tell_problems(
             0, f"{more} more problems are new.", "airflow instagram calendar check lists all."
         )
         due = [*due[:MOST_AT_ONCE], others]
-    events = {
-        one.key: _event(
-            settings,
-            Told("problem", one.message, one.remedy),
-            one.text(location),
-            one.post_id,
-            line=one.line,
-        )
-        for one in due
-    }
+    events = {problem.key: _problem_event(settings, problem) for problem in due}
     _emit(context, settings, [event for key, event in events.items() if key not in before])
     silent: list[Any] = []
     succeeded = {
@@ -154,6 +142,12 @@ def tell_problems(
     record = ProblemRecord(told=told if is_all else before | told, found=tuple(found)[:MOST_FOUND])
     store.set(RECORD, record.model_dump(mode="json"))
     return is_told
+
+
+def _problem_event(settings: CalendarSettings, problem: Problem) -> CalendarEvent:
+    told = Told("problem", problem.message, problem.remedy)
+    text = problem.text(shown(settings.calendar))
+    return _event(settings, told, text, problem.post_id, line=problem.line)
 
 
 def tell_post(

@@ -5,15 +5,15 @@ Both are rows of the account's ledger. XComs, which users may edit, decide nothi
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from airflow_provider_instagram.calendar.planning.plan import DRY_MARK
+from airflow_provider_instagram.calendar.planning.rows import read_row
 from airflow_provider_instagram.ledger.ledger import row_key
-from airflow_provider_instagram.operators.approval import Question
+from airflow_provider_instagram.operators.approval import Question, Verdict
 from airflow_provider_instagram.publishing.use_case import Skipped
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.ledger.seal import StateStore
 
-log = logging.getLogger(__name__)
-T = TypeVar("T", bound=BaseModel)
 
 NOBODY = Skipped("not approved", "Nobody has approved the post by its time.")
 #: What an approval shows, and what sending a file depends on, of the report of its transcode.
@@ -58,32 +56,27 @@ class PreparedPost(BaseModel):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Verdict):
     """What a person answered about a post.
 
-    :param person: Their name; None if nobody answered.
     :param caption: The caption as they left it.
     """
 
-    approved: bool
-    person: str | None
-    caption: str
-    reason: str | None = None
+    caption: str = ""
 
     @classmethod
-    def read(cls, event: Mapping[str, Any], caption: str | None) -> Answer:
+    def read(cls, event: Mapping[str, Any], caption: str | None = None) -> Answer:
         """Read an answer in the form in which Airflow hands it to the task that asked. It may leave out fields.
 
         :param caption: The caption that was shown.
         """
+        verdict = Verdict.read(event)
         given = event.get("params_input") or {}
-        person = (event.get("responded_by_user") or {}).get("name")
-        approved = event.get("chosen_options") == ["Approve"] and person is not None
         return cls(
-            approved,
-            person,
+            verdict.approved,
+            verdict.person,
+            _text(verdict.reason) or None,
             _text(given.get("caption", caption)),
-            _text(given.get("reason")) or None,
         )
 
     @property
@@ -149,7 +142,7 @@ class PostRecords:
 
     def prepared(self, version: str) -> PreparedPost | None:
         """Return what was made of a version."""
-        return self._read(PreparedPost, self._of_version(version))
+        return read_row(self.store, PreparedPost, self._of_version(version))
 
     def record_prepared(self, version: str, prepared: PreparedPost) -> None:
         """Record what was made of a version."""
@@ -157,7 +150,7 @@ class PostRecords:
 
     def approval(self) -> Approval | None:
         """Return the last question about the post, and its answer."""
-        return self._read(Approval, self._of_approval)
+        return read_row(self.store, Approval, self._of_approval)
 
     def record_approval(self, approval: Approval) -> None:
         """Record a question, which makes every earlier answer void, or its answer."""
@@ -176,18 +169,3 @@ class PostRecords:
 
     def _of_version(self, version: str) -> str:
         return row_key("prepared", f"{self.key}/{version}{DRY_MARK if self.is_dry else ''}")
-
-    def _read(self, kind: type[T], key: str) -> T | None:
-        """Return what a row contains. One of another form counts as none."""
-        row = self.store.get(key)
-        if not row:
-            return None
-        try:
-            return kind.model_validate(row)
-        except ValidationError as error:
-            log.warning(
-                "The row %s is malformed: %s",
-                key,
-                error.errors(include_input=False, include_url=False),
-            )
-            return None

@@ -75,9 +75,8 @@ class ApprovePost(PostTask):
         if approval is None or (approval.version, approval.sha256) != about:
             return self._ask(context, post, prepared)
         is_of_earlier_try = approval.question.is_of_earlier_try(context)
-        is_of_former_name = approval.question.dag_id != context[
-            "ti"
-        ].dag_id and not self.requested_post(context)
+        is_former_name = approval.question.dag_id != context["ti"].dag_id
+        is_of_former_name = is_former_name and not self.requested_post(context)
         if approval.answer is not None and (is_of_earlier_try or is_of_former_name):
             records.record_approval(approval.model_copy(update={"question": Question.of(context)}))
             return self._carry_out(context, approval.answer)
@@ -127,11 +126,9 @@ class ApprovePost(PostTask):
         :raises ValidationError: If Airflow keeps a question about another file, or about a dry run.
         """
         form = _form(post.caption if has_caption(post) else None)
-        at = (
-            "once"
-            if self.is_requested_now(context, post)
-            else f"{post.publish_at:%a %d %b %Y, %H:%M %Z}"
-        )
+        at = f"{post.publish_at:%a %d %b %Y, %H:%M %Z}"
+        if self.is_requested_now(context, post):
+            at = "once"
         subject, body = f"{_about(post)}{at}?", question(post, prepared.reports)
         if self.is_dry_run(context):
             subject, body = f"{subject} (dry run)", f"{DRY_RUN}\n\n{body}"
@@ -148,11 +145,8 @@ class ApprovePost(PostTask):
         """Record the answer, and return if a person approved the post. Skip the post otherwise."""
         records = PostRecords(Ledger.of(context, account).store, post_key, is_dry)
         approval = records.approval()
-        if (
-            approval is None
-            or not approval.is_open
-            or approval.question.ti_id != str(context["ti"].id)
-        ):
+        asked_by = approval.question.ti_id if approval is not None and approval.is_open else None
+        if approval is None or asked_by != str(context["ti"].id):
             raise ValidationError(
                 f"This answer about {post_key} is to a question that does not count any more.",
                 hint="Clear this task. It asks again.",
@@ -203,11 +197,12 @@ def is_about(post: ScheduledPost, subject: str, body: str | None, *, is_held: bo
     """
     if is_held:
         return subject == held_subject(post.key)
-    versions = (line for line in _bound_by(body or "") if line.startswith(VERSION))
-    return (
-        subject.startswith(_about(post))
-        and next(versions, "") == f"{VERSION}{as_code(post.version)} |"
-    )
+    if not subject.startswith(_about(post)):
+        return False
+    for line in _bound_by(body or ""):
+        if line.startswith(VERSION):
+            return line == f"{VERSION}{as_code(post.version)} |"
+    return False
 
 
 def _bound_by(body: str) -> list[str]:
@@ -231,8 +226,9 @@ def question(post: ScheduledPost, reports: Sequence[Mapping[str, Any]]) -> str:
         ("Version", post.version),
         *_shown_media(post),
         *((name, value) for name, value in post.options.items() if name not in SHOWN_SEPARATELY),
-        *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
     ]
+    if post.tags:
+        rows.append(("Tags", ", ".join(post.tags)))
     lines = ["| | |", "|---|---|", *(f"| {name} | {as_code(value)} |" for name, value in rows)]
     lines += _covers(post, reports)
     if has_caption(post):
@@ -240,7 +236,9 @@ def question(post: ScheduledPost, reports: Sequence[Mapping[str, Any]]) -> str:
     if post.first_comment:
         lines += ["", "**First comment**", "", *as_block(post.first_comment)]
     for place, one in enumerate(reports, 1):
-        title = f"Item {place}" if post.carousel else "Picture" if post.image else "Video"
+        title = "Picture" if post.image else "Video"
+        if post.carousel:
+            title = f"Item {place}"
         lines += ["", f"**{title}**", "", *_measures(one)]
     return "\n".join(lines)
 
@@ -256,9 +254,11 @@ def _shown_media(post: ScheduledPost) -> Iterator[tuple[str, Any]]:
     if post.image is not None:
         yield "Picture", shown(post.image)
     if post.video is not None:
-        cover = post.video_cover_timestamp_ms
+        cover = "the first frame"
+        if post.video_cover_timestamp_ms:
+            cover = f"{post.video_cover_timestamp_ms} ms"
         yield "Video", shown(post.video)
-        yield "Cover", shown(str(post.cover_url or (f"{cover} ms" if cover else "the first frame")))
+        yield "Cover", shown(str(post.cover_url or cover))
 
 
 def _covers(post: ScheduledPost, reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -305,10 +305,8 @@ def _measures(report: Mapping[str, Any]) -> list[str]:
     if not report:
         return ["There is no report of the transcode."]
     lines = [f"Transcoded as {as_code(report.get('tier'))}."]
-    lines += [
-        f"* {as_code(reason)}"
-        for reason in (*report.get("reasons", ()), *report.get("warnings", ()))
-    ]
+    findings = (*report.get("reasons", ()), *report.get("warnings", ()))
+    lines += [f"* {as_code(finding)}" for finding in findings]
     if sha256 := report.get("sha256"):
         lines += ["", f"{SHA256}{as_code(sha256)}"]
     return lines

@@ -118,7 +118,8 @@ class PostTask(CalendarTask, AccountTask):
 
     def wanted_post(self, context: Context) -> ScheduledPost:
         """Return the post of the run as it is in the plan now, or skip it."""
-        if isinstance(wanted := self.wanted(context), Skipped):
+        wanted = self.wanted(context)
+        if isinstance(wanted, Skipped):
             self.skip_post(context, *wanted)
         return wanted
 
@@ -135,37 +136,44 @@ class PostTask(CalendarTask, AccountTask):
         self._plan = stored = self.settings.stored()
         post_id, by_hand = self.post_id(context), bool(self.requested_post(context))
         calendar = stored.plan.calendar if by_hand else stored.plan.timely
-        if (post := calendar.post(post_id)) is None:
-            if post_id in calendar.left_out:
-                return _invalid_post(post_id, calendar, by_hand=by_hand)
-            draft = calendar.draft(post_id)
-            if by_hand and draft is not None:
-                raise ValidationError(
-                    f"{post_id} is a draft: it has {draft.lacks}.", hint="Add that first."
-                )
-            if by_hand:
-                raise ValidationError(
-                    f"{self.settings.location} has no post {post_id!r}.", hint="Check the id."
-                )
-            if is_reserved(post_id):
-                raise ValidationError(
-                    "This run names no post.", hint="Trigger the DAG with the id of a post."
-                )
-            was = (
-                "was removed from the calendar"
-                if draft is None
-                else f"is a draft now, with {draft.lacks}"
-            )
-            return Skipped("removed", f"{post_id} {was}, so it is not published.")
+        post = calendar.post(post_id)
+        if post is None:
+            return self._no_post(post_id, calendar, by_hand=by_hand)
         self.use_account(post)
-        if (reason := self._reason_to_drop(context, post, by_hand=by_hand)) is not None:
+        reason = self._reason_to_drop(context, post, by_hand=by_hand)
+        if reason is not None:
             return reason
         ledger = Ledger.of(context, post.account)
-        if not by_hand and (user := PostRows(ledger.store).skipped_by(post)) is not None:
-            return Skipped(
-                "skipped", f"{user} decided on the Posts page that {post.id} is not published."
-            )
+        user = None if by_hand else PostRows(ledger.store).skipped_by(post)
+        if user is not None:
+            why = f"{user} decided on the Posts page that {post.id} is not published."
+            return Skipped("skipped", why)
         return self.published_by_another(post.id, ledger.post(post.key)) or post
+
+    def _no_post(self, post_id: str, calendar: Calendar, *, by_hand: bool) -> Skipped:
+        """Return why the plan has no post with this id.
+
+        :raises ValidationError: If a user started the run for it, or the run names none.
+        """
+        if post_id in calendar.left_out:
+            return _invalid_post(post_id, calendar, by_hand=by_hand)
+        draft = calendar.draft(post_id)
+        if by_hand and draft is not None:
+            raise ValidationError(
+                f"{post_id} is a draft: it has {draft.lacks}.", hint="Add that first."
+            )
+        if by_hand:
+            raise ValidationError(
+                f"{self.settings.location} has no post {post_id!r}.", hint="Check the id."
+            )
+        if is_reserved(post_id):
+            raise ValidationError(
+                "This run names no post.", hint="Trigger the DAG with the id of a post."
+            )
+        was = "was removed from the calendar"
+        if draft is not None:
+            was = f"is a draft now, with {draft.lacks}"
+        return Skipped("removed", f"{post_id} {was}, so it is not published.")
 
     def use_account(self, post: ScheduledPost) -> None:
         """Work with the account of a post.
@@ -191,18 +199,13 @@ class PostTask(CalendarTask, AccountTask):
             ``dry_run``.
         """
         refusal = None if by_hand else self._not_its_run(context, post)
-        if refusal is not None:
+        if refusal is not None or not self.needs_prepared:
             return refusal
-        if (
-            not self.needs_prepared
-            or self.records(context, post).prepared(post.version) is not None
-        ):
+        if self.records(context, post).prepared(post.version) is not None:
             return None
-        if not by_hand:
-            raise ValidationError(
-                f"Nothing was prepared for this version of {post.id}.", hint=CLEAR_PREPARE
-            )
-        return edited(post)
+        if by_hand:
+            return edited(post)
+        raise _unprepared(post)
 
     def records(self, context: Context, post: ScheduledPost) -> PostRecords:
         """Return the rows of a post that its tasks leave to each other."""
@@ -217,9 +220,7 @@ class PostTask(CalendarTask, AccountTask):
         """
         prepared = self.records(context, post).prepared(post.version)
         if prepared is None or len(prepared.media) != len(post.items):
-            raise ValidationError(
-                f"Nothing was prepared for this version of {post.id}.", hint=CLEAR_PREPARE
-            )
+            raise _unprepared(post)
         return prepared
 
     def _not_its_run(self, context: Context, post: ScheduledPost) -> Skipped | None:
@@ -237,25 +238,22 @@ class PostTask(CalendarTask, AccountTask):
             return Skipped(
                 word, f"{post.id} was {word}. A run begins for it at {ahead:%Y-%m-%d %H:%M}."
             )
-        if begun is None and self._is_recorded(context, post):
-            raise TransientError(
-                f"This worker reads a plan that is older than the run of {post.id}.",
-                hint="The task is tried again. If this lasts, share [instagram] calendar_snapshots between machines.",
-            )
         if begun is None:
+            if self._is_recorded(context, post):
+                raise TransientError(
+                    f"This worker reads a plan that is older than the run of {post.id}.",
+                    hint="The task is tried again. If this lasts, share [instagram] calendar_snapshots between "
+                    "machines.",
+                )
             hint = "To publish the post yourself, trigger the DAG with its id as post."
-            return Skipped(
-                "not its run", f"The planner has not started this run for {post.id}. {hint}"
-            )
+            why = f"The planner has not started this run for {post.id}. {hint}"
+            return Skipped("not its run", why)
         if begun.run != context["ti"].run_id:
             return Skipped(
                 "edited", f"{post.id} was edited. The run {begun.run} publishes the new version."
             )
         if stored.about.is_dry != self.settings.dry_run:
-            raise TransientError(
-                "The planner and this worker have read different values of dry_run in the DAG file.",
-                hint="The task is tried again. If this lasts, bring the DAG file up to date on all machines.",
-            )
+            raise _reads_another("values of dry_run")
         if begun.version.endswith(DRY_MARK) != self.settings.dry_run:
             return Skipped("edited", "The DAG has another dry_run by now.")
         return None
@@ -297,21 +295,15 @@ class PostTask(CalendarTask, AccountTask):
         *now*.
         """
         started = context["dag_run"].run_after
-        at_once = post.publish_at <= started or bool(context["params"].get("now"))
-        return (
-            bool(self.requested_post(context))
-            and at_once
-            and started > CLOCK.now() - REQUEST_COUNTS_FOR
-        )
+        if not self.requested_post(context) or started <= CLOCK.now() - REQUEST_COUNTS_FOR:
+            return False
+        return post.publish_at <= started or bool(context["params"].get("now"))
 
     @property
     def _files(self) -> CalendarFiles:
         """The files that the calendar may name, in the folder that the planner saw."""
         if self._plan is not None and self._plan.location != self.settings.location:
-            raise TransientError(
-                "The planner and this worker have read different places of the calendar in the DAG file.",
-                hint="The task is tried again. If this lasts, bring the DAG file up to date on all machines.",
-            )
+            raise _reads_another("places of the calendar")
         pin = self._plan.plan.calendar.pin if self._plan is not None else None
         files = CalendarFiles(self.settings.calendar, pin)
         if files.moved is not None:
@@ -326,9 +318,7 @@ class PostTask(CalendarTask, AccountTask):
         access = self._files.access
         for location in filter(None, (*post.media, post.cover_url)):
             access.check(str(location))
-        local = [
-            location for location in (self.settings.calendar, *post.media) if is_local(location)
-        ]
+        local = filter(is_local, (self.settings.calendar, *post.media))
         missing = [location for location in local if not storage.exists(location)]
         if self.settings.calendar in missing and len(missing) > 1:
             raise TransientError(
@@ -348,21 +338,21 @@ class PostTask(CalendarTask, AccountTask):
     def may_be_live(self, context: Context, post: ScheduledPost) -> bool:
         """Return whether the post is live, or an attempt to publish it has an open outcome."""
         ledger = Ledger.of(context, post.account)
-        return ledger.post(post.key) is not None or bool(
-            ledger.open_intents(post.key, Owner.of(context))
-        )
+        if ledger.post(post.key) is not None:
+            return True
+        return bool(ledger.open_intents(post.key, Owner.of(context)))
 
     def published_by_another(self, post_id: str, done: PublishedPost | None) -> Skipped | None:
         """Return that the post was deleted, or published by another calendar, of which only the name is told."""
-        if done is None or (other := other_publisher(done, self.settings)) is None:
-            deleted_at = done and done.deleted_at
-            return (
-                Skipped("deleted", f"The post was published and deleted on {deleted_at}.")
-                if deleted_at
-                else None
-            )
-        why = f"{other} has published the id {post_id} on {self.instagram_conn_id}: give this post another id."
-        return Skipped("id used by another calendar", why)
+        if done is None:
+            return None
+        other = other_publisher(done, self.settings)
+        if other is not None:
+            why = f"{other} has published the id {post_id} on {self.instagram_conn_id}: give this post another id."
+            return Skipped("id used by another calendar", why)
+        if done.deleted_at is not None:
+            return Skipped("deleted", f"The post was published and deleted on {done.deleted_at}.")
+        return None
 
     def skip_if_over(self, context: Context, post: ScheduledPost) -> None:
         """Skip a post that is too late already, unless this is a dry run or the post may be live."""
@@ -371,7 +361,8 @@ class PostTask(CalendarTask, AccountTask):
         now = CLOCK.now()
         if self.too_late(context, post, now, now) is not None:
             now = self.compared_now()
-        if (reason := self.too_late(context, post, now, now)) is not None:
+        reason = self.too_late(context, post, now, now)
+        if reason is not None:
             self.skip_post(context, *reason)
         self.tell_that_it_is_late(context, post, now)
 
@@ -420,16 +411,11 @@ class PostTask(CalendarTask, AccountTask):
         """
         if not self.needs_approval(post):
             return
-        message = (
-            "waits for an approval again: an earlier answer does not count." if is_again else WAITS
-        )
-        told = Told(
-            "waiting",
-            message,
-            "It goes out only if somebody approves it in time.",
-            is_again=is_again,
-        )
-        self._tell(context, post, told, emits=emits)
+        message = WAITS
+        if is_again:
+            message = "waits for an approval again: an earlier answer does not count."
+        remedy = "It goes out only if somebody approves it in time."
+        self._tell(context, post, Told("waiting", message, remedy, is_again=is_again), emits=emits)
 
     def tell_that_it_is_late(self, context: Context, post: ScheduledPost, at: datetime) -> None:
         """Report once to the notifiers that a post is not out at its time. What becomes of it is told at its end."""
@@ -459,6 +445,19 @@ class PostTask(CalendarTask, AccountTask):
         raise AirflowSkipException(reason)
 
 
+def _reads_another(what: str) -> TransientError:
+    return TransientError(
+        f"The planner and this worker have read different {what} in the DAG file.",
+        hint="The task is tried again. If this lasts, bring the DAG file up to date on all machines.",
+    )
+
+
+def _unprepared(post: ScheduledPost) -> ValidationError:
+    return ValidationError(
+        f"Nothing was prepared for this version of {post.id}.", hint=CLEAR_PREPARE
+    )
+
+
 def edited(post: ScheduledPost) -> Skipped:
     """Return why a run by hand drops a post of which it has worked on another version."""
     return Skipped("edited", f"{post.id} was edited. Trigger the DAG again for the new version.")
@@ -471,11 +470,8 @@ def has_caption(post: ScheduledPost) -> bool:
 
 def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool:
     """Return whether Instagram fetches a file itself from its source, where the calendar's author keeps it."""
-    return (
-        is_web(source)
-        and (upload != "file" or kind_in(report) is ItemKind.PICTURE)
-        and report.get("tier") == "pass"
-    )
+    may_be_link = upload != "file" or kind_in(report) is ItemKind.PICTURE
+    return is_web(source) and may_be_link and report.get("tier") == "pass"
 
 
 def check_bound(post: ScheduledPost, prepared: PreparedPost, digests: Sequence[str | None]) -> None:
@@ -484,13 +480,14 @@ def check_bound(post: ScheduledPost, prepared: PreparedPost, digests: Sequence[s
     :raises ValidationError: If a file that Instagram does not fetch itself from its source has no
         digest.
     """
-    reports = prepared.reports
-    known = digests or (None,) * len(reports)
-    if len(post.items) == len(reports) == len(known) and all(
-        sha256 or is_sent_as_link(item.location, post.upload, one)
-        for item, one, sha256 in zip(post.items, reports, known, strict=True)
-    ):
-        return
+    known = digests or (None,) * len(post.items)
+    if len(post.items) == len(prepared.reports) == len(known):
+        sent = zip(post.items, prepared.reports, known, strict=True)
+        if all(
+            sha256 or is_sent_as_link(item.location, post.upload, report)
+            for item, report, sha256 in sent
+        ):
+            return
     raise ValidationError(
         f"The report of the transcode has no digest of a file of {post.id}, so an approval would not bind the file.",
         hint=CLEAR_PREPARE,
@@ -528,3 +525,11 @@ def other_publisher(done: PublishedPost, settings: CalendarSettings) -> str | No
 def used_before(post: ScheduledPost, done: PublishedPost) -> bool:
     """Return whether a post's id was published before the post's time, by another post or before it was moved."""
     return datetime.fromisoformat(done.published_at) + schedule.CLOCKS_DIFFER < post.publish_at
+
+
+def task_states(context: Context, *task_ids: str) -> dict[str, Any]:
+    """Return the states of tasks of this run, which users may set."""
+    ti = context["ti"]
+    states = ti.get_task_states(ti.dag_id, task_ids=list(task_ids), run_ids=[ti.run_id])
+    of_run: dict[str, Any] = states.get(ti.run_id, {})
+    return of_run

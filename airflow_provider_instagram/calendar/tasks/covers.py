@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils import urls
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.media.spec import Profile
 
 #: The largest width and height of a thumbnail: twice the size of a card, for sharp screens.
 THUMBNAIL_PIXELS: Final = (320, 568)
@@ -98,3 +103,11 @@ def _checked(content: bytes, location: str) -> bytes:
             f"{urls.shown(location)} is not a JPEG.", hint="Transcode the post again."
         )
     return content
+
+
+def profile_of(post: ScheduledPost) -> Profile:
+    """Return the rules that count for the files of a post."""
+    from airflow_provider_instagram.media.spec import profile_for
+
+    place = PostKind.CAROUSEL.value if post.carousel else post.placement
+    return profile_for(place, conf.get("instagram", "picture_shapes"))

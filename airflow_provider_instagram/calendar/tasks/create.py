@@ -24,11 +24,8 @@ from airflow_provider_instagram.exceptions import (
     MediaRejectedError,
     ValidationError,
 )
-from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
-from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.assets import ledger_alias
-from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Try
 from airflow_provider_instagram.operators.approval import (
     Verdict,
@@ -43,7 +40,6 @@ from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.posts.limits import checked_post
 from airflow_provider_instagram.posts.post import FIELDS, Post
 from airflow_provider_instagram.publishing.create import Order
-from airflow_provider_instagram.quota.reservations import time_until_quota_frees
 from airflow_provider_instagram.utils import arguments, urls
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 from airflow_provider_instagram.utils.server_clock import CLOCK
@@ -90,44 +86,44 @@ class CreatePost(PostTask):
             # it may be about the container of an earlier version: that of this one is looked for
             event = None
         try:
-            self.container_id = create(
-                self, context, event, post.key, partial(self.order, context, post)
-            )
+            order = partial(self.order, context, post)
+            self.container_id = create(self, context, event, post.key, order)
         except MediaRejectedError as error:
-            if cause_of(error) in (Cause.UNFIT_FILE, Cause.NOT_FETCHED_OR_UNFIT):
-                code = f" ({error.subcode})" if error.subcode else ""
-                # A person has to be asked about another file, and a run asks about one only.
-                again = (
-                    f"trigger the DAG with the post {post.id}"
-                    if self.needs_approval(post)
-                    else CLEAR_PREPARE
-                )
-                error.hint = (
-                    f"Instagram refused this file{code}. Put another file in its place and {again}, or change the "
-                    "calendar."
-                )
-            if isinstance(error, MediaNotFetchedError) and not self._may_be_fetched_later(
-                context, post, error
-            ):
-                raise InstagramError.from_data(
-                    error.as_data() | {"error": MediaRejectedError.__name__}
-                ) from None
-            raise
+            raise self._explained(context, post, error) from None
         post = self._unedited(context, post.version)
         self._record_container(context, post, None)  # until the copyright check allows it
         until = self.answer_by(context, post) if post.on_copyright_match == "hold" else None
-        told = partial(self._tell_that_it_is_held, context, post)
         review_copyright(
             self,
             context,
             self.container_id,
             post.on_copyright_match,
             until,
-            told,
+            partial(self._tell_that_it_is_held, context, post),
             version=post.version,
         )
         self._record_container(context, post, self.container_id)
         return self.container_id
+
+    def _explained(
+        self, context: Context, post: ScheduledPost, error: MediaRejectedError
+    ) -> InstagramError:
+        """Return the error of a file that Instagram did not take, with what to do, and whether a retry can help."""
+        if cause_of(error) in (Cause.UNFIT_FILE, Cause.NOT_FETCHED_OR_UNFIT):
+            code = f" ({error.subcode})" if error.subcode else ""
+            again = CLEAR_PREPARE
+            if self.needs_approval(post):
+                # a person has to be asked about another file, and a run asks about one only
+                again = f"trigger the DAG with the post {post.id}"
+            error.hint = (
+                f"Instagram refused this file{code}. Put another file in its place and {again}, or change the "
+                "calendar."
+            )
+        if not isinstance(error, MediaNotFetchedError):
+            return error
+        if self._may_be_fetched_later(context, post, error):
+            return error
+        return InstagramError.from_data(error.as_data() | {"error": MediaRejectedError.__name__})
 
     def lead_time_begins(self, context: Context, event: Any = None) -> str:
         """Continue when the lead time of the post has begun."""
@@ -167,17 +163,12 @@ class CreatePost(PostTask):
     ) -> None:
         """Record the container that is published for this version of the post, and no other one is. None: none is."""
         prepared = self.prepared(context, post)
-        made: dict[str, Any] = {
+        approval = None if container_id is None else self._approval(context, post, prepared)
+        made = {
             "container_id": container_id,
-            "container_caption": None,
-            "container_sha256": (),
+            "container_caption": approval and approval.answer and approval.answer.caption,
+            "container_sha256": approval.sha256 if approval else (),
         }
-        if (
-            container_id is not None
-            and (approval := self._approval(context, post, prepared)) is not None
-        ):
-            made["container_sha256"] = approval.sha256
-            made["container_caption"] = approval.answer and approval.answer.caption
         self.records(context, post).record_prepared(post.version, prepared.model_copy(update=made))
 
     def _tell_that_it_is_held(self, context: Context, post: ScheduledPost, finding: str) -> None:
@@ -190,8 +181,7 @@ class CreatePost(PostTask):
         """Return what to create a container of. For the parent of a carousel, the media are sent already.
 
         :raises AirflowSkipException: If it is too late.
-        :raises ValidationError: If a file may not be sent, or the account has no free quota in
-            time.
+        :raises ValidationError: If a file may not be sent.
         """
         if not is_resumed:
             self.skip_if_over(context, post)
@@ -209,8 +199,6 @@ class CreatePost(PostTask):
             replace(self.file_check(location), sha256=sha256)
             for location, sha256 in zip(created.media, digests, strict=True)
         ]
-        if not is_dry_run:
-            self._check_quota(context, post)
         return Order(created, publish_at, True, checks)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
@@ -271,8 +259,7 @@ class CreatePost(PostTask):
 
         The transcode returns a copy instead of a link, because a link may contain a signature.
 
-        :raises ValidationError: If the result is of the other kind, or has been replaced by a
-            symbolic link.
+        :raises ValidationError: If the result is of the other kind.
         """
         kind = kind_in(report)
         if item.kind not in (None, kind):  # the name of a file need not show its kind
@@ -283,38 +270,7 @@ class CreatePost(PostTask):
         if is_sent_as_link(item.location, upload, report):
             return item.model_copy(update={"kind": kind})
         made = _result_now(item.location, made)
-        if made != item.location and urls.is_local(made) and urls.local_path(made).is_symlink():
-            raise ValidationError(
-                f"{made} is a symbolic link, not the output of the transcode.",
-                hint="Remove it, and clear prepare.",
-            )
         return item.model_copy(update={"kind": kind, "location": made})
-
-    def _check_quota(self, context: Context, post: ScheduledPost) -> None:
-        """Check that the account has free quota before the post is too late, so that nothing is uploaded in vain."""
-        ledger = Ledger.of(context, post.account)
-        if ledger.post(post.key) is not None or ledger.containers(post.key):
-            return
-        hook, now = InstagramHook(post.account), ledger.clock()
-        with hook.get_conn() as client:
-            user_id = hook.ig_user_id(client)
-            try:
-                limit = client.send(calls.publishing_limit(user_id))
-            except InstagramError as error:  # it is read again before the publication
-                self.log.warning("Could not read the publishing limit: %s", error)
-                return
-            if (
-                limit.remaining > 0
-                or (wait := time_until_quota_frees(client, user_id, now)) is None
-            ):
-                return
-        if self.too_late(context, post, now + wait, now + wait) is not None:
-            raise ValidationError(
-                f"Instagram counts {limit.quota_usage} of {limit.quota_total} posts in the last 24 hours. The account "
-                f"has free quota from {(now + wait).isoformat(timespec='seconds')} on, which is too late for "
-                f"{post.id}. Nothing was created.",
-                hint="Move the post in the calendar to a later time.",
-            )
 
 
 def _result_now(source: str, made: str) -> str:
@@ -324,4 +280,6 @@ def _result_now(source: str, made: str) -> str:
     """
     folder, _, name = source.rpartition("/")
     made_name = made.rpartition("/")[2]
-    return f"{folder}/{made_name}" if urls.is_local(source) or made_name == name else made
+    if urls.is_local(source) or made_name == name:
+        return f"{folder}/{made_name}"
+    return made

@@ -12,9 +12,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError
@@ -60,12 +60,12 @@ class PlanPosts(CalendarTask):
     def __init__(
         self, *, settings: CalendarSettings, on_failure_callback: Any = None, **kwargs: Any
     ) -> None:
-        given = (
-            on_failure_callback
-            if isinstance(on_failure_callback, (list, tuple))
-            else [on_failure_callback]
-        )
-        callbacks = [*filter(None, given), *([self._tell] if settings.notify else [])]
+        given = on_failure_callback
+        if not isinstance(given, (list, tuple)):
+            given = [given]
+        callbacks = [*filter(None, given)]
+        if settings.notify:
+            callbacks.append(self._tell)
         inlets = [ledger_asset(one) for one in settings.accounts]
         super().__init__(settings=settings, on_failure_callback=callbacks, inlets=inlets, **kwargs)
 
@@ -89,13 +89,14 @@ class PlanPosts(CalendarTask):
             len(plan.pending),
         )
         before = stored.plan.begun if stored is not None else {}
+        ledgers = Ledgers(context, settings.accounts)
         for post_id, begun in plan.begun.items():
             if begun != before.get(post_id):
-                self._record(context, begun)
+                ledgers.record_run(begun, begun.version)
         ended = set(plan.pending).difference(begun.run for begun in plan.begun.values())
         for begun in before.values():
             if begun.run in ended:
-                self._record(context, replace(begun, version=ENDED))
+                ledgers.record_run(begun, ENDED)
         store(settings.plan_file, planned)
         store(due_file(settings.plan_file), due)
         if plan.pending:
@@ -111,45 +112,17 @@ class PlanPosts(CalendarTask):
         # any date.
         came_at: datetime | None = None if is_of_user and stored is None else run.run_after
         by_hand = is_of_user and (run.conf or {}).get(BY_HAND, True)
+        ledgers = Ledgers(context, self.settings.accounts)
         records = Records(
-            is_live=partial(
-                self._asked, context, lambda ledger, key: ledger.post(key) is not None, False
-            ),
-            is_open=partial(
-                self._asked, context, lambda ledger, key: bool(ledger.open_intents(key)), False
-            ),
-            runs=partial(
-                self._asked, context, lambda ledger, key: PostRows(ledger.store).runs(key), {}
-            ),
+            is_live=ledgers.is_live,
+            is_open=ledgers.is_open,
+            runs=ledgers.runs,
             exists=runs.exists,
             stands=runs.stands,
             lost=runs.lost,
         )
         return look(
             self.settings, stored, CLOCK.now(), came_at=came_at, by_hand=by_hand, records=records
-        )
-
-    def _asked(
-        self, context: Context, question: Callable[[Ledger, str], Any], default: Any, key: str
-    ) -> Any:
-        """Return the answer of a post's ledger. If a row of it is not good, the run of the post says so."""
-        account = key.partition("/")[0]
-        try:
-            return (
-                question(Ledger.of(context, account), key)
-                if account in self.settings.accounts
-                else default
-            )
-        except LedgerRowError:
-            return default
-
-    def _record(self, context: Context, begun: Begun) -> None:
-        """Record which run a version of a post has."""
-        self._asked(
-            context,
-            lambda ledger, key: PostRows(ledger.store).record_run(key, begun.run, begun.version),
-            None,
-            begun.key,
         )
 
     def _start(self, planned: StoredPlan, due: Due, runs: PostRuns) -> None:
@@ -193,3 +166,44 @@ class PlanPosts(CalendarTask):
         error = context.get("exception")
         why = f"{own_words(error) if isinstance(error, Exception) else ''} Its log says more.".lstrip()
         tell_failed_run(context, self.settings, f"its planner failed: {self.failed}", why)
+
+
+@dataclass(frozen=True)
+class Ledgers:
+    """What the ledgers of a calendar's accounts say of its posts. If a row is not good, the run of its post says so."""
+
+    context: Context
+    accounts: Collection[str]
+
+    def is_live(self, key: str) -> bool:
+        """Return whether a post is published."""
+        with suppress(LedgerRowError):
+            ledger = self._of_post(key)
+            return ledger is not None and ledger.post(key) is not None
+        return False
+
+    def is_open(self, key: str) -> bool:
+        """Return whether a request to publish a post may have been sent."""
+        with suppress(LedgerRowError):
+            ledger = self._of_post(key)
+            return ledger is not None and bool(ledger.open_intents(key))
+        return False
+
+    def runs(self, key: str) -> dict[str, str]:
+        """Return the versions of a post, by the runs that a planner has begun for them."""
+        with suppress(LedgerRowError):
+            ledger = self._of_post(key)
+            if ledger is not None:
+                return PostRows(ledger.store).runs(key)
+        return {}
+
+    def record_run(self, begun: Begun, version: str) -> None:
+        """Record which version of a post a run is for."""
+        with suppress(LedgerRowError):
+            ledger = self._of_post(begun.key)
+            if ledger is not None:
+                PostRows(ledger.store).record_run(begun.key, begun.run, version)
+
+    def _of_post(self, key: str) -> Ledger | None:
+        account = key.partition("/")[0]
+        return Ledger.of(self.context, account) if account in self.accounts else None

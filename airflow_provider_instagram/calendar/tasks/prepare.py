@@ -12,14 +12,14 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 from airflow_provider_instagram.calendar.file.rows import public_name
 from airflow_provider_instagram.calendar.tasks.answers import KEPT_OF_REPORTS, PreparedPost
 from airflow_provider_instagram.calendar.tasks.base import PostTask, is_sent_as_link, used_before
-from airflow_provider_instagram.calendar.tasks.covers import cover_name, write_cover
+from airflow_provider_instagram.calendar.tasks.covers import cover_name, profile_of, write_cover
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.media.spec import Options, profile_for
+from airflow_provider_instagram.media.spec import Options
 from airflow_provider_instagram.operators.base import TRANSCODE
 from airflow_provider_instagram.operators.transcode import transcode
-from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
+from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.utils.local_files import file_digest
 from airflow_provider_instagram.utils.server_clock import CLOCK
 from airflow_provider_instagram.utils.urls import is_web
@@ -50,25 +50,22 @@ class PreparePost(PostTask):
     def execute(self, context: Context) -> dict[str, Any]:
         """Transcode what the post shows for its placement, unless it is too late for the post anyway."""
         post = self.wanted_post(context)
-        if (done := self.live(context, post)) is not None:
-            if (
-                used_before(post, done)
-                and InstagramHook(post.account).another_user_id(done.ig_user_id) is None
-            ):
+        done = self.live(context, post)
+        if done is not None:
+            hook = InstagramHook(post.account)
+            if used_before(post, done) and hook.another_user_id(done.ig_user_id) is None:
                 why = f"The id {post.id} was published on {done.published_at}: give this post another id."
                 self.skip_post(context, "id used before", why)
             return self._recorded(context, post, [], [])
         self.skip_if_over(context, post)
         self.check_links(post)
-        if missing := [one for one in post.media if not is_web(one) and not storage.exists(one)]:
-            self._wait_for_file(context, post, missing[0])
+        for location in post.media:
+            if not is_web(location) and not storage.exists(location):
+                self._wait_for_file(context, post, location)
         results = transcode(
             self,
             post.media,
-            profile_for(
-                PostKind.CAROUSEL.value if post.carousel else post.placement,
-                conf.get("instagram", "picture_shapes"),
-            ),
+            profile_of(post),
             Options(post.fit, post.background, post.trim),
             file_check=self.file_check,
         )
@@ -115,9 +112,8 @@ class PreparePost(PostTask):
         fails if there is none.
         """
         name, check = cover_name(post.version, place + 1), self.file_check(location)
-        if not self.needs_approval(post) or is_sent_as_link(
-            post.media[place], post.upload, report.as_data()
-        ):
+        is_link = is_sent_as_link(post.media[place], post.upload, report.as_data())
+        if is_link or not self.needs_approval(post):
             self._write_cover(post, [name], location, check)
             return {}
         with storage.as_local_file(location, check=check) as copy:

@@ -28,14 +28,18 @@ from airflow_provider_instagram.calendar.planning.told import (
     PreviewRecord,
     events_asset,
 )
-from airflow_provider_instagram.calendar.tasks.covers import cover_name, has_cover, write_cover
+from airflow_provider_instagram.calendar.tasks.covers import (
+    cover_name,
+    has_cover,
+    profile_of,
+    write_cover,
+)
 from airflow_provider_instagram.exceptions import own_words
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.files.old_files import kept_for
 from airflow_provider_instagram.ledger.seal import SealedStore
-from airflow_provider_instagram.media.spec import Options, profile_for
-from airflow_provider_instagram.posts.kinds import PostKind
+from airflow_provider_instagram.media.spec import Options
 from airflow_provider_instagram.utils.urls import is_web
 
 if TYPE_CHECKING:
@@ -67,14 +71,12 @@ def make_previews(context: Context, settings: CalendarSettings, plan: Plan, now:
             post for post in plan.timely.posts if post.publish_at > now and not post.cover_url
         ]
         # what is older is removed soon
-        oldest = 0 if (kept := kept_for()) is None else (now - kept / 2).timestamp()
+        kept = kept_for()
+        oldest = 0 if kept is None else (now - kept / 2).timestamp()
         known = {version: one for version, one in before.items() if one.at > oldest}
         made = known | dict(_made(settings, plan, wanted, known, now))
-        if (
-            row := _row(
-                [(post.version, made[post.version]) for post in wanted if post.version in made]
-            )
-        ) != before:
+        row = _row([(post.version, made[post.version]) for post in wanted if post.version in made])
+        if row != before:
             content = PreviewRecord(previews=row).model_dump(mode="json", exclude_defaults=True)
             store.set(PREVIEWS, content)
     except Exception:  # each storage and each tool has errors of its own
@@ -99,7 +101,8 @@ def _made(
     now: datetime,
 ) -> Iterator[tuple[str, Preview]]:
     """Make pictures, and yield them with their versions. Posts without a try come before those that have failed."""
-    until_s, left, at = time.monotonic() + TIME_LIMIT_S, MOST_AT_ONCE, int(now.timestamp())
+    until_s = time.monotonic() + TIME_LIMIT_S
+    left, at = MOST_AT_ONCE, int(now.timestamp())
     missing = [
         post
         for post in posts
@@ -108,19 +111,15 @@ def _made(
     for post in sorted(missing, key=lambda post: post.version in known):
         if left == 0 or time.monotonic() >= until_s:
             return
-        if (
-            post.id in plan.begun
-            or (post.publish_at - settings.work_ahead).timestamp() <= at + SOON_S
-        ):
+        begins_at = (post.publish_at - settings.work_ahead).timestamp()
+        if post.id in plan.begun or begins_at <= at + SOON_S:
             continue  # its preparation makes the picture, and needs the processor for it
         if has_cover(cover_name(post.version)):
             yield post.version, Preview(at=at)
         elif all(is_web(source) or storage.exists(source) for source in post.media):
             left -= 1
-            yield (
-                post.version,
-                _preview(post, CalendarFiles(settings.calendar, plan.calendar.pin), at, until_s),
-            )
+            files = CalendarFiles(settings.calendar, plan.calendar.pin)
+            yield post.version, _preview(post, files, at, until_s)
 
 
 def _is_due_again(preview: Preview, at: int) -> bool:
@@ -143,19 +142,17 @@ def _written(post: ScheduledPost, files: CalendarFiles, until_s: float) -> Itera
 
     if files.moved is not None:
         raise files.moved
-    profile = profile_for(
-        PostKind.CAROUSEL.value if post.carousel else post.placement,
-        conf.get("instagram", "picture_shapes"),
-    )
+    profile = profile_of(post)
     programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
     options = Options(post.fit, post.background, post.trim, **programs)
     with options.pictures.kept():
         for place, source in enumerate(post.media, 1):
             check = FileCheck(files.access_to(source))
             check.access.check(source)
-            bounds: dict[str, Any] = {"max_bytes": MOST_SOURCE_BYTES, "until_s": until_s}
             with (
-                storage.as_local_file(source, check=check, **bounds) as local,
+                storage.as_local_file(
+                    source, check=check, max_bytes=MOST_SOURCE_BYTES, until_s=until_s
+                ) as local,
                 scratch.scratch_folder() as folder,
             ):
                 item = read_item(local, profile, options, is_written_next=True)

@@ -99,11 +99,8 @@ def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:
         try:
             limits[account] = account_limits(account) or Limits()
         except ValidationError as error:  # noqa: PERF203 -- each account is reported
-            problems.append(
-                Problem(
-                    0, f"the limits of {account} cannot be read: {error.message}", error.hint or ""
-                )
-            )
+            message = f"the limits of {account} cannot be read: {error.message}"
+            problems.append(Problem(0, message, error.hint or ""))
     return limits, problems
 
 
@@ -124,12 +121,10 @@ def account_problems(calendar: Calendar, now: datetime) -> Iterator[Problem]:
         yield from _lacking(known, firsts)
         if known.expires is not None and known.expires - now <= EXPIRY_WARNING:
             message = f"the token of {known.conn_id} {known.end}. Posts after that fail."
-            turn_on = (
-                "Turn on the DAG refresh_instagram_tokens. "
-                if known.login.gives_refreshable_tokens
-                else ""
-            )
-            yield Problem(0, message, turn_on + reconnect_hint(known.conn_id))
+            remedy = reconnect_hint(known.conn_id)
+            if known.login.gives_refreshable_tokens:
+                remedy = f"Turn on the DAG refresh_instagram_tokens. {remedy}"
+            yield Problem(0, message, remedy)
 
 
 def _lacking(known: AccountScopes, firsts: dict[Capability, ScheduledPost]) -> Iterator[Problem]:
@@ -155,9 +150,11 @@ def pictures_without_link(
     :param has_keys: Whether this machine must have the keys of the storage, because it publishes.
     """
     why = storage.why_no_link(has_keys=has_keys)
+    if why is None:
+        return
     for post in calendar.posts:
         local = local_pictures(post)
-        if why is not None and local and post.publish_at >= now:
+        if local and post.publish_at >= now:
             about = "Instagram fetches pictures by link, so this post will fail"
             message = f"{local[0]} is a local picture. {about}: {why}."
             yield Problem(post.line, message, storage.SET_PUBLIC_PREFIX, post.id)
@@ -172,30 +169,33 @@ def missing_files(
     calendar: Calendar, now: datetime, ahead: timedelta = LOOK_AHEAD
 ) -> list[Problem]:
     """Return a problem for each missing video or picture of the next posts."""
-    soon = (post for post in calendar.posts if now <= post.publish_at <= now + ahead)
-    problems: list[Problem] = []
     until_s = time.monotonic() + CHECK_FOR_S
-    for post, location in ((one, location) for one in soon for location in one.media):
-        if is_web(location):
+    problems: list[Problem] = []
+    for post in calendar.posts:
+        if not now <= post.publish_at <= now + ahead:
             continue
-        if len(problems) == MOST_MISSING or time.monotonic() >= until_s:
-            break
-        try:
-            there = storage.exists(location)
-            is_folder = not there and storage.is_folder(location)
-        except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
-            remedy = f"Check the path and its connection. {own_words(error)}"
-            problems.append(
-                Problem(post.line, f"{public_name(location)} cannot be checked.", remedy, post.id)
-            )
-            continue
-        if not there:
-            name, remedy = public_name(location), "Put it there, or correct the name."
-            message = f"{name} is a folder." if is_folder else f"there is no file {name}."
-            problems.append(
-                Problem(post.line, message, "Name a file in it." if is_folder else remedy, post.id)
-            )
+        for location in post.media:
+            if len(problems) == MOST_MISSING or time.monotonic() >= until_s:
+                return problems
+            problem = None if is_web(location) else _missing(post, location)
+            if problem is not None:
+                problems.append(problem)
     return problems
+
+
+def _missing(post: ScheduledPost, location: str) -> Problem | None:
+    name = public_name(location)
+    try:
+        if storage.exists(location):
+            return None
+        is_folder = storage.is_folder(location)
+    except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
+        remedy = f"Check the path and its connection. {own_words(error)}"
+        return Problem(post.line, f"{name} cannot be checked.", remedy, post.id)
+    if is_folder:
+        return Problem(post.line, f"{name} is a folder.", "Name a file in it.", post.id)
+    remedy = "Put it there, or correct the name."
+    return Problem(post.line, f"there is no file {name}.", remedy, post.id)
 
 
 #: The names of results: those of their sources, the profile, the key of the work, and an ending.
@@ -219,12 +219,10 @@ def remove_old_files(settings: CalendarSettings, calendar: Calendar, now: dateti
         if kept is None or not _is_due(f"{settings.plan_file}.cleaned", now):
             return
         for folder, is_ours, access in _folders(settings, calendar):
-            with suppress(
-                FileNotFoundError, ValidationError
-            ):  # nothing is there, or it is not the calendar's own folder
-                left -= old_files.remove_old(
-                    folder, is_ours, now - kept - CONTAINER_LIFE, left, access
-                )
+            # nothing is there, or it is not the calendar's own folder
+            with suppress(FileNotFoundError, ValidationError):
+                before = now - kept - CONTAINER_LIFE
+                left -= old_files.remove_old(folder, is_ours, before, left, access)
         log.info(
             "Removed %s files of posts that were published more than %s days ago",
             MOST_FILES - left,
@@ -247,18 +245,17 @@ def _folders(
     settings: CalendarSettings, calendar: Calendar
 ) -> Iterator[tuple[str, Callable[[str], Any], FileAccess]]:
     """Return where old files may be, what tells that the provider wrote them, and where each folder must really be."""
-    for folder, name in (
-        (covers_folder(), COVER),
-        (conf.get("instagram", "work_prefix", fallback=""), RESULT),
-    ):
-        if folder:
-            yield folder, name.fullmatch, FileAccess.of(folder)
+    yield covers_folder(), COVER.fullmatch, FileAccess.of(covers_folder())
+    work_prefix = conf.get("instagram", "work_prefix", fallback="")
+    if work_prefix:
+        yield work_prefix, RESULT.fullmatch, FileAccess.of(work_prefix)
     if not is_local(settings.calendar) or calendar.problems:
         return
-    sources = [
-        PurePath(source) for post in calendar.posts for source in post.media if is_local(source)
-    ]
-    named = {source.name for source in sources}
     own = CalendarFiles(settings.calendar, calendar.pin).own
-    for folder in sorted({*map(str, own.folders), *(str(source.parent) for source in sources)}):
+    folders, named = set(map(str, own.folders)), set[str]()
+    for post in calendar.posts:
+        for source in map(PurePath, filter(is_local, post.media)):
+            folders.add(str(source.parent))
+            named.add(source.name)
+    for folder in sorted(folders):
         yield folder, lambda name: name not in named and RESULT.fullmatch(name), own

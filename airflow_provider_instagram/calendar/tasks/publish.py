@@ -12,7 +12,7 @@ from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, choose_late_time
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
-from airflow_provider_instagram.calendar.tasks.base import PostTask, has_caption
+from airflow_provider_instagram.calendar.tasks.base import PostTask, has_caption, task_states
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import (
     InstagramError,
@@ -72,7 +72,7 @@ class PublishPost(PostTask, PublishingTask):
             is_dry_run=self.is_dry_run(context),
             is_resumed=event is not None,
             planned_at=post.publish_at,
-            calendar=shown(self.settings.calendar),
+            origin=shown(self.settings.calendar),
         )
         self.permalink, self.media_id = result["permalink"], result["media_id"]
         return result
@@ -94,11 +94,13 @@ class PublishPost(PostTask, PublishingTask):
         self._check_approval(context, post)
         if now - post.publish_at <= PUNCTUAL and not self.is_requested_now(context, post):
             return post.publish_at
-        if (reason := self.too_late(context, post, now, now)) is not None:
+        reason = self.too_late(context, post, now, now)
+        if reason is not None:
             self.skip_post(context, *reason)
         rows = PostRows(Ledger.of(context, post.account).store)
         at = choose_late_time(post, self.settings.stored().plan.calendar, rows, clock=CLOCK.now)
-        if (reason := self.too_late(context, post, now, at)) is not None:
+        reason = self.too_late(context, post, now, at)
+        if reason is not None:
             rows.record_late_time(post, None)
             self.skip_post(context, *reason)
         self.tell_that_it_is_late(context, post, at)
@@ -144,11 +146,9 @@ class PublishPost(PostTask, PublishingTask):
         if container_id == made:
             return
         record = Ledger.of(context, post.account).container(container_id)
-        origin = (
-            f"was created for {record.post_key}"
-            if record is not None
-            else "is not in the ledger of the account"
-        )
+        origin = "is not in the ledger of the account"
+        if record is not None:
+            origin = f"was created for {record.post_key}"
         own = f"container {made} was made" if made is not None else "no container was made"
         raise ValidationError(
             f"Container {container_id} {origin}. For this version of {post.key}, {own}.",
@@ -167,22 +167,18 @@ class PublishPost(PostTask, PublishingTask):
         if not self.needs_approval(post):
             return
         approval = self.records(context, post).answer(context, post.version)
-        ti = context["ti"]
-        states = ti.get_task_states(ti.dag_id, task_ids=["approve"], run_ids=[ti.run_id]).get(
-            ti.run_id, {}
-        )
-        if approval is None or approval.answer is None or states.get("approve") != "success":
+        state = task_states(context, "approve").get("approve")
+        if approval is None or approval.answer is None or state != "success":
             self.skip_post(context, *NOBODY)
-        if approval.answer.refusal is not None:
-            self.skip_post(context, *approval.answer.refusal)
-        caption = approval.answer.caption if has_caption(post) else post.caption
-        record, prepared = (
-            Ledger.of(context, post.account).container(self.container_id),
-            self.prepared(context, post),
-        )
+        answer = approval.answer
+        if answer.refusal is not None:
+            self.skip_post(context, *answer.refusal)
+        record = Ledger.of(context, post.account).container(self.container_id)
+        prepared = self.prepared(context, post)
         made_of = (record and record.caption, prepared.container_caption, prepared.container_sha256)
+        caption = answer.caption if has_caption(post) else post.caption
         # that digest leaves out lines
-        if made_of != (digest(caption), approval.answer.caption, approval.sha256):
+        if made_of != (digest(caption), answer.caption, approval.sha256):
             raise ValidationError(
                 f"Container {self.container_id} has another caption or other files than {post.id} was approved with.",
                 hint=CLEAR_CREATE,
@@ -209,7 +205,7 @@ class CommentPost(PostTask):
     @reports_failure
     def execute(self, context: Context) -> str:
         """Write the comment or switch comments off, if the post wants it and was published."""
-        from airflow_provider_instagram.publishing import acts
+        from airflow_provider_instagram.publishing import comments as acts
 
         if not isinstance(self.published, Mapping) or not self.published.get("post_key"):
             raise AirflowSkipException("The post is not published.")
@@ -217,16 +213,16 @@ class CommentPost(PostTask):
         done = self.live(context, post)
         if done is None or self.is_dry_run(context):  # or somebody has edited the XCom
             raise AirflowSkipException("The post is not published by this run.")
-        act, lacks = acts.COMMENT, "its first comment is not written"
-        if not post.comment_enabled:
-            act, lacks = acts.SWITCH_OFF, "its comments are not switched off"
-        if post.comment_enabled and not post.first_comment:
-            raise AirflowSkipException(f"{post.id} has no first comment.")
+        act, lacks = acts.SWITCH_OFF, "its comments are not switched off"
+        if post.comment_enabled:
+            act, lacks = acts.COMMENT, "its first comment is not written"
+            if not post.first_comment:
+                raise AirflowSkipException(f"{post.id} has no first comment.")
         try:
             self._check_approval(context, post)
-            message = (
-                read_message(arguments.literal(post.first_comment)) if post.comment_enabled else ""
-            )
+            message: str | None = ""
+            if post.comment_enabled:
+                message = read_message(arguments.literal(post.first_comment))
             target = {"media_id": done.media_id, "published_at": done.published_at}
             return write_comment(self, context, target, message, post.key, act)
         except InstagramError as error:

@@ -82,7 +82,10 @@ def test_a_server_that_drips_is_given_up_when_the_time_is_over(
     """The time is for all of it: a byte now and then prolongs nothing."""
     https_server.behave = behave
     began_s = time.monotonic()
-    with pytest.raises(TransientError, match=f"{TOO_SLOW}|could not be"), as_local_file(f"{https_server.url}/video.mp4"):
+    with (
+        pytest.raises(TransientError, match=f"{TOO_SLOW}|could not be"),
+        as_local_file(f"{https_server.url}/video.mp4"),
+    ):
         pass
     assert time.monotonic() - began_s < SOON_S
 

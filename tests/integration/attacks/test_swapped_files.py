@@ -186,7 +186,7 @@ def approved(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 version=post.version,
                 sha256=prepared.digests,
                 caption=post.caption,
-                answer=Answer(True, "anna", "Attack"),
+                answer=Answer(True, "anna", caption="Attack"),
             )
             task.records(context, post).record_approval(approval)
             act(prepared.media)

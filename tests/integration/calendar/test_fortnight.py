@@ -26,7 +26,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.publishing.containers import ContainerCreator
-from airflow_provider_instagram.publishing.publisher import Live, Publisher
+from airflow_provider_instagram.publishing.publish import Live, Publisher
 from airflow_provider_instagram.publishing.sources import MediaSource
 from airflow_provider_instagram.publishing.use_case import Skipped
 from tests.unit.calendar.simulated_runs import EVENTS_EMITTED_BEFORE, Ledgers

@@ -57,7 +57,7 @@ def test_the_event_of_a_post_names_its_calendar(
     with create_session() as session:
         extras = [dict(extra) for extra in session.scalars(select(AssetEvent.extra).order_by(AssetEvent.id))]
     (extra,) = [extra for extra in extras if extra.get("post_key") == f"{ACCOUNT}/named"]
-    assert extra["calendar"] == str(file)
+    assert extra["origin"] == str(file)
 
 
 def test_a_dry_run_does_everything_but_publish(

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
+from airflow.sdk.exceptions import TaskAwaitingInput
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
-from airflow_provider_instagram.sensors import ContainerStatusSensor
 from tests.integration.account import DictStore
 from tests.integration.tasks import keep_questions, task_context
 
@@ -135,32 +134,6 @@ def test_a_video_without_a_finding_is_not_asked_about(
     instagram_sandbox.process_next(after_s=0)
     assert create(portrait_video, on_copyright_match="hold").execute(context)
     assert questions == []
-
-
-@pytest.mark.usefixtures("song")
-def test_the_sensor_holds_a_container_also_after_its_wait(
-    instagram_sandbox: SandboxHandle, context: Any, portrait_video: Path, questions: list[Any]
-) -> None:
-    container_id = create(portrait_video, wait_for_completion=True).execute(context)
-    sensor = ContainerStatusSensor(task_id="t", container_id=container_id, on_copyright_match="hold")
-    with pytest.raises(TaskAwaitingInput):
-        sensor.execute(context)
-    context["ti"].max_tries += 1  # as a Clear does
-    event = {"container_id": container_id, "error": None, "known": None}
-    with pytest.raises(TaskAwaitingInput) as waiting:
-        sensor.execute_complete(context, event)
-    assert len(questions) == 2
-    assert sensor.resume_execution("answered", {"event": YES, **kept(waiting)}, context) == container_id
-    with pytest.raises(ValidationError, match="rejected by anna"):
-        sensor.resume_execution("answered", {"event": NO, **kept(waiting)}, context)
-    soft = ContainerStatusSensor(task_id="t", container_id=container_id, on_copyright_match="fail", soft_fail=True)
-    with pytest.raises(AirflowSkipException, match=FOUND):
-        soft.execute(context)
-
-
-def test_the_sensor_takes_three_words() -> None:
-    with pytest.raises(ValidationError, match="'stop'"):
-        ContainerStatusSensor(task_id="t", container_id="1", on_copyright_match="stop")
 
 
 def test_a_picture_has_no_check(

@@ -41,13 +41,6 @@ def transcode(airflow_db: None) -> Transcode:
     return run
 
 
-def test_the_preview_is_made_for_work_that_is_found_done(transcode: Transcode, video: Path, tmp_path: Path) -> None:
-    """A run that asks for it later, or again after it failed, gets it; its folder is made."""
-    transcode(video)
-    transcode(video, preview=str(tmp_path / "covers" / "camera.jpg"))
-    assert (tmp_path / "covers" / "camera.jpg").read_bytes().startswith(b"\xff\xd8")
-
-
 def test_work_that_was_damaged_since_is_done_again(transcode: Transcode, video: Path) -> None:
     made = transcode(video)
     whole = made.read_bytes()

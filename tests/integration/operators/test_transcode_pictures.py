@@ -105,13 +105,6 @@ def test_the_work_of_an_earlier_run_is_found_and_damaged_work_is_made_again(
     assert target.read_bytes() == whole
 
 
-def test_the_preview_of_a_picture_is_its_result(
-    transcode: Transcode, picture: Callable[..., str], tmp_path: Path
-) -> None:
-    transcode(picture("poster.png", 2000, 2000), preview=str(tmp_path / "covers" / "poster.jpg"))
-    assert _shape(str(tmp_path / "covers" / "poster.jpg")) == (1440, 1440)
-
-
 def test_a_story_is_nine_by_sixteen(
     transcode: Transcode, picture: Callable[..., str], clip: Callable[..., str]
 ) -> None:
@@ -154,7 +147,6 @@ def test_a_list_may_be_the_json_text_of_a_run_parameter(transcode: Transcode, pi
     [
         ({"source": []}, "source is an empty list"),
         ({"source": ["a.jpg"], "output": "b.jpg"}, "is one file, but source is a list.*End output= with /"),
-        ({"source": ["a.jpg"], "preview": "b.jpg"}, "preview is for one source"),
         ({"source": ["a.jpg", ""]}, "source is empty"),
         ({"source": "a.jpg", "placement": "stories"}, "'stories' is not a valid placement.*story"),
         ({"source": "a.jpg", "spec": 7}, "must be a VideoSpec or a PictureSpec"),

@@ -62,7 +62,7 @@ def forget_post() -> None:
 
 def record_post(**more: Any) -> None:
     row = {"post_key": f"{ACCOUNT}/hello", "container_id": "1", "published_at": LATER, "media_id": "17900"}
-    row |= {"permalink": LINK, "dag_id": DAG_ID, "calendar": "calendar.yaml", "ig_user_id": "17841"} | more
+    row |= {"permalink": LINK, "dag_id": DAG_ID, "origin": "calendar.yaml", "ig_user_id": "17841"} | more
     forget_post()
     write_row(ledger_asset(ACCOUNT).uri, f"done:{ACCOUNT}/hello", row)
     routes.boards.board(DAG_ID, is_fresh=True)

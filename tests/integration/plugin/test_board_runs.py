@@ -269,7 +269,7 @@ def approved() -> tuple[str, str, Any]:
         began=post.publish_at,
     )
     about: dict[str, Any] = {"post_id": "asked", "version": post.version, "sha256": (), "caption": "Asked"}
-    approval = Approval(question=question, **about, answer=Answer(True, "bob", "Of bob"))
+    approval = Approval(question=question, **about, answer=Answer(True, "bob", caption="Of bob"))
     uri, key = ledger_asset(post.account).uri, f"approval:{post.key}"
     write_row(uri, key, approval.model_dump(mode="json"))
     return uri, key, approval

@@ -19,8 +19,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.ledger import CommentLedger, digest
 from airflow_provider_instagram.ledger.records import Claim, Owner
-from airflow_provider_instagram.publishing.acts import COMMENT, HIDE, REPLY, Act, private_reply
-from airflow_provider_instagram.publishing.comments import CommentWriter
+from airflow_provider_instagram.publishing.comments import COMMENT, HIDE, REPLY, Act, CommentWriter, private_reply
 from tests.integration.account import OTHER, OWNER
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
 )
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
-from airflow_provider_instagram.publishing.publisher import Free, Live
+from airflow_provider_instagram.publishing.publish import Free, Live
 from airflow_provider_instagram.quota.reservations import QuotaReservations, post_quotas
 from tests.integration.account import OTHER, OWNER
 

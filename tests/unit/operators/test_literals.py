@@ -32,7 +32,6 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
     (TranscodeOperator, {"source": "a.mov", "placement": "reel"}, r"'reel' is not a valid placement"),
     (TranscodeOperator, {"source": "a.mov", "spec": "reels_max"}, r"spec must be a VideoSpec or a PictureSpec"),
     (TranscodeOperator, {"source": ["a.mov", "b.mov"], "output": "/out.mp4"}, r"source is a list"),
-    (TranscodeOperator, {"source": ["a.mov"], "preview": "/a.jpg"}, r"preview is for one source"),
     (TranscodeOperator, {"source": []}, r"source is an empty list"),
     (TranscodeOperator, {"source": ""}, r"source is empty"),
     (TranscodeOperator, {"source": "a.mov", "output": "/out.webm"}, r"output='/out.webm' ends in .webm"),
@@ -42,7 +41,6 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
     (TranscodeOperator, {"source": "a.mov", "output": "/out.jpg"}, r"ends in .jpg, but the result is an MP4"),
     (TranscodeOperator, {"source": "a.heic", "output": "/out.mp4"}, r"ends in .mp4, but the result is a JPEG"),
     (TranscodeOperator, {"source": "a.mov", "output": "https://a.example/b.mp4"}, r"which nothing can be written to"),
-    (TranscodeOperator, {"source": "a.mov", "preview": "http://a.example/b.jpg"}, r"which nothing can be written to"),
     (TranscodeOperator, {"source": "http://a.example/b.mov?sig=x"}, r"source='http://a.example/b.mov\?…' is not https"),
     (TranscodeOperator, {"source": ["a.jpg", "HTTP://a.example/b.jpg"]}, r"is not https. Write its https:// address"),
     (TranscodeOperator, {"source": "a.mov", "background": "reddish"}, r"background='reddish' is not a colour.*white"),
@@ -105,12 +103,10 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
     (CommentOperator, {"media_id": {}, "message": "x"}, r"There is no media id"),
     (CommentOperator, {"media_id": [], "message": "x"}, r"media_id must be text"),
     (CommentOperator, {"reply_to": {}, "message": "x"}, r"reply_to is empty"),
-    (TranscodeOperator, {"source": "a.mov", "preview": "/covers/"}, r"preview='/covers/' is a folder.*end it in .jpg"),
     (CreateContainerOperator, {"video": TranscodeOperator}, r"video must be text"),
     (DeleteOperator, {"media_id": "me"}, r"'me' is not a media id"),
     (RefreshTokenOperator, {"on_token_ending": print}, r"must be a list of notifiers.*on_token_ending=\[notify\]"),
     (RefreshTokenOperator, {"on_token_ending": ["slack"]}, r"must be a list of notifiers"),
-    (TranscodeOperator, {"source": "a.mov", "preview": "/cover.mp4"}, r"preview='/cover.mp4' ends in .mp4.*JPEG"),
     (CreateContainerOperator, {"video": "a.mp4", "image": "a.jpg"}, r"video and image are set"),
     (CreateContainerOperator, {"video": "a.mp4", "carousel": ["a.jpg", TEMPLATE], "image": "b.jpg"}, r"are set"),
     (CreateContainerOperator, {"caption": "Alone"}, r"video is empty, and so are image and carousel"),
@@ -201,7 +197,7 @@ def test_what_a_mapped_task_gets_in_the_run_is_left_to_the_run() -> None:
     ("operator", "argument"),
     [
         *((CreateContainerOperator, name) for name in ("video", "carousel", "caption", "publish_at", "deferrable")),
-        *((TranscodeOperator, name) for name in ("source", "output", "fit", "background", "preview", "spec")),
+        *((TranscodeOperator, name) for name in ("source", "output", "fit", "background", "spec")),
         *((PublishOperator, name) for name in ("container_id", "post_key", "publish_at", "max_lateness", "dry_run")),
         *((ContainerStatusSensor, name) for name in ("container_id", "poke_interval", "timeout", "deferrable")),
         *((CommentOperator, name) for name in ("media_id", "reply_to", "message", "comment_key")),
@@ -265,7 +261,7 @@ def test_what_is_only_known_in_the_run_is_left_to_the_run(unknown: Any) -> None:
     with DAG("d", schedule=None, params={"one": ""}):
         before = TranscodeOperator(task_id="before", source="a.mov")
         unknown = before.output if unknown is None else unknown
-        TranscodeOperator(task_id="transcode", source=[unknown], fit=unknown, output=unknown, preview=unknown)
+        TranscodeOperator(task_id="transcode", source=[unknown], fit=unknown, output=unknown)
         CreateContainerOperator(task_id="any", video=unknown, image=unknown, carousel=unknown, caption="Hello")
         CreateContainerOperator(task_id="either", video="a.mp4", image=unknown, placement=unknown, caption="Hello")
         CreateContainerOperator(task_id="place", image="a.jpg", placement=unknown, audio_name="Rain")

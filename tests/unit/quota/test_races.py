@@ -18,7 +18,7 @@ from airflow_provider_instagram.exceptions import InstagramError, TransientError
 from airflow_provider_instagram.graph.models import ContainerStatus, Media, Page
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.publishing.publisher import Live, Publisher
+from airflow_provider_instagram.publishing.publish import Live, Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable

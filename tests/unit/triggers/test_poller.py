@@ -272,17 +272,6 @@ def test_a_token_that_was_replaced_is_used_without_anybody_noticing(scene: Scene
     assert scene.instagram.opened == 2
 
 
-def test_two_that_wait_for_one_container_cost_the_calls_of_one(scene: Scene) -> None:
-    scene.instagram.finishes["1"] = START + 60
-
-    async def main() -> None:
-        await asyncio.gather(scene.wait("1"), scene.wait("1"))
-
-    scene.run(main)
-    assert len(scene.instagram.asked) < 16
-    assert scene.ends["1"][1] == "ready"
-
-
 def test_who_leaves_is_not_asked_about_any_more_and_the_poller_ends_with_the_last(scene: Scene) -> None:
     async def main() -> None:
         task = asyncio.create_task(scene.wait("1"))
