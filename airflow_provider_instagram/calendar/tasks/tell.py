@@ -29,6 +29,8 @@ STEPS = ("prepare", "approve", "create", "publish", "comment")
 #: How the marks of posts that are too late begin. No mark that contains what a person wrote begins
 #: like this.
 LATE = "skipped:"
+#: A user has marked the task as a success, or has deleted a row.
+NO_RECORD = "its run has ended, and the ledger does not have the post."
 
 
 class TellPost(PostTask):
@@ -88,6 +90,8 @@ class TellPost(PostTask):
             return self._failed(context, failed)._replace(event="unknown")
         if failed is not None:
             return self._failed(context, failed)
+        if states.get("publish") == "success" and done is None and not self.is_dry_run(context):
+            return Told("unknown" if intents else "failed", NO_RECORD, "Look at the account first.")
         return self._skipped(
             context, next((step for step in STEPS if states.get(step) == "skipped"), None)
         )
