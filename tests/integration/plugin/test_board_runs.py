@@ -120,7 +120,7 @@ FAR = datetime(2099, 1, 1, tzinfo=timezone.utc)
 
 
 #: What a user may give a run so that Airflow begins none of its tasks: the run waits, or goes on without them.
-DATED_AHEAD: Any = pytest.mark.parametrize(
+DATED_AHEAD: pytest.MarkDecorator = pytest.mark.parametrize(
     "ahead",
     [{"state": "queued", "run_after": FAR}, {"state": "running", "logical_date": FAR}],
     ids=["begins later", "logical date"],
