@@ -140,9 +140,7 @@ def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
         approve = ApprovePost(task_id="approve", settings=settings)
         create = CreatePost(task_id="create", settings=settings)
         publish = PublishPost(task_id="publish", settings=settings, container_id=create.output)
-        comment = CommentPost(
-            task_id="comment", settings=settings, published=publish.output
-        ).as_teardown()
+        comment = CommentPost(task_id="comment", settings=settings).as_teardown()
         prepare >> approve >> create >> publish >> comment
         if settings.notify is not None:
             comment >> TellPost(task_id="tell", settings=settings).as_teardown()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any, Final
 
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
@@ -19,6 +20,8 @@ BEGUN: Final = ("running", "success", "failed")
 STANDING: Final = ("queued", "running", "success")
 #: So many runs are asked for at once: their ids are parts of one address.
 AT_ONCE: Final = 100
+#: Later than any run.
+LAST_DATE: Final = datetime.max.replace(tzinfo=timezone.utc)
 #: Of so few runs, each is looked at by itself.
 FEW: Final = 8
 
@@ -45,7 +48,7 @@ class PostRuns:
     def lost(self, run_ids: Collection[str]) -> list[str]:
         """Return which of these runs Airflow does not have any more, or has with a date that a user has chosen."""
         ordered = sorted(run_ids)
-        found: list[str] = []
+        found = sorted(self._dated_ahead().intersection(ordered))
         for first in range(0, len(ordered), AT_ONCE):
             found += self._lost_among(ordered[first : first + AT_ONCE])
         return found
@@ -68,6 +71,20 @@ class PostRuns:
         """
         if self.exists(run_id):
             self._trigger(run_id, is_reset=True)
+
+    def _dated_ahead(self) -> set[str]:
+        """Return the runs with a logical date to come, which a user has chosen: Airflow begins no task of them."""
+        from airflow.sdk.execution_time.comms import GetPreviousDagRun
+
+        found: set[str] = set()
+        before = LAST_DATE
+        while True:
+            asked = GetPreviousDagRun(dag_id=self.dag_id, logical_date=before, state="running")
+            run = send(asked).dag_run
+            if run is None or not _is_dated_ahead(run):
+                return found
+            found.add(run.run_id)
+            before = run.logical_date
 
     def _lost_among(self, run_ids: Sequence[str]) -> list[str]:
         if len(run_ids) <= FEW:
@@ -113,5 +130,6 @@ def _is_own(run: Any) -> bool:
 
 def _is_dated_ahead(run: Any) -> bool:
     """Return whether a run is to begin later than any that the planner starts."""
-    is_ahead: bool = run.run_after > CLOCK.now() + CLOCKS_DIFFER
+    dates = filter(None, (run.run_after, run.logical_date))
+    is_ahead: bool = max(dates) > CLOCK.now() + CLOCKS_DIFFER
     return is_ahead

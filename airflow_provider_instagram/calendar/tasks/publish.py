@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -167,8 +167,8 @@ class PublishPost(PostTask, PublishingTask):
         if not self.needs_approval(post):
             return
         approval = self.records(context, post).answer(context, post.version)
-        state = task_states(context, "approve").get("approve")
-        if approval is None or approval.answer is None or state != "success":
+        is_done = self.state_of(context, "approve") == "success"
+        if approval is None or approval.answer is None or not is_done:
             self.skip_post(context, *NOBODY)
         answer = approval.answer
         if answer.refusal is not None:
@@ -189,29 +189,22 @@ class CommentPost(PostTask):
     """Write the first comment of a post, or switch its comments off, once.
 
     A teardown: the post stays published if that fails.
-
-    :param published: The result of the publication.
     """
 
-    template_fields: Sequence[str] = ("published",)
     ui_color = "#fbdce9"
     weight = COMMENT
     aliases = (ledger_alias,)
-
-    def __init__(self, *, published: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.published = published
 
     @reports_failure
     def execute(self, context: Context) -> str:
         """Write the comment or switch comments off, if the post wants it and was published."""
         from airflow_provider_instagram.publishing import comments as acts
 
-        if not isinstance(self.published, Mapping) or not self.published.get("post_key"):
+        if self.state_of(context, "publish") != "success":
             raise AirflowSkipException("The post is not published.")
         post = self.wanted_post(context)
         done = self.live(context, post)
-        if done is None or self.is_dry_run(context):  # or somebody has edited the XCom
+        if done is None or self.is_dry_run(context):  # or somebody has marked the task
             raise AirflowSkipException("The post is not published by this run.")
         act, lacks = acts.SWITCH_OFF, "its comments are not switched off"
         if post.comment_enabled:

@@ -31,6 +31,8 @@ STEPS = ("prepare", "approve", "create", "publish", "comment")
 #: How the marks of posts that are too late begin. No mark that contains what a person wrote begins
 #: like this.
 LATE = "skipped:"
+#: A user has marked the task as a success, or has deleted a row.
+NO_RECORD = "its run has ended, and the ledger does not have the post."
 
 
 class TellPost(PostTask):
@@ -76,6 +78,8 @@ class TellPost(PostTask):
             if states.get(step) == "failed":
                 failed = self._failed(context, step)
                 return failed._replace(event="unknown") if done is None and intents else failed
+        if states.get("publish") == "success" and done is None and not self.is_dry_run(context):
+            return Told("unknown" if intents else "failed", NO_RECORD, "Look at the account first.")
         for step in STEPS:
             if states.get(step) == "skipped":
                 return self._skipped(context, step)

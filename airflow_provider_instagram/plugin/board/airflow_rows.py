@@ -151,7 +151,8 @@ class CalendarSource:
 
     def _read_runs(self, session: Session) -> None:
         run = DagRun
-        statement = select(run.run_id, run.state, run.queued_at, run.run_after, run.conf)
+        dates = (run.queued_at, run.run_after, run.logical_date)
+        statement = select(run.run_id, run.state, *dates, run.conf)
         statement = statement.where(run.dag_id == self.dag_id)
         number = session.scalar(
             select(func.count()).select_from(run).where(run.dag_id == self.dag_id)
@@ -232,6 +233,7 @@ class CalendarSource:
             is_dry=by_hand and bool(given.get("dry_run")),
             event=_event(self._tasks.get((run_id, "approve"))),
             run_after=row.run_after,
+            logical_date=row.logical_date,
         )
         return run
 
@@ -301,8 +303,10 @@ def _problems_of_planner(session: Session, dag_id: str) -> Iterator[Problem]:
     Also a run that users end at once, by marking it, has failed.
     """
     dag, run, so = DagModel, DagRun, "so no run of a post begins, and no edit counts."
-    runs = select(func.count()).where(run.dag_id == dag_id, run.state == "queued")
-    ahead = session.scalar(runs.where(run.run_after > utc_now())) or 0
+    now, is_active = utc_now(), run.state.in_(("queued", "running"))
+    is_ahead = or_(run.run_after > now, run.logical_date > now)
+    runs = select(func.count()).select_from(run)
+    ahead = session.scalar(runs.where(run.dag_id == dag_id, is_active, is_ahead)) or 0
     settings = select(dag.is_paused, dag.max_active_runs).where(dag.dag_id == dag_id)
     for is_paused, most in session.execute(settings):
         if is_paused:

@@ -122,6 +122,7 @@ class PostRun:
     :param event: The answer to the approval's question, as Airflow hands it to the task, until the
         task has ended.
     :param run_after: When it may begin, which a user may choose.
+    :param logical_date: Its date, likewise. Airflow begins none of its tasks before that.
     """
 
     run_id: str
@@ -133,14 +134,12 @@ class PostRun:
     is_dry: bool = False
     event: Mapping[str, Any] | None = None
     run_after: datetime | None = None
+    logical_date: datetime | None = None
 
     def is_dated_ahead(self, now: datetime) -> bool:
         """Return whether a user has started it with a date to come: until then, it does nothing."""
-        return (
-            self.state == "queued"
-            and self.run_after is not None
-            and self.run_after > now + CLOCKS_DIFFER
-        )
+        dates = filter(None, (self.run_after, self.logical_date))
+        return self.is_active and max(dates, default=now) > now + CLOCKS_DIFFER
 
     @property
     def is_active(self) -> bool:

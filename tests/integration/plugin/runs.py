@@ -33,6 +33,7 @@ def store_calendar(dag: DAG) -> None:
 def begin(
     dag_id: str, post_id: str, tasks: Mapping[str, str | None], *, run_id: str = "", state: str = "running",
     conf: Any = None, run_after: datetime | None = None, started: datetime | None = None,
+    logical_date: datetime | None = None,
 ) -> ScheduledPost:  # fmt: skip
     """Store a run of a post with its tasks, as Airflow and the planner do.
 
@@ -62,6 +63,7 @@ def begin(
         about: dict[str, Any] = {
             "run_type": "manual",
             "run_after": run_after or now,
+            "logical_date": logical_date,
             "queued_at": now,
             "conf": conf or {},
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -119,8 +119,19 @@ def change(statement: Any, dag_id: str = DAG_ID) -> None:
 FAR = datetime(2099, 1, 1, tzinfo=timezone.utc)
 
 
+#: What a user may give a run so that Airflow begins none of its tasks: the run waits, or goes on without them.
+DATED_AHEAD: pytest.MarkDecorator = pytest.mark.parametrize(
+    "ahead",
+    [{"state": "queued", "run_after": FAR}, {"state": "running", "logical_date": FAR}],
+    ids=["begins later", "logical date"],
+)
+
+
+@DATED_AHEAD
 @pytest.mark.parametrize("is_replaced", [False, True], ids=["deleted", "replaced by one that is dated ahead"])
-def test_a_post_that_has_lost_its_run_says_so_and_gets_another(user: Any, is_replaced: bool) -> None:
+def test_a_post_that_has_lost_its_run_says_so_and_gets_another(
+    user: Any, is_replaced: bool, ahead: dict[str, Any]
+) -> None:
     """The planner begins another run, under another id, whose row no user can write."""
     from sqlalchemy import delete
 
@@ -133,7 +144,7 @@ def test_a_post_that_has_lost_its_run_says_so_and_gets_another(user: Any, is_rep
     started()
     change(delete)
     if is_replaced:
-        begin(DAG_ID, "hello", {}, state="queued", run_after=FAR)
+        begin(DAG_ID, "hello", {}, **ahead)
     assert look(ada) == ("failed", "its run was deleted")
     assert "retry" in detail(ada, "hello")["acts"]
     answer = do(ada, "ada", "retry")
@@ -162,9 +173,10 @@ def test_a_run_that_a_user_has_started_and_that_has_ended_hides_no_run_that_is_l
     assert look(ada)[0] in ("ready", "in_work"), "it goes on"
 
 
-def test_a_run_that_is_dated_ahead_freezes_no_card(user: Any) -> None:
+@DATED_AHEAD
+def test_a_run_that_is_dated_ahead_freezes_no_card(user: Any, ahead: dict[str, Any]) -> None:
     ada, conf = user("ada", "USER"), {"post": "hello", "now": True}
-    begin(DAG_ID, "hello", {}, run_id="now__hello__1", state="queued", conf=conf, run_after=FAR)
+    begin(DAG_ID, "hello", {}, run_id="now__hello__1", conf=conf, **ahead)
     assert look(ada) == ("planned", None)
     assert detail(ada, "hello")["acts"] == ["publish_now", "skip"]
     answer = do(ada, "ada", "publish_now")
@@ -174,7 +186,10 @@ def test_a_run_that_is_dated_ahead_freezes_no_card(user: Any) -> None:
     assert do(ada, "ada", "publish_now").status_code == 409
 
 
-def test_a_planner_that_a_user_keeps_from_looking_is_a_problem_of_the_calendar(user: Any) -> None:
+@DATED_AHEAD
+def test_a_planner_that_a_user_keeps_from_looking_is_a_problem_of_the_calendar(
+    user: Any, ahead: dict[str, Any]
+) -> None:
     """As many runs as may be active, dated ahead: Airflow makes none for an event."""
     from airflow.models.dag import DagModel
     from airflow.models.dagrun import DagRun
@@ -191,7 +206,8 @@ def test_a_planner_that_a_user_keeps_from_looking_is_a_problem_of_the_calendar(u
 
     with create_session() as session:
         for number in range(MAX_LOOKS):
-            about: dict[str, Any] = {"run_type": "manual", "run_after": FAR, "state": "queued"}
+            dates = {name: one + timedelta(days=number) for name, one in ahead.items() if name != "state"}
+            about: dict[str, Any] = {"run_type": "manual", "state": ahead["state"], **dates}
             session.add(DagRun(dag_id=planner, run_id=f"far-{number}", **about))
     assert [text.partition(",")[0] for text in problems()] == [f"{MAX_LOOKS} runs of {planner} are dated ahead"]
     change(lambda run: delete(run).where(run.run_id == "far-0"), planner)

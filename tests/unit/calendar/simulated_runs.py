@@ -14,6 +14,7 @@ from airflow.sdk.execution_time.comms import (
     CreateHITLDetailPayload,
     ErrorResponse,
     GetDagRun,
+    GetPreviousDagRun,
     GetPreviousTI,
     OKResponse,
 )
@@ -106,8 +107,17 @@ class AirflowRuns:
     run_ids: dict[Any, str] = field(default_factory=dict)
     approve: Any = None
 
-    def add(self, run_id: str, *, at: float = 0, state: str = "running", run_type: str = "operator_triggered") -> None:
-        self.found[run_id] = SimpleNamespace(state=state, run_after=after_noon(at), run_type=run_type)
+    def add(
+        self,
+        run_id: str,
+        *,
+        at: float = 0,
+        date: float | None = None,
+        state: str = "running",
+        run_type: str = "operator_triggered",
+    ) -> None:
+        dates = {"run_after": after_noon(at), "logical_date": date and after_noon(date)}
+        self.found[run_id] = SimpleNamespace(run_id=run_id, state=state, run_type=run_type, **dates)
 
     def get_dr_count(self, _: str, run_ids: list[str], states: list[str] | None = None) -> int:
         runs = [self.found[run_id] for run_id in run_ids if run_id in self.found]
@@ -116,6 +126,10 @@ class AirflowRuns:
     def send(self, message: Any) -> Any:
         if isinstance(message, GetDagRun):
             return self.found[message.run_id]
+        if isinstance(message, GetPreviousDagRun):
+            dated = [run for run in self.found.values() if run.logical_date and run.state == message.state]
+            before = [run for run in dated if run.logical_date < message.logical_date]
+            return SimpleNamespace(dag_run=max(before, key=lambda run: run.logical_date, default=None))
         if isinstance(message, GetPreviousTI):
             return SimpleNamespace(task_instance=self.approve)
         if isinstance(message, CreateHITLDetailPayload):

@@ -17,7 +17,7 @@ USED = {
         "dag_id dag_display_name is_paused is_stale last_parsed_time relative_fileloc has_import_errors "
         "max_active_runs",
     "airflow.models.dag.DagTag": "dag_id name",
-    "airflow.models.dagrun.DagRun": "id dag_id run_id state queued_at run_after conf updated_at",
+    "airflow.models.dagrun.DagRun": "id dag_id run_id state queued_at run_after logical_date conf updated_at",
     "airflow.models.hitl.HITLDetail": "ti_id subject body responded_at responded_by chosen_options params_input",
     "airflow.models.hitl_history.HITLDetailHistory": "ti_history_id",
     "airflow.models.log.Log": "dag_id dttm event extra owner_display_name",

@@ -159,6 +159,18 @@ def test_what_is_told_of_a_run_by_hand_keeps_nothing_of_the_posts_own_run_from_b
     assert [one.event for one in told] == ["failed"] * 2
 
 
+@pytest.mark.parametrize(("is_dry", "events"), [(False, ["failed"]), (True, [])])
+def test_a_publication_that_a_user_has_marked_as_a_success_is_told(
+    calendar: SimulatedCalendar, told: list[Any], is_dry: bool, events: list[str]
+) -> None:
+    """The run is green, and the post does not go out."""
+    calendar.write(post("a", HOUR))
+    calendar.plan(0)
+    calendar.states["publish"] = "success"
+    TellPost(task_id="tell", settings=calendar.settings).execute(calendar.context("x", post="a", dry_run=is_dry))
+    assert [one.event for one in told] == events
+
+
 def test_a_notifier_that_hangs_keeps_no_late_post_from_being_published(
     calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,7 +88,8 @@ def comment_of_live_post(calendar: SimulatedCalendar) -> CommentPost:
     calendar.prepared()
     key = f"{ACCOUNT}/a"
     calendar.ledger().record_post(PublishedPost(key, "17901", after_noon(0).isoformat(), media_id="180"))
-    return CommentPost(task_id="comment", settings=calendar.settings, published={"post_key": key})
+    calendar.states["publish"] = "success"
+    return CommentPost(task_id="comment", settings=calendar.settings)
 
 
 def test_a_dry_run_writes_no_comment_on_a_post_that_is_live(calendar: SimulatedCalendar, written: list[Any]) -> None:
@@ -98,6 +99,17 @@ def test_a_dry_run_writes_no_comment_on_a_post_that_is_live(calendar: SimulatedC
     with pytest.raises(AirflowSkipException, match="is not published"):
         comment.execute(calendar.context("manual__1", post="a", dry_run=True))
     assert written == []
+
+
+@pytest.mark.parametrize("wanted", [{"comment_enabled": False}, {"first_comment": "#first"}])
+def test_who_deletes_the_xcom_of_a_publication_keeps_no_comment_from_being_written_or_switched_off(
+    calendar: SimulatedCalendar, written: list[Any], wanted: dict[str, Any]
+) -> None:
+    calendar.write(post("a", 60, **wanted))
+    comment = comment_of_live_post(calendar)
+    assert comment.template_fields == ()
+    comment.execute(calendar.context())
+    assert len(written) == 1
 
 
 @pytest.mark.parametrize("edit", [{"comment_enabled": False}, {"first_comment": "#other"}])

@@ -242,16 +242,20 @@ def test_a_worker_that_reads_an_older_plan_drops_no_post(planner: Planner, calen
     assert calendar.step("a~v2") == "skipped (not its run)", "the planner has not recorded that one"
 
 
-@pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced by one that is dated ahead"])
+@pytest.mark.parametrize(
+    "replaced_by",
+    [None, {"at": 99 * DAY, "state": "queued"}, {"date": 99 * DAY}],
+    ids=["deleted", "replaced by one that begins later", "replaced by one whose logical date is to come"],
+)
 def test_a_run_that_was_deleted_is_begun_again_under_another_id(
-    planner: Planner, calendar: SimulatedCalendar, replaced: bool
+    planner: Planner, calendar: SimulatedCalendar, replaced_by: dict[str, Any] | None
 ) -> None:
     calendar.write(*(post(f"p{number}", 60) for number in range(30)))
     assert len(planner.look(0)) == 30
     assert planner.look(1) == []
     del calendar.airflow.found["p7"]
-    if replaced:
-        calendar.airflow.add("p7", at=99 * DAY, state="queued", run_type="manual")
+    if replaced_by is not None:
+        calendar.airflow.add("p7", run_type="manual", **replaced_by)
     assert planner.look(2) == ["p7~v2"]
     assert calendar.step("p7~v2") == "wanted"
     del calendar.airflow.found["p7~v2"]
