@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.sdk.exceptions import AirflowException
 
-from airflow_provider_instagram.accounts.connections import (
+from airflow_provider_instagram.accounts.connect import (
     ONE_CONNECTION,
     secrets_source_for_display,
 )
@@ -27,8 +27,7 @@ from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledge
 from airflow_provider_instagram.ledger.insights import Refusal, refusals
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.graph.accounts import Account
-    from airflow_provider_instagram.graph.models import Media, PublishingLimit
+    from airflow_provider_instagram.graph.models import Account, Media, PublishingLimit
 
 _log = logging.getLogger(__name__)
 #: How long a page waits for Instagram before it shows an account without an answer.

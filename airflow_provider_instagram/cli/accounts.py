@@ -20,15 +20,16 @@ from airflow.models.trigger import Trigger
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from airflow_provider_instagram.accounts.connections import (
+from airflow_provider_instagram.accounts.connect import (
     StoredConnection,
+    check_config,
+    complete_login,
     connection_ids,
     duplicate_warning,
     require_writable,
     stored_secret,
     write_login,
 )
-from airflow_provider_instagram.accounts.login import check_config, complete_login
 from airflow_provider_instagram.accounts.overview import account_summaries
 from airflow_provider_instagram.exceptions import (
     LedgerRowError,

@@ -43,7 +43,7 @@ def _command(
     def command(parsed: argparse.Namespace) -> None:
         from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
-        from airflow_provider_instagram.accounts.connections import read_as_server
+        from airflow_provider_instagram.accounts.connect import read_as_server
         from airflow_provider_instagram.exceptions import InstagramError
         from airflow_provider_instagram.hooks.instagram import account_limits
         from airflow_provider_instagram.ledger.database import NoLedgerError

@@ -37,8 +37,8 @@ from airflow_provider_instagram.utils.server_clock import WORTH_A_WARNING, Serve
 from airflow_provider_instagram.utils.urls import is_local, local_path, shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.graph.accounts import Account
     from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.models import Account
     from airflow_provider_instagram.hooks.token_refresh import TokenManager
 
 _TIMEOUT_S: Final = 10

@@ -9,13 +9,6 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.accounts import (
-    Account,
-    FacebookPage,
-    TokenInfo,
-    read_facebook_pages,
-    read_portfolios,
-)
 from airflow_provider_instagram.graph.fields import (
     ListPage,
     as_mapping,
@@ -24,19 +17,27 @@ from airflow_provider_instagram.graph.fields import (
     read_text,
 )
 from airflow_provider_instagram.graph.models import (
+    Account,
+    Audio,
     Comment,
     CommentCount,
     Container,
     ContainerStatus,
+    FacebookPage,
     Media,
     Page,
+    Place,
     PublishingLimit,
+    TokenInfo,
+    read_audio,
     read_comment_counts,
     read_comment_page,
+    read_facebook_pages,
     read_insights,
     read_media_page,
+    read_places,
+    read_portfolios,
 )
-from airflow_provider_instagram.graph.search import Audio, Place, read_audio, read_places
 
 T = TypeVar("T")
 

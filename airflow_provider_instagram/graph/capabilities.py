@@ -137,13 +137,6 @@ PAID_PARTNERSHIPS: Final = Capability(
     ("is_paid_partnership", "branded_content_sponsor_ids"),
     is_in_unified=False,
 )
-INVITE_ANSWERS: Final = Capability(
-    "collaborators' answers",
-    (),
-    ("instagram_basic", "pages_read_engagement"),
-    "Collaborators, 2025-08-18",
-    is_in_unified=False,
-)
 COMMENTS: Final = Capability(
     "comments",
     ("instagram_business_manage_comments",),
@@ -165,17 +158,17 @@ DELETION: Final = Capability(
 
 #: What an account can or cannot do, as the documentation shows it.
 CAPABILITIES: Final = (
-    *(
-        PUBLISHING,
-        STORIES,
-        TRIAL_REELS,
-        COLLABORATORS,
-        MUSIC,
-        POLLS,
-        COMMENT_PROMPTS,
-        PAID_PARTNERSHIPS,
-    ),
-    *(INVITE_ANSWERS, COMMENTS, INSIGHTS, DELETION),
+    PUBLISHING,
+    STORIES,
+    TRIAL_REELS,
+    COLLABORATORS,
+    MUSIC,
+    POLLS,
+    COMMENT_PROMPTS,
+    PAID_PARTNERSHIPS,
+    COMMENTS,
+    INSIGHTS,
+    DELETION,
 )
 #: What has scopes of its own, so that a connection asks for it by its name.
 FEATURES: Final = (PUBLISHING, COMMENTS, INSIGHTS, DELETION)

@@ -34,7 +34,7 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph import API_VERSION, oauth, origin
-from airflow_provider_instagram.graph.answer import Answer, Deadline, exchange, exchange_async
+from airflow_provider_instagram.graph.answer import Answer, exchange, exchange_async
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.fields import cut
 from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
@@ -54,7 +54,8 @@ _READ_TIMEOUT_S: Final = 60.0
 _HEADERS: Final = {
     "User-Agent": "airflow-provider-instagram",
     "Accept": "application/json",
-    "Accept-Encoding": "gzip",  # what Answer unzips
+    # what is small on its way may be large in memory
+    "Accept-Encoding": "identity",
 }
 _ATTEMPTS: Final = 4
 _LONGEST_PAUSE_S: Final = 10.0
@@ -121,10 +122,9 @@ class _Core:
             "headers": _HEADERS,
             "timeout": httpx.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
             "follow_redirects": False,
-            # requests to this machine must not go through a proxy
+            # Requests to this machine must not go through a proxy.
             "trust_env": trust_env,
-            # nor must tokens over plain http, which a proxy could read; this includes the host of a
-            # login
+            # Nor must tokens over plain http, which a proxy could read, also to the host of a login.
             "mounts": {"http://": None},
             "verify": _tls(trust_env),
         }
@@ -132,9 +132,8 @@ class _Core:
     def _request(self, http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
         self.sent += 1
         base = origin.login_host(call.host, self._hosts) or self._base_url
-        url = "/".join(
-            [base, self._api_version, call.path] if call.versioned else [base, call.path]
-        )
+        version = f"/{self._api_version}" if call.versioned else ""
+        url = f"{base}{version}/{call.path}"
         params, headers = dict(call.params), {}
         if call.bearer:
             token = self._token(call.action)
@@ -277,7 +276,6 @@ class GraphClient(_Core):
         sleep: Callable[[float], None] = time.sleep,
         replacement_token: Callable[[], str | None] | None = None,
         on_close: Callable[[int], None] | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
         **settings: Unpack[ClientSettings],
     ) -> None:
         super().__init__(access_token, **settings)
@@ -286,7 +284,6 @@ class GraphClient(_Core):
         self._on_close = on_close
         self._renewing = threading.Lock()
         self._http = httpx.Client(**self._options())
-        self._deadline = Deadline(monotonic)
 
     def send(self, call: Call[T]) -> T:
         """Send a call and read its answer.
@@ -340,20 +337,21 @@ class GraphClient(_Core):
         timeout = httpx.Timeout(stall_timeout.total_seconds(), connect=_CONNECT_TIMEOUT_S)
         with _network_errors(action, changes=True):
             request = self._http.build_request(
-                *("POST", url),
+                "POST",
+                url,
                 # no local variable holds a token
                 headers={"Authorization": f"OAuth {self._token(action)}", **sizes},
-                content=self._deadline.after(chunks),
+                content=chunks,
                 timeout=timeout,
             )
-            answer = exchange(self._http, request, self._deadline)
+            answer = exchange(self._http, request)
         data = answer.data()
         if not answer.is_success or not isinstance(data, dict) or data.get("success") is not True:
             raise self._error_of(action, answer, changes=True)
 
     def _send_once(self, call: Call[T]) -> T:
         with _network_errors(call.action, changes=not call.safe):
-            answer = exchange(self._http, self._request(self._http, call), self._deadline)
+            answer = exchange(self._http, self._request(self._http, call))
         return self._read(call, answer)
 
     def __enter__(self) -> Self:

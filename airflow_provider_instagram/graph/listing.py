@@ -14,10 +14,9 @@ from airflow_provider_instagram.exceptions import NotReadyError, PermissionDenie
 from airflow_provider_instagram.graph import calls
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.graph.accounts import FacebookPage, TokenInfo
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.fields import ListPage
-    from airflow_provider_instagram.graph.models import Comment, Media
+    from airflow_provider_instagram.graph.models import Comment, FacebookPage, Media, TokenInfo
 
 A = TypeVar("A")
 P = TypeVar("P", bound="ListPage[Any]")

@@ -13,9 +13,9 @@ from typing import Final, Literal
 from urllib.parse import urlencode
 
 from airflow_provider_instagram.graph import API_VERSION, origin
-from airflow_provider_instagram.graph.accounts import Token
 from airflow_provider_instagram.graph.calls import Call
 from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin, read_scopes
+from airflow_provider_instagram.graph.models import Token
 
 #: The scopes that Facebook Login needs beside those of publishing: to find the Page, and to publish
 #: for it. Source: Meta, Instagram API with Facebook Login, Get Started, 2026-06-30; Content

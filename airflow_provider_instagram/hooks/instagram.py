@@ -5,10 +5,11 @@ from __future__ import annotations
 import hmac
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow.sdk import BaseHook, Connection, conf
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -20,13 +21,12 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph import API_VERSION, CALLS_PER_HOUR
-from airflow_provider_instagram.hooks.reads import ReadingHook
+from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID, read_connection
 from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.graph.accounts import Account, TokenInfo
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.capabilities import MetaLogin
     from airflow_provider_instagram.graph.client import (
@@ -34,9 +34,13 @@ if TYPE_CHECKING:
         ClientSettings,
         GraphClient,
     )
+    from airflow_provider_instagram.graph.insight_reader import Reading
+    from airflow_provider_instagram.graph.models import Account, Comment, Media, TokenInfo
     from airflow_provider_instagram.graph.origin import TrustedHosts
     from airflow_provider_instagram.hooks.token_refresh import RefreshResult, TokenManager
     from airflow_provider_instagram.hooks.token_store import StoredToken
+
+T = TypeVar("T")
 
 MOST: Final = 100_000
 
@@ -141,8 +145,12 @@ class AccountSettings:
         )
 
 
-class InstagramHook(ReadingHook):
-    """Interact with the Instagram account of a connection."""
+class InstagramHook(BaseHook):
+    """Interact with the Instagram account of a connection.
+
+    Each method that reads posts, comments or metrics opens a client of its own. A list is read page
+    by page, as its items are used: a loop that ends early reads no further pages.
+    """
 
     conn_name_attr = "instagram_conn_id"
     default_conn_name = DEFAULT_CONN_ID
@@ -304,6 +312,72 @@ class InstagramHook(ReadingHook):
         except Exception:  # noqa: BLE001 -- a connection that cannot be read changes nothing about a live post
             return None
         return None if ig_user_id in (None, current) else current
+
+    def get_account(self) -> Account:
+        """Read the account of the connection's token: its Instagram user id, its name and, if known, its type."""
+        with self.get_conn() as client:
+            return self.read_account(client)
+
+    def list_media(self, *, limit: int | None = None) -> Iterator[Media]:
+        """Read the account's posts, the newest first. Stories are not among them.
+
+        :param limit: The most posts to read. None reads all.
+        """
+        from airflow_provider_instagram.graph.listing import newest_media
+
+        return self._items(lambda client: newest_media(client, self.ig_user_id(client)), limit)
+
+    def get_media(self, media_id: Any) -> Media:
+        """Read a post.
+
+        :param media_id: Its media id, or what PublishOperator returns.
+        """
+        from airflow_provider_instagram.graph import calls
+
+        with self.get_conn() as client:
+            return client.send(calls.media(arguments.media_id("media_id", media_id)))
+
+    def get_comments(self, media_id: Any, *, limit: int | None = None) -> Iterator[Comment]:
+        """Read the comments on a post, the newest first, without the replies to them.
+
+        :param media_id: The post's media id, or what PublishOperator returns.
+        :param limit: The most comments to read. None reads all.
+        """
+        from airflow_provider_instagram.graph.listing import comments
+
+        post = arguments.media_id("media_id", media_id)
+        return self._items(lambda client: comments(client, post), limit)
+
+    def get_insights(self, media_id: Any, metrics: Sequence[str] | None = None) -> Reading:
+        """Read the metrics of a post. One without a value yet is None, never 0, and ``reason_of`` says why.
+
+        A metric that Instagram refuses is left out of the call and None, too: the others are read
+        all the same.
+
+        :param media_id: The post's media id, or what PublishOperator returns.
+        :param metrics: The names of the metrics. None reads all that its kind of post has.
+        """
+        from airflow_provider_instagram.graph import calls
+        from airflow_provider_instagram.graph.insight_reader import InsightReader
+        from airflow_provider_instagram.graph.models import MEDIA_METRICS
+
+        post = arguments.media_id("media_id", media_id)
+        with self.get_conn() as client:
+            kind = client.send(calls.media(post)).kind
+            return InsightReader(client).of_media(post, kind, metrics or MEDIA_METRICS[kind])
+
+    def _items(self, read: Callable[[GraphClient], Iterator[T]], limit: int | None) -> Iterator[T]:
+        """Return the first items of a list, whose pages are read as they are needed."""
+        if limit is not None and limit < 1:
+            raise ValidationError(
+                f"limit is {limit}.", hint="Use a number of at least 1, or None to read all."
+            )
+
+        def items() -> Iterator[T]:
+            with self.get_conn() as client:
+                yield from islice(read(client), limit)
+
+        return items()
 
     def read_account(self, client: GraphClient) -> Account:
         """Read the account of the token. Each of Meta's logins needs a call of its own.

@@ -6,6 +6,7 @@ import hmac
 import os
 import re
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
@@ -17,8 +18,8 @@ from airflow_provider_instagram.utils.pages import connect_page, reconnect_hint
 from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.graph.accounts import Account, TokenInfo
     from airflow_provider_instagram.graph.calls import Call
+    from airflow_provider_instagram.graph.models import Account, TokenInfo
 
 #: The field of the extra that records for which hosts the app secret was entered. Airflow masks it
 #: because of its name.
@@ -46,7 +47,7 @@ def end_of(info: TokenInfo | None) -> str:
     """Return the end of a token that cannot be refreshed, in words."""
     if info is None:
         return "the token's expiry date is unknown (Instagram does not report it)"
-    token = StoredToken("", "").with_info(info)
+    token = StoredToken("", datetime.now(timezone.utc)).with_info(info)
     return f"the token {token.end}{', and cannot be refreshed' if token.expires else ''}"
 
 

@@ -27,8 +27,8 @@ from airflow_provider_instagram.hooks.token_store import (
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.graph.accounts import Token, TokenInfo
     from airflow_provider_instagram.graph.calls import Call
+    from airflow_provider_instagram.graph.models import Token, TokenInfo
 
 T = TypeVar("T")
 
@@ -90,14 +90,14 @@ class TokenManager:
         token, now = self.current_token(), self.clock()
         if self.ask is None or token.was_tried_within(at_most_old, now):
             return token
-        token = replace(token, tried_at=now.isoformat())
+        token = replace(token, tried_at=now)
         if (info := self.ask()) is not None:
             token = token.with_info(info)
         self.store.save(token)
         return token
 
     def _connection_record(self) -> StoredToken:
-        return StoredToken(self.connection_token, seen_at=self.clock().isoformat())
+        return StoredToken(self.connection_token, seen_at=self.clock())
 
     def get(self, by: str) -> str:
         """Return the token to use now, refreshed if due. A refresh that fails is only logged."""
@@ -164,10 +164,8 @@ class TokenManager:
                 raise
             # Meta refuses a token that is less than a day old, so it was issued within the last
             # day.
-            young = replace(token, issued_at=now.isoformat())
-            young = replace(
-                young, expires_at=(now + LONG_LIVED_LIFETIME - MIN_AGE_TO_REFRESH).isoformat()
-            )
+            expires_at = now + LONG_LIVED_LIFETIME - MIN_AGE_TO_REFRESH
+            young = replace(token, issued_at=now, expires_at=expires_at)
             self.store.save(young)
             return RefreshResult(False, young)
         return RefreshResult(True, self._store_new(token, answer, by))
@@ -192,7 +190,7 @@ class TokenManager:
 
     def _record_try(self, token: StoredToken, now: datetime) -> StoredToken:
         """Record that a refresh is tried, which also checks that a new token can be stored."""
-        token = replace(token, tried_at=now.isoformat())
+        token = replace(token, tried_at=now)
         self.store.save(token)
         stored = self.store.load()
         if stored is None or (

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from dataclasses import field, replace
+from datetime import datetime, timedelta
 from hashlib import sha256
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -16,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import conf
 from airflow.sdk.log import mask_secret
 from cryptography.fernet import InvalidToken
+from pydantic import AwareDatetime, ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from airflow_provider_instagram.utils.connection import CONN_TYPE
 from airflow_provider_instagram.utils.encryption import derived_fernet
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.graph.accounts import Token, TokenInfo
+    from airflow_provider_instagram.graph.models import Token, TokenInfo
 
 VERSION: Final = "1"
 _ENVIRONMENT: Final = "AIRFLOW_CONN_"
@@ -38,9 +39,9 @@ LONG_LIVED_LIFETIME: Final = timedelta(days=60)
 EXPIRY_WARNING: Final = timedelta(days=14)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(hide_input_in_errors=True))
 class StoredToken:
-    """An access token and its known dates. All times are ISO 8601 in UTC.
+    """An access token and its known dates.
 
     :param seen_at: When it was first used here; the token is at least this old.
     :param issued_at: When Meta issued it; None if it was pasted into the connection.
@@ -53,57 +54,24 @@ class StoredToken:
     """
 
     access_token: str = field(repr=False)
-    seen_at: str
-    issued_at: str | None = None
-    expires_at: str | None = None
+    seen_at: AwareDatetime
+    issued_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
     scopes: tuple[str, ...] = ()
     refreshed_by: str | None = None
-    tried_at: str | None = None
-    data_ends_at: str | None = None
+    tried_at: AwareDatetime | None = None
+    data_ends_at: AwareDatetime | None = None
 
     @classmethod
     def issued(cls, answer: Token, now: datetime, scopes: Sequence[str], by: str) -> StoredToken:
         """Record a token that Meta has just issued."""
         expires = now + (answer.expires_in or LONG_LIVED_LIFETIME)
-        return cls(
-            answer.access_token,
-            now.isoformat(),
-            now.isoformat(),
-            expires.isoformat(),
-            tuple(scopes),
-            by,
-        )
-
-    @classmethod
-    def read(cls, row: object, encrypted_at: datetime) -> StoredToken | None:
-        """Read a decrypted record, or return None if it has no token.
-
-        Fields that are unknown or cannot be read are ignored: another version may have written
-        them, and the token matters more than its dates.
-        """
-        token = row.get("access_token") if isinstance(row, dict) else None
-        if (
-            not isinstance(row, dict)
-            or not isinstance(token, str)
-            or not re.fullmatch(r"[!-~]+", token)
-        ):
-            return None
-        names = ("seen_at", "issued_at", "expires_at", "tried_at", "data_ends_at")
-        times = {name: _time(row.get(name)) for name in names}
-        scopes, by = row.get("scopes"), row.get("refreshed_by")
-        return cls(
-            token,
-            seen_at=times.pop("seen_at") or encrypted_at.isoformat(),
-            scopes=tuple(map(str, scopes)) if isinstance(scopes, list) else (),
-            refreshed_by=by if isinstance(by, str) else None,
-            **times,
-        )
+        return cls(answer.access_token, now, now, expires, tuple(scopes), by)
 
     @property
     def expires(self) -> datetime | None:
         """When the token is of no use any more, if known: it expires, or Meta gives it no data."""
-        ends = (self.expires_at, self.data_ends_at)
-        return min((datetime.fromisoformat(end) for end in ends if end), default=None)
+        return min(filter(None, (self.expires_at, self.data_ends_at)), default=None)
 
     @property
     def end(self) -> str:
@@ -111,16 +79,14 @@ class StoredToken:
         if self.expires is None:
             return "does not expire" if self.scopes else "expires on an unknown day"
         day = f"{self.expires:%Y-%m-%d}"
-        if self.expires_at and self.expires == datetime.fromisoformat(self.expires_at):
+        if self.expires == self.expires_at:
             return f"expires on {day}"
         return f"gets no data from {day} on, 90 days after its person last used the app"
 
     def with_info(self, info: TokenInfo) -> StoredToken:
         """Return the token with what Meta tells about it."""
-        expires, ends = (
-            at.isoformat() if at else None for at in (info.expires_at, info.data_access_ends_at)
-        )
-        return replace(self, expires_at=expires, data_ends_at=ends, scopes=info.scopes)
+        ends = {"expires_at": info.expires_at, "data_ends_at": info.data_access_ends_at}
+        return replace(self, scopes=info.scopes, **ends)
 
     def time_left(self, now: datetime) -> timedelta | None:
         """Return the remaining life of the token; negative once it has expired, None if it is unknown."""
@@ -134,7 +100,7 @@ class StoredToken:
 
     def minimum_age(self, now: datetime) -> timedelta:
         """Return the age that the token has at least."""
-        return now - datetime.fromisoformat(self.issued_at or self.seen_at)
+        return now - (self.issued_at or self.seen_at)
 
     def is_due(self, now: datetime) -> bool:
         """Return whether to refresh: less than a third of the life is left, or the expiry date is unknown."""
@@ -142,14 +108,15 @@ class StoredToken:
             return False
         if self.expires is None:
             return True
-        return (
-            self.expires - now
-            < (self.expires - datetime.fromisoformat(self.issued_at or self.seen_at)) / 3
-        )
+        life = self.expires - (self.issued_at or self.seen_at)
+        return self.expires - now < life / 3
 
     def was_tried_within(self, span: timedelta, now: datetime) -> bool:
         """Return whether any process tried to refresh the token within this span."""
-        return self.tried_at is not None and now - datetime.fromisoformat(self.tried_at) < span
+        return self.tried_at is not None and now - self.tried_at < span
+
+
+_ROW: Final = TypeAdapter(StoredToken)
 
 
 class TokenStore:
@@ -190,28 +157,14 @@ class TokenStore:
 
     def encrypt(self, token: StoredToken) -> str:
         """Encrypt a token."""
-        return self._fernet.encrypt(json.dumps(asdict(token)).encode()).decode()
+        return self._fernet.encrypt(_ROW.dump_json(token)).decode()
 
     def decrypt(self, encrypted: str) -> StoredToken | None:
         """Decrypt a token, or return None if it is damaged or belongs to another password, key or connection."""
         try:
-            row = json.loads(self._fernet.decrypt(encrypted.encode()))
-            encrypted_at = datetime.fromtimestamp(
-                self._fernet.extract_timestamp(encrypted.encode()), timezone.utc
-            )
-        except (InvalidToken, ValueError, OverflowError, RecursionError):
+            return _ROW.validate_json(self._fernet.decrypt(encrypted.encode()))
+        except (InvalidToken, ValueError):
             return None
-        return StoredToken.read(row, encrypted_at)
-
-
-def _time(value: object) -> str | None:
-    try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return (
-        value if isinstance(value, str) and time is not None and time.tzinfo is not None else None
-    )
 
 
 def _digest(token: str) -> bytes:

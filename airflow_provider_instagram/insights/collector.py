@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
 from airflow_provider_instagram.exceptions import (
     AuthenticationError,
@@ -18,14 +18,11 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reading, Reason
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, kind_of, metrics_of
-from airflow_provider_instagram.graph.responses import read_responses
 from airflow_provider_instagram.insights.discovery import Discovery, PostEvent, Progress, oldest_age
 from airflow_provider_instagram.insights.schema import (
     ACCOUNT_DAYS,
     DEFAULT_AGES,
-    KEPT,
     MISSED,
-    OLDER,
     POSTS,
     READ,
     SNAPSHOTS,
@@ -60,8 +57,6 @@ EVENTS_OVERLAP: Final = timedelta(minutes=10)
 #: After so many posts that could not be read, it is not the posts: the network is down, for
 #: example.
 MOST_FAILURES: Final = 3
-#: When an older post that could not be read is read again.
-OLDER_AGAIN: Final = timedelta(days=1)
 _DAY: Final = timedelta(days=1)
 
 
@@ -94,8 +89,7 @@ class Post:
     """A post that may have ages without a snapshot.
 
     :param origin: Its key, its DAG and its calendar, as its snapshots repeat them.
-    :param ages: The ages at which it is read. One that was too old for all of them when it was
-        found is read once.
+    :param ages: The ages at which it is read.
     :param done: The ages that have a snapshot.
     """
 
@@ -110,16 +104,9 @@ class Post:
     def of(cls, row: Any, ages: Sequence[timedelta]) -> Post:
         """Return the post of a row, without its snapshots."""
         kind = kind_of(row["media_type"], row["media_product_type"])
-        of_kind, published = ages_of(kind.value, ages), row["created_timestamp"]
-        if published + of_kind[-1].until <= row["found_timestamp"]:
-            of_kind = (Age(OLDER, of_kind[-1].until, KEPT),)
         origin = {name: row[name] for name in ("post_key", "dag_id", "calendar")}
-        return cls(row["post_id"], kind, published, origin, of_kind)
-
-    @property
-    def is_older(self) -> bool:
-        """Whether it was too old for all ages when it was found."""
-        return self.ages[0].name == OLDER
+        own_ages = ages_of(kind.value, ages)
+        return cls(row["post_id"], kind, row["created_timestamp"], origin, own_ages)
 
     def open_ages(self) -> list[Age]:
         """Return the ages that have no snapshot, the youngest first."""
@@ -134,19 +121,14 @@ class Collector:
     2. Of each post, mark the ages that can no longer be read, and read the present one. The tables
        tell which ages have a snapshot.
     3. Read the account's days whose metrics are complete.
-    4. With the calls that are left, read older posts, and find a page of those that are still
-       older.
-    5. Write the snapshots and days, by key.
-    6. Record in the ledger how many rows no event has announced yet, and what is to be read again
+    4. Write the snapshots and days, by key.
+    5. Record in the ledger how many rows no event has announced yet, and what is to be read again
        later.
 
-    If the process dies before step 5, the next run reads the same again. If it dies after that,
+    If the process dies before step 4, the next run reads the same again. If it dies after that,
     that run finds in the tables what is done. If the calls are used up, the rest is for that run.
 
-    :param backfill: Up to which age posts from before the first run are read, once each. Default:
-        none is.
-    :param is_of_facebook: Whether the login is on Facebook's host. It has more metrics, and says
-        how people respond to polls, prompts and invitations.
+    :param is_of_facebook: Whether the login is on Facebook's host. It has more metrics.
     """
 
     client: GraphClient
@@ -156,7 +138,6 @@ class Collector:
     budget: InsightsBudget
     ages: Sequence[timedelta] = DEFAULT_AGES
     look_every: timedelta = LOOK_EVERY
-    backfill: timedelta | None = None
     is_of_facebook: bool = False
 
     def __post_init__(self) -> None:
@@ -181,13 +162,8 @@ class Collector:
         )
         try:
             discovery.find(events, self.look_every)
-            posts = self._unread_posts()
-            self._read_new(posts, batch)
+            self._read_posts(batch)
             self._read_days(batch)
-            if self.backfill is not None:
-                self._read_older(posts, batch)
-                if not batch.left and self.budget.left():
-                    discovery.find_older(self.backfill)
         except RateLimitError as error:
             self.budget.stop(error.retry_after)
             log.warning("%s The rest is left for a later run.", error)
@@ -195,11 +171,8 @@ class Collector:
             batch.error = error
         if not self.budget.left():
             until = self.budget.available_at()
-            log.warning(
-                "Posts and days left: %d. The calls for insights are used up until %s.",
-                batch.left,
-                until,
-            )
+            said = "Posts and days left: %d. The calls for insights are used up until %s."
+            log.warning(said, batch.left, until)
         try:
             self.target.write(SNAPSHOTS, batch.snapshots)
             self.target.write(ACCOUNT_DAYS, batch.days)
@@ -216,14 +189,13 @@ class Collector:
             return self.ledger.clock() - LOOK_EVERY
         return self.progress.events_until - EVENTS_OVERLAP
 
-    def _unread_posts(self) -> list[Post]:
-        """Return the posts that may have ages without a snapshot: all but old ones, and old ones without any."""
-        since = self.ledger.clock() - 2 * oldest_age(self.ages)
+    def _posts(self) -> list[Post]:
+        """Return the posts that are young enough to be read, with the ages that have a snapshot."""
         statement = (
             select(POSTS, SNAPSHOTS.c.age)
             .select_from(POSTS.outerjoin(SNAPSHOTS, SNAPSHOTS.c.post_id == POSTS.c.post_id))
             .where(POSTS.c.user_id == self.user_id)
-            .where(or_(POSTS.c.created_timestamp > since, SNAPSHOTS.c.age.is_(None)))
+            .where(POSTS.c.created_timestamp > self.ledger.clock() - 2 * oldest_age(self.ages))
         )
         posts = dict[str, Post]()
         for row in self.target.read(statement):
@@ -233,47 +205,35 @@ class Collector:
             posts[media_id].done.add(row["age"])
         return list(posts.values())
 
-    def _read_new(self, posts: Iterable[Post], batch: Batch) -> None:
-        """Read the posts that were found in time.
+    def _read_posts(self, batch: Batch) -> None:
+        """Read the posts that are due, as far as the calls suffice.
 
         :raises InstagramError: If none can be read, or too many cannot.
         """
-        due = self._due([post for post in posts if not post.is_older], batch)
-        failed = list(self._read_due(due, batch).values())
+        due = self._due(batch)
+        failed = self._read_due(due, batch)
         if failed and len(failed) == min(len(due), MOST_FAILURES):
             raise failed[-1]
 
-    def _read_older(self, posts: Iterable[Post], batch: Batch) -> None:
-        """Read the posts that were too old for all ages when they were found."""
-        due = self._due([post for post in posts if post.is_older], batch)
-        again_at = self.ledger.clock() + OLDER_AGAIN
-        self.progress.again_at |= dict.fromkeys(self._read_due(due, batch), again_at)
-
-    def _due(self, posts: Iterable[Post], batch: Batch) -> list[tuple[Post, Age]]:
+    def _due(self, batch: Batch) -> list[tuple[Post, Age]]:
         """Mark the ages that can no longer be read, and return what is to be read now, the most urgent first."""
         now, again_at = self.ledger.clock(), self.progress.again_at
         due = list[tuple[datetime, Post, Age]]()
-        for post in posts:
+        for post in self._posts():
             for age in post.open_ages():
-                until = post.published + age.until
-                if until <= now:
-                    status = (
-                        MISSED
-                        if again_at.pop(post.media_id, None) is None
-                        else Reason.NO_DATA.value
-                    )
+                begins, ends = post.published + age.after, post.published + age.until
+                if ends <= now:
+                    was_read = again_at.pop(post.media_id, None) is not None
+                    status = Reason.NO_DATA.value if was_read else MISSED
                     batch.snapshots.append(self._row(post, age, status))
-                elif (
-                    max(post.published + age.after, again_at.get(post.media_id, post.published))
-                    <= now
-                ):
-                    due.append((until, post, age))
+                elif max(begins, again_at.get(post.media_id, begins)) <= now:
+                    due.append((ends, post, age))
         due.sort(key=lambda entry: entry[0])
         return [(post, age) for _, post, age in due]
 
-    def _read_due(self, due: Sequence[tuple[Post, Age]], batch: Batch) -> dict[str, InstagramError]:
-        """Read posts as far as the calls suffice, and return those that cannot be read, by their media ids."""
-        failed = dict[str, InstagramError]()
+    def _read_due(self, due: Sequence[tuple[Post, Age]], batch: Batch) -> list[InstagramError]:
+        """Read posts as far as the calls suffice, and return the errors of those that cannot be read."""
+        failed = list[InstagramError]()
         batch.left += len(due)
         for post, age in due:
             if not self.budget.left() or len(failed) == MOST_FAILURES:
@@ -286,7 +246,7 @@ class Collector:
             except InstagramError as error:
                 # perhaps of this post only, so the others are read all the same
                 log.warning("%s The post is left for a later run.", error)
-                failed[post.media_id] = error
+                failed.append(error)
         return failed
 
     def _read(self, post: Post, age: Age) -> list[Row]:
@@ -296,14 +256,11 @@ class Collector:
         if reading.reason is Reason.NO_DATA and self._is_put_off(post, age):
             return []
 
-        now = self.ledger.clock()
-        row = self._row(post, age, reading.reason.value or READ, now)
+        row = self._row(post, age, reading.reason.value or READ, self.ledger.clock())
         row["refused_metrics"] = _listed(reading.refused)
-        if post.is_older:
-            row["age_seconds"] = int((now - post.published).total_seconds())
         for metric, value in reading.values.items():
             row |= dict.fromkeys(columns_of(post.kind.value, metric), value)
-        row |= self._record_latest(post, age, reading)
+        self._record_latest(post, age, reading)
         self.progress.again_at.pop(post.media_id, None)
         if reading.reason is not Reason.GONE:
             return [row]
@@ -312,7 +269,7 @@ class Collector:
 
     def _is_put_off(self, post: Post, age: Age) -> bool:
         """Whether a post without numbers is read a second time, halfway to its next age."""
-        if post.is_older or post.media_id in self.progress.again_at:
+        if post.media_id in self.progress.again_at:
             return False
         middle = post.published + (age.after + age.until) / 2
         if middle <= self.ledger.clock():
@@ -320,26 +277,15 @@ class Collector:
         self.progress.again_at[post.media_id] = middle
         return True
 
-    def _record_latest(self, post: Post, age: Age, reading: Reading) -> Row:
-        """Record the latest numbers of a post of the ledger, and return those of its responses.
-
-        The page shows only posts of the ledger.
-        """
+    def _record_latest(self, post: Post, age: Age, reading: Reading) -> None:
+        """Record the latest numbers of a post of the ledger. The page shows no other posts."""
         key: str | None = post.origin["post_key"]
-        may_have_responses = self.is_of_facebook and reading.reason is not Reason.GONE
-        edges = self.ledger.response_edges(key if may_have_responses else None)
-        responses = read_responses(self.client, post.media_id, edges)
         numbers = {metric: value for metric, value in reading.values.items() if value is not None}
-        if key is not None and (numbers or responses.words):
-            read_at_age = (
-                f"{(self.ledger.clock() - post.published).days}d" if post.is_older else age.name
-            )
-            refused = tuple(sorted(reading.refused))
-            latest = LatestNumbers(
-                key, read_at_age, self.ledger.now(), numbers, responses.words, refused
-            )
-            record_numbers(self.ledger.store, post.media_id, latest)
-        return dict(responses.numbers)
+        if key is None or not numbers:
+            return
+        refused = tuple(sorted(reading.refused))
+        latest = LatestNumbers(key, age.name, self.ledger.now(), numbers, refused)
+        record_numbers(self.ledger.store, post.media_id, latest)
 
     def _row(self, post: Post, age: Age, status: str, read_at: datetime | None = None) -> Row:
         return {
@@ -356,10 +302,9 @@ class Collector:
 
     def _read_days(self, batch: Batch) -> None:
         """Read the days whose metrics are complete: the last one, and after an outage those before it."""
-        days = select(func.max(ACCOUNT_DAYS.c.day).label("day")).where(
-            ACCOUNT_DAYS.c.user_id == self.user_id
-        )
-        newest: date | None = self.target.read(days)[0]["day"]
+        newest_day = func.max(ACCOUNT_DAYS.c.day).label("day")
+        found = self.target.read(select(newest_day).where(ACCOUNT_DAYS.c.user_id == self.user_id))
+        newest: date | None = found[0]["day"]
         last = (self.ledger.clock() - ACCOUNT_AFTER).date() - _DAY
         day = last
         if newest is not None:

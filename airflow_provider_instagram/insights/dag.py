@@ -51,7 +51,6 @@ class CollectInsights(InstagramBaseOperator):
         target: str | SqlTarget,
         ages: Sequence[timedelta] = DEFAULT_AGES,
         look_every: timedelta = timedelta(hours=20),
-        backfill: timedelta | None = None,
         retries: int = 2,  # the next run reads what this one could not
         retry_delay: timedelta = timedelta(minutes=1),
         execution_timeout: timedelta | None = timedelta(minutes=15),
@@ -68,7 +67,6 @@ class CollectInsights(InstagramBaseOperator):
         self.target = open_target(target)
         self.ages = checked_ages(ages)
         self.look_every = arguments.duration("look_every", look_every) or timedelta()
-        self.backfill = arguments.duration("backfill", backfill)
 
     @classmethod
     def account_inlets(cls, conn_id: str) -> list[Any]:
@@ -106,7 +104,7 @@ class CollectInsights(InstagramBaseOperator):
         return counts
 
     def _collect(self, context: Context, ledger: Ledger) -> Batch:
-        from airflow_provider_instagram.graph.capabilities import INVITE_ANSWERS
+        from airflow_provider_instagram.graph.capabilities import MetaLogin
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.insights.collector import Collector
         from airflow_provider_instagram.quota.call_budget import InsightsBudget
@@ -124,8 +122,7 @@ class CollectInsights(InstagramBaseOperator):
                 budget,
                 ages=self.ages,
                 look_every=self.look_every,
-                backfill=self.backfill,
-                is_of_facebook=bool(INVITE_ANSWERS.scopes(hook.settings.login)),
+                is_of_facebook=hook.settings.login is not MetaLogin.INSTAGRAM,
             )
             return collector.run(self._events(context, collector.events_since()))
 
@@ -198,7 +195,6 @@ def insights_dag(
     *,
     ages: Sequence[timedelta] = DEFAULT_AGES,
     look_every: timedelta = timedelta(hours=20),
-    backfill: timedelta | None = None,
     **dag_arguments: Any,
 ) -> DAG:
     """Return the DAG that reads the metrics of each post at certain ages, and those of each account daily.
@@ -211,8 +207,6 @@ def insights_dag(
     :param ages: The ages at which each post is read. A story is read at those up to 22.5 hours, and
         at 23 hours.
     :param look_every: How often to look for posts and stories that were not made by this provider.
-    :param backfill: How far back to read older posts, once each. Meta keeps metrics for two years.
-        Default: none.
     :param dag_arguments: More arguments of the DAG, for example ``schedule``, ``default_args`` or
         ``tags``.
     """
@@ -236,7 +230,6 @@ def insights_dag(
                 target=opened,
                 ages=ordered,
                 look_every=look_every,
-                backfill=backfill,
                 instagram_conn_id=conn_id,
             )
     return dag

@@ -20,7 +20,7 @@ from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.listing import LONGEST_PAGE, pages
-from airflow_provider_instagram.insights.schema import KEPT, POSTS, Row, ages_of
+from airflow_provider_instagram.insights.schema import POSTS, Row, ages_of
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
@@ -57,15 +57,12 @@ class Progress(BaseModel):
 
     :param looked_at: When posts made elsewhere were looked for last.
     :param events_until: Up to when the posts of events have rows, or are not looked for any more.
-    :param older_until: Posts from before the first run were looked for back to this time.
-    :param again_at: When to read posts again that could not be read, or had no numbers yet, by
-        their media ids.
+    :param again_at: When to read posts again that had no numbers yet, by their media ids.
     :param unnamed: How many rows of each kind were written that no event has announced yet.
     """
 
     looked_at: datetime | None = None
     events_until: datetime | None = None
-    older_until: datetime | None = None
     again_at: dict[str, datetime] = {}
     unnamed: Counter[str] = Counter()
 
@@ -126,26 +123,6 @@ class Discovery:
         if self._events:
             self.progress.events_until = min(waiting, default=now)
 
-    def find_older(self, back: timedelta) -> None:
-        """Find a page of the posts that are too old for all ages, back to an age.
-
-        The next page begins where this one ends, also in another run.
-        """
-        now = self.ledger.clock()
-        first = now - min(back, KEPT)
-        until = self.progress.older_until or now - oldest_age(self.ages)
-        if until <= first:
-            return
-        page = self.client.send(
-            calls.media_list(self.user_id, since=first, until=until, limit=LONGEST_PAGE)
-        )
-        self._write(page.items, older=True)
-        times = [media.timestamp for media in page.items if media.timestamp is not None]
-        if page.after and times:
-            # Another post of the same second may be on the next page.
-            first = min(until - timedelta(seconds=1), min(times) + timedelta(seconds=1))
-        self.progress.older_until = first
-
     def _known(self, media_ids: Collection[str]) -> set[str]:
         """Return which posts have a row."""
         statement = select(POSTS.c.post_id).where(POSTS.c.post_id.in_(media_ids))
@@ -180,33 +157,24 @@ class Discovery:
             return self.ledger.clock() - event.at > LOOKED_FOR
         return True
 
-    def _write(self, items: Iterable[Media], *, older: bool = False) -> None:
-        """Write the posts that have no row yet.
-
-        :param older: Whether to write those as well that are too old for all ages.
-        """
+    def _write(self, items: Iterable[Media]) -> None:
+        """Write the posts that have no row yet, and are not too old for all ages."""
         shown = {media.id: media for media in items}
         known, rows = self._known(shown), list[Row]()
         for media in shown.values():
             if media.timestamp is None or media.id in known:
                 continue
             until = media.timestamp + ages_of(media.kind.value, self.ages)[-1].until
-            if older or until > self.ledger.clock():
-                rows.append(
-                    self._row(
-                        media, self._events.get(media.id) or PostEvent(media.id, media.timestamp)
-                    )
-                )
+            if until > self.ledger.clock():
+                event = self._events.get(media.id) or PostEvent(media.id, media.timestamp)
+                rows.append(self._row(media, event))
         self.target.write(POSTS, rows)
         self.found.extend(rows)
 
     def _row(self, media: Media, event: PostEvent) -> Row:
         post_key, dag_id = event.post_key or self.ledger.key_of_media(media.id), event.dag_id
-        if (
-            dag_id is None
-            and post_key is not None
-            and (intent := self.ledger.intent(post_key)) is not None
-        ):
+        intent = self.ledger.intent(post_key) if post_key and not dag_id else None
+        if intent is not None:
             dag_id = intent.claim.owner.dag_id
         return {
             "post_id": media.id,

@@ -1,7 +1,4 @@
-"""The tables of posts, snapshots and account days, and the ages at which posts are read.
-
-Columns are only added: a target adds what a table lacks, and writes what it has.
-"""
+"""The tables of posts, snapshots and account days, and the ages at which posts are read."""
 
 from __future__ import annotations
 
@@ -27,7 +24,6 @@ from sqlalchemy import (
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
-from airflow_provider_instagram.graph.responses import NUMBERS
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
@@ -89,29 +85,16 @@ def columns_of(kind: str, metric: str) -> tuple[str, ...]:
     return (_OF_ALL[metric],)
 
 
-def _type_of(*, is_whole: bool) -> TypeEngine[Any]:
-    return BigInteger() if is_whole else Double()
-
-
 def _metric_columns() -> Iterable[_About]:
     columns = dict[str, _About]()
     for kind, metrics in MEDIA_METRICS.items():
         for metric in metrics:
             about = f"Meta's {metric} of a {kind.value}{_UNITS.get(metric, '')}"
             for name in columns_of(kind.value, metric):
-                columns[name] = (name, _type_of(is_whole=metric not in _FRACTIONS), about)
+                columns[name] = (name, Double() if metric in _FRACTIONS else BigInteger(), about)
     for metric, name in _OF_ALL.items():
         columns[name] = (name, BigInteger(), f"Meta's {metric} of a post of any kind")
     return columns.values()
-
-
-def _response_columns() -> Iterable[_About]:
-    for name, is_whole in NUMBERS.items():
-        yield (
-            name,
-            _type_of(is_whole=is_whole),
-            f"{name.replace('_', ' ').capitalize()} of the post",
-        )
 
 
 def _table(
@@ -170,16 +153,8 @@ SNAPSHOTS: Final = _table(
     "One row for each post and age; a number that does not exist is null, never 0",
     (
         _POST,
-        (
-            "age",
-            _ID,
-            "The age of the post, such as 24h or 7d; older if it was past all ages when found",
-        ),
-        (
-            "age_seconds",
-            BigInteger(),
-            "The same age in seconds; of an older post, its age when its metrics were read",
-        ),
+        ("age", _ID, "The age of the post, such as 24h or 7d"),
+        ("age_seconds", BigInteger(), "The same age in seconds"),
         ("status", Text(), "read, or why it has no metrics"),
         ("due_timestamp", UtcTime(), "When the post reached this age"),
         ("snapshot_timestamp", UtcTime(), "When the metrics were read; empty if they were missed"),
@@ -187,7 +162,6 @@ SNAPSHOTS: Final = _table(
         *_ORIGIN,
         _REFUSED,
         *_metric_columns(),
-        *_response_columns(),
     ),
 )
 ACCOUNT_DAYS: Final = _table(
@@ -233,12 +207,6 @@ class Age:
     name: str
     after: timedelta
     until: timedelta
-
-
-#: How long Meta keeps the numbers of a post. Source: Meta, Instagram Media Insights.
-KEPT: Final = timedelta(days=730)
-#: The name of the one age of a post that was too old for all others when it was found.
-OLDER: Final = "older"
 
 
 def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import bindparam, exists, false, insert, select, text
+from sqlalchemy import bindparam, exists, false, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
-from sqlalchemy.schema import CreateColumn, SetColumnComment
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.insights.schema import TABLES, Row
+from airflow_provider_instagram.insights.schema import METADATA, TABLES, Row
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
-    from sqlalchemy import Column, Connection, Executable, Insert, RowMapping, Table
+    from sqlalchemy import Connection, Executable, Insert, RowMapping, Table
 
 T = TypeVar("T")
 
@@ -29,13 +28,11 @@ log = logging.getLogger(__name__)
 #: How often work with the database is tried, within about 15 s. Pauses are random, so that two
 #: tasks do not meet again.
 MOST_TRIES: Final = 8
-#: How often a column is added. Who may not add it is refused each time.
-TRIES_TO_ADD: Final = 3
 
 
 @dataclass
 class SqlTarget:
-    """The tables of a database. They are made when they are missing, and receive the columns that they lack.
+    """The tables of a database, which are made when they are missing.
 
     Tried with PostgreSQL, SQLite and DuckDB. Rows are written by key: a row that exists is not
     changed.
@@ -45,9 +42,6 @@ class SqlTarget:
 
     conn_id: str
     schema: str | None = None
-    _columns: dict[str, list[str]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
 
     def __post_init__(self) -> None:
         if self.schema is not None and not re.fullmatch(r"[A-Za-z_]\w*", self.schema):
@@ -102,21 +96,28 @@ class SqlTarget:
 
     def prepare(self) -> None:
         """Make the tables, and check that rows can be written, before any call is spent on them."""
-        for table in TABLES:
-            self._columns_of(table)
+
+        def make(connection: Connection) -> None:
+            METADATA.create_all(connection)
+            for table in TABLES:
+                # Writes nothing. It fails if the connection may not write.
+                nothing = select(table).where(false())
+                connection.execute(insert(table).from_select(table.c.keys(), nothing))
+
+        self._run(make)
 
     def write(self, table: Table, rows: Sequence[Row]) -> None:
         """Write the rows whose key is new."""
-        names = self._columns_of(table)
+        names = table.columns.keys()
         values = [{f"new_{name}": row.get(name) for name in names} for row in rows]
         if values:
-            self._run(lambda connection: connection.execute(_insert_new(table, names), values))
+            self._run(lambda connection: connection.execute(_insert_new(table), values))
 
     def read(self, statement: Executable) -> Sequence[RowMapping]:
         """Return the rows that a statement selects."""
         return self._run(lambda connection: connection.execute(statement).mappings().all())
 
-    def _run(self, work: Callable[[Connection], T], tries: int | None = None) -> T:
+    def _run(self, work: Callable[[Connection], T]) -> T:
         """Return what work with the database returns. It is done in one transaction.
 
         If the database refuses it, it is tried again: the task of another account may make the same
@@ -129,58 +130,17 @@ class SqlTarget:
 
         retrying = Retrying(
             retry=retry_if_exception_type(DBAPIError),
-            stop=stop_after_attempt(tries or MOST_TRIES),
+            stop=stop_after_attempt(MOST_TRIES),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             reraise=True,
         )
         return retrying(once)
 
-    def _columns_of(self, table: Table) -> list[str]:
-        """Return our columns that a table has, once it exists and what it lacks was added."""
-        if table.name not in self._columns:
-            self._run(lambda connection: table.create(connection, checkfirst=True))
-            existing = self._run(lambda connection: _existing(connection, table))
-            names = [
-                column.name
-                for column in table.columns
-                if column.name in existing or self._add(table, column)
-            ]
-            # Writes nothing. It fails if the connection may not write.
-            nothing = insert(table).from_select(
-                names, select(*(table.c[name] for name in names)).where(false())
-            )
-            self._run(lambda connection: connection.execute(nothing))
-            self._columns[table.name] = names
-        return self._columns[table.name]
 
-    def _add(self, table: Table, column: Column[Any]) -> bool:
-        """Add a column, unless another task has added it, and return whether the table has it then."""
-
-        def add(connection: Connection) -> None:
-            if column.name in _existing(connection, table):
-                return
-            defined = CreateColumn(column).compile(dialect=connection.dialect)
-            connection.execute(text(f"ALTER TABLE {self.full(table.name)} ADD COLUMN {defined}"))
-            if connection.dialect.supports_comments and not connection.dialect.inline_comments:
-                connection.execute(SetColumnComment(column))
-
-        try:
-            self._run(add, TRIES_TO_ADD)
-        except DBAPIError as error:
-            lacks = "%s in %s lacks the column %s, and its values are lost: %s"
-            log.warning(lacks, self.full(table.name), self.name, column.name, error.orig)
-            return False
-        return True
-
-
-def _existing(connection: Connection, table: Table) -> Collection[str]:
-    """Return the names of the columns that a table has in the database."""
-    everything = select(text("*")).select_from(table).where(false())
-    return set(map(str.lower, connection.execute(everything).keys()))
-
-
-def _insert_new(table: Table, names: Sequence[str]) -> Insert:
+def _insert_new(table: Table) -> Insert:
     """Return the statement that writes a row unless its key exists. Each database knows it."""
-    values = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
+    values = {
+        column.name: bindparam(f"new_{column.name}", type_=column.type) for column in table.columns
+    }
     has_key = exists().where(*(column == values[column.name] for column in table.primary_key))
-    return insert(table).from_select(names, select(*values.values()).where(~has_key))
+    return insert(table).from_select(list(values), select(*values.values()).where(~has_key))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -50,8 +50,6 @@ class LatestNumbers:
     """The numbers of a post as they were read last.
 
     :param age: The age of the post at which they were read, such as ``6h``.
-    :param responses: How people responded to it otherwise, in words, such as what each answer of a
-        poll got.
     :param refused: The metrics that Instagram refused.
     """
 
@@ -59,7 +57,6 @@ class LatestNumbers:
     age: str
     read_at: str
     values: Mapping[str, int | float]
-    responses: Mapping[str, str] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
 
 
@@ -73,10 +70,7 @@ def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
     row = store.get(row_key("insights", media_id))
     if not row:
         return None
-    responses, refused = row.get("responses") or {}, tuple(row.get("refused") or ())
-    return LatestNumbers(
-        row["post_key"], row["age"], row["read_at"], row["values"], responses, refused
-    )
+    return LatestNumbers(**{**row, "refused": tuple(row["refused"])})
 
 
 class Refusal(BaseModel):

@@ -74,12 +74,6 @@ class Ledger:
         """Read the post of a key, if it is known to be live."""
         return self._read(row_key("done", post_key), lambda row: PublishedPost(**row))
 
-    def response_edges(self, post_key: str | None) -> list[str]:
-        """Return where Instagram tells how people responded to a post. Empty for a post of other programs."""
-        done = self.post(post_key) if post_key else None
-        record = self.container(done.container_id) if done is not None else None
-        return record.edges if record is not None else []
-
     def record_post(self, post: PublishedPost) -> None:
         """Record that the post of a key is live."""
         self.store.set(row_key("done", post.post_key), asdict(post))

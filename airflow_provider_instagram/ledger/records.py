@@ -35,7 +35,6 @@ class ContainerRecord:
     :param shows: What the container is of. None for the parent of a carousel.
     :param item: Its place in a carousel, from 0. None for the container of a whole post.
     :param round: In which round of tries of its task it was created.
-    :param edges: Where Instagram tells how people responded to its post, beside its insights.
     """
 
     container_id: str
@@ -48,7 +47,6 @@ class ContainerRecord:
     shows: ItemKind | None = ItemKind.VIDEO
     item: int | None = None
     round: str | None = None
-    edges: list[str] = field(default_factory=list)
 
     @property
     def is_fetched(self) -> bool:

@@ -38,9 +38,6 @@ class InsightsOperator(InstagramBaseOperator):
       ``too_few_viewers``, ``refused`` or ``gone``. None of them is a failure.
     * A metric that Instagram refuses to the account or the kind of medium has the reason
       ``refused``, and is asked for again after a day.
-    * How people responded to a poll, a comment prompt or invitations is read, too, if the post has
-      them, this provider published it, and the login allows it. Their metrics are those of
-      ``graph.responses``.
     * Reading uses at most 15 % of the account's calls of an hour. If they are used up, the task is
       deferred until some are free, and keeps what it has read.
 
@@ -136,9 +133,8 @@ def read_metrics(given: Any) -> list[str] | None:
     if not names:
         return None
     from airflow_provider_instagram.graph.models import MEDIA_METRICS
-    from airflow_provider_instagram.graph.responses import NUMBERS
 
-    known = list(dict.fromkeys([*chain(*MEDIA_METRICS.values()), *NUMBERS]))
+    known = list(dict.fromkeys(chain(*MEDIA_METRICS.values())))
     for name in names:
         if name not in known:
             similar = get_close_matches(str(name), known, 1)
@@ -225,17 +221,13 @@ class _Reading:
     def _rows_of(
         self, reader: InsightReader, medium: _Medium, metrics: Sequence[str] | None
     ) -> Iterator[dict[str, Any]]:
-        from airflow_provider_instagram.graph.capabilities import INVITE_ANSWERS
-        from airflow_provider_instagram.graph.insight_reader import Reason
+        from airflow_provider_instagram.graph.capabilities import MetaLogin
         from airflow_provider_instagram.graph.models import metrics_of
-        from airflow_provider_instagram.graph.responses import NUMBERS, read_responses
         from airflow_provider_instagram.posts.kinds import PostKind
 
-        of_facebook = bool(INVITE_ANSWERS.scopes(self.login))
+        of_facebook = self.login is not MetaLogin.INSTAGRAM
         of_kind = metrics_of(PostKind(medium.kind), of_facebook=of_facebook)
-        names = [name for name in metrics or of_kind if name not in NUMBERS]
-        reading = reader.of_media(medium.media_id, medium.kind, names)
-        asks_more = of_facebook and reading.reason is not Reason.GONE
+        reading = reader.of_media(medium.media_id, medium.kind, metrics or of_kind)
         common: dict[str, Any] = {
             "conn_id": self.conn_id,
             "user_id": self.user_id,
@@ -245,9 +237,3 @@ class _Reading:
         }
         for metric, value in reading.values.items():
             yield {**common, "metric": metric, "value": value, "reason": reading.reason_of(metric)}
-        if asks_more and (metrics is None or not NUMBERS.keys().isdisjoint(metrics)):
-            more = read_responses(
-                self.client, medium.media_id, self.ledger.response_edges(common["post_key"])
-            ).numbers
-            for metric in more if metrics is None else more.keys() & set(metrics):
-                yield {**common, "metric": metric, "value": more[metric], "reason": None}

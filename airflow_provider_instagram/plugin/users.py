@@ -29,7 +29,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from fastapi import Depends, HTTPException, Request
 from sqlalchemy import select
 
-from airflow_provider_instagram.accounts.login import LoginApp
+from airflow_provider_instagram.accounts.connect import LoginApp
 from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.logins import read_login

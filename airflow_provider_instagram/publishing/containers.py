@@ -23,7 +23,6 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.listing import read_after_create
 from airflow_provider_instagram.graph.models import ContainerState, ContainerStatus
-from airflow_provider_instagram.graph.responses import edges_of
 from airflow_provider_instagram.graph.upload import VideoUpload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
@@ -269,9 +268,8 @@ class ContainerCreator:
 
     def _draft(self, content: str, shows: ItemKind | None) -> ContainerRecord:
         caption = digest(self.post.caption)
-        edges = edges_of(self.post.parameters())
         return ContainerRecord(
-            "", self.post_key, "", content, caption, kind=self.post.kind, shows=shows, edges=edges
+            "", self.post_key, "", content, caption, kind=self.post.kind, shows=shows
         )
 
     def _create(

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.graph.accounts import Account as ReadAccount
     from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.models import Account as ReadAccount
 
 
 class Account(Protocol):

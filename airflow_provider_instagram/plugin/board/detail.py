@@ -322,8 +322,7 @@ def _of_ledger(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any] | Non
         *numbers.values.items(),
         *((name, "refused by Instagram") for name in numbers.refused),
     ]
-    about = {"values": values, "responses": list(numbers.responses.items())}
-    return events, {"age": numbers.age, "at": numbers.read_at, **about}
+    return events, {"age": numbers.age, "at": numbers.read_at, "values": values}
 
 
 def _event(at: str, what: str, detail: str, link: str) -> dict[str, Any]:

@@ -20,8 +20,15 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.times import YEARS
 from airflow_provider_instagram.calendar.file.times import zone as zone_named
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.insights.reader import MOST_DAYS, MOST_POSTS, read_posts
-from airflow_provider_instagram.insights.results import FEW, METRICS, Measured, Results
+from airflow_provider_instagram.insights.results import (
+    FEW,
+    METRICS,
+    MOST_DAYS,
+    MOST_POSTS,
+    Measured,
+    Results,
+    read_posts,
+)
 from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.plugin.board import routes
 from airflow_provider_instagram.plugin.pages import HEADERS

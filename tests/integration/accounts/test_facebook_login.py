@@ -212,7 +212,7 @@ def test_an_account_is_reconnected_by_the_login_of_its_connection(
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
-    from airflow_provider_instagram.accounts.connections import require_writable
+    from airflow_provider_instagram.accounts.connect import require_writable
 
     try:
         with create_session() as session:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.accounts.login import LoginApp
+from airflow_provider_instagram.accounts.connect import LoginApp
 from airflow_provider_instagram.plugin.users import PendingLogin
 from tests.integration.attacks.collector import Collector, collecting
 from tests.integration.pages import HOME, OURS, form_token

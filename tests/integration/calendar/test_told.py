@@ -90,7 +90,7 @@ def test_a_token_that_ends_within_two_weeks_is_told_once(
     """Also the notifiers hear of it, so that a person connects the account again before posts fail."""
     manager, said = InstagramHook(ACCOUNT).token_manager(), list[str]()
     ends = datetime.now(timezone.utc) + timedelta(days=13)
-    manager.store.save(replace(manager.current_token(), expires_at=ends.isoformat(), issued_at=ends.isoformat()))
+    manager.store.save(replace(manager.current_token(), expires_at=ends, issued_at=ends))
     dag = made(calendar({"later": 3600}), notify=[lambda context: said.append(str(context["event"]))])
     for _ in range(2):
         assert run_report(run_dag, dag).states()["problems"] == "success"

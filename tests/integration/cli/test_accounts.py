@@ -346,7 +346,7 @@ def _ending(sandbox: SandboxHandle) -> dict[str, Any]:
     from airflow_provider_instagram.hooks.token_store import StoredToken, TokenStore
 
     now = datetime.now(timezone.utc)
-    seen, ends = (now - timedelta(days=57)).isoformat(), (now + timedelta(days=3, minutes=5)).isoformat()
+    seen, ends = now - timedelta(days=57), now + timedelta(days=3, minutes=5)
     scopes = ("instagram_business_basic",)
     TokenStore("instagram_default", sandbox.token).save(StoredToken(sandbox.token, seen, seen, ends, scopes))
     return {}

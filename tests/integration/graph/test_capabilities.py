@@ -31,7 +31,6 @@ EXPECTED: Final[dict[str, tuple[str | None, str]]] = {
     "polls": (None, PUBLISH[1]),
     "comment prompts": (None, PUBLISH[1]),
     "paid partnership labels": (None, PUBLISH[1]),
-    "collaborators' answers": (None, "pages_read_engagement"),
     "comments": ("instagram_business_manage_comments", "instagram_manage_comments"),
     "insights": ("instagram_business_manage_insights", "instagram_manage_insights"),
     "deletion": (None, "instagram_manage_contents"),
@@ -47,7 +46,6 @@ NEW_REEL: Final[dict[str, dict[str, str]]] = {
     "paid partnership labels": {"is_paid_partnership": "true"},
 }
 OF_A_POST: Final = {
-    "collaborators' answers": ("GET", "/collaborators", {}),
     "comments": ("POST", "/comments", {"message": "first"}),
     "insights": ("GET", "/insights", {"metric": "reach"}),
     "deletion": ("DELETE", "", {}),

@@ -25,9 +25,8 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph import calls, oauth
-from airflow_provider_instagram.graph.accounts import Account
 from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
-from airflow_provider_instagram.graph.models import Container, ContainerState, ContainerStatus
+from airflow_provider_instagram.graph.models import Account, Container, ContainerState, ContainerStatus
 from airflow_provider_instagram.graph.upload import VideoUpload
 
 if TYPE_CHECKING:

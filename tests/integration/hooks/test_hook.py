@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
@@ -219,5 +220,5 @@ def test_a_token_is_masked_and_no_more_than_once(
     assert masked == []
     tokens = token_store.TokenStore("instagram_default", "IGAAtheOld")
     for _ in range(2):
-        tokens.save(token_store.StoredToken("IGAAtheNew", "2026-01-01T00:00:00+00:00"))
+        tokens.save(token_store.StoredToken("IGAAtheNew", datetime(2026, 1, 1, tzinfo=timezone.utc)))
     assert masked == ["IGAAtheNew"]

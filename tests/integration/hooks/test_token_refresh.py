@@ -299,7 +299,7 @@ def test_a_refresh_is_recorded_with_everything_that_is_known(hook: Any, time: Ti
     asked_at = time.now
     hook().refresh_token("dag/run/task/-1")
     known = hook().token_manager().current_token()
-    assert (known.issued_at, known.refreshed_by) == (asked_at.isoformat(), "dag/run/task/-1")
+    assert (known.issued_at, known.refreshed_by) == (asked_at, "dag/run/task/-1")
     assert known.expires == asked_at + 60 * DAY
 
 

@@ -104,7 +104,7 @@ def test_who_asked_to_be_told_hears_of_a_refresh_that_fails_when_the_end_is_near
     now = datetime.now(timezone.utc)
     issued, ends = now + timedelta(days=days - 60), now + timedelta(days=days, minutes=5)
     TokenStore("instagram_default", instagram_sandbox.token).save(
-        StoredToken(instagram_sandbox.token, issued.isoformat(), issued.isoformat(), ends.isoformat())
+        StoredToken(instagram_sandbox.token, issued, issued, ends)
     )
     told: list[Any] = []
     with DAG("refresh_in_vain", schedule=None) as dag:

@@ -46,7 +46,13 @@ def database(kind: str, folder: Path, request: pytest.FixtureRequest) -> dict[st
 def sql(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SqlTarget]:
     """Open the target of one empty database, each time as a new task does."""
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database(request.param, tmp_path, request)))
-    return lambda **more: SqlTarget("warehouse", **more)
+
+    def opened(**more: str) -> SqlTarget:
+        target = SqlTarget("warehouse", **more)
+        target.prepare()
+        return target
+
+    return opened
 
 
 def rows_of(target: SqlTarget, table: Table) -> list[Row]:

@@ -88,7 +88,6 @@ class Quarter:
     made: list[Made] = field(default_factory=list)
     sent: int = 0
     wrong: list[str] = field(default_factory=list)
-    backfill: timedelta | None = None
     busiest_hour: int = 0
     _client: GraphClient | None = None
 
@@ -142,9 +141,7 @@ class Quarter:
 
     def _collect(self) -> Batch:
         budget = InsightsBudget(self.store, lambda: self.now, CALLS_PER_HOUR)
-        collector = Collector(
-            self.client(), self.ledger, self.sandbox.user_id, self.target, budget, backfill=self.backfill
-        )
+        collector = Collector(self.client(), self.ledger, self.sandbox.user_id, self.target, budget)
         since = collector.events_since()
         return collector.run([event for event in self.events if event.at >= since])
 

@@ -10,9 +10,8 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.insights import reader
-from airflow_provider_instagram.insights.reader import read_posts
-from airflow_provider_instagram.insights.results import METRICS, Reading
+from airflow_provider_instagram.insights import results as reader
+from airflow_provider_instagram.insights.results import METRICS, Reading, read_posts
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 from airflow_provider_instagram.insights.targets import SqlTarget
 

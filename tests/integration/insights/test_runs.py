@@ -88,21 +88,6 @@ def test_a_run_reads_what_is_due_and_the_next_one_changes_nothing(
     assert len(instagram_sandbox.journal()) == calls
 
 
-def test_posts_from_before_the_first_run_are_read_if_the_dag_asks_for_them(
-    instagram_sandbox: SandboxHandle, run_dag: Any, target: str
-) -> None:
-    media_id = instagram_sandbox.add_foreign_post("An old post", age_s=100 * 24 * HOUR)
-    dag = insights_dag("insights_backfill", ["instagram_default"], target, backfill=timedelta(days=730))
-    found = [run_dag(dag).xcom("read_instagram_default") for _ in range(3)]
-    assert [(counts["posts"], counts["read"]) for counts in found] == [(1, 0), (0, 1), (0, 0)]
-    (row,) = rows(target, SNAPSHOTS)
-    assert (row["post_id"], row["age"], row["reel_likes"]) == (
-        media_id,
-        "older",
-        instagram_sandbox.insights(media_id)["likes"],
-    )
-
-
 def test_numbers_of_a_try_that_fails_are_named_by_the_event_of_the_next_one_that_succeeds(
     instagram_sandbox: SandboxHandle, run_dag: Any, target: str
 ) -> None:
@@ -296,7 +281,6 @@ def test_openlineage_sees_the_media_become_a_container_and_a_post() -> None:
         ({"ages": [3600]}, r"3600 in ages is not a timedelta"),
         ({"ages": []}, r"\[\] are not valid ages.*at least one"),
         ({"look_every": "soon"}, r"look_every is 'soon', which is not a length of time"),
-        ({"backfill": timedelta(days=-1)}, r"backfill must not be negative"),
     ],
 )
 def test_an_age_that_is_not_a_time_is_refused_when_the_dag_is_parsed(given: dict[str, Any], message: str) -> None:

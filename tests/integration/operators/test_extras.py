@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,16 +12,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, TransientError
 from airflow_provider_instagram.graph import API_VERSION
-from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.insights.collector import Collector
-from airflow_provider_instagram.insights.discovery import PostEvent
-from airflow_provider_instagram.insights.schema import SNAPSHOTS
-from airflow_provider_instagram.ledger.insights import latest_numbers
-from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators import CreateContainerOperator, InsightsOperator, PublishOperator
-from airflow_provider_instagram.quota.call_budget import InsightsBudget
-from tests.integration.account import DictStore, OpenRows
-from tests.integration.insights.quarter import MemoryTarget
+from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+from tests.integration.account import DictStore
 from tests.integration.tasks import SCOPES, connect_page, task_context
 
 if TYPE_CHECKING:
@@ -133,81 +125,3 @@ def test_music_is_searched_on_the_command_line(capsys: pytest.CaptureFixture[str
 def test_a_search_says_which_login_it_needs(instagram_sandbox: SandboxHandle) -> None:
     with pytest.raises(SystemExit, match="Instagram Login has no licensed music"):
         _search("harbour")
-
-
-def test_how_people_respond_to_a_post_is_read_with_its_insights(
-    instagram_sandbox: SandboxHandle, token: str, portrait_video: Path
-) -> None:
-    """The answers of collaborators and the votes of a poll: in the row of each target, and in words on the page."""
-    store, target = DictStore(), MemoryTarget()
-    instagram_sandbox.process_next(after_s=0)
-    media_id = publish(store, portrait_video, POLL | {"collaborators": ["ann", "bob", "cid"]})
-    instagram_sandbox.answer_invite(media_id, "ann", "Accepted")
-    instagram_sandbox.answer_invite(media_id, "bob", "Declined")
-    instagram_sandbox.advance(3700)
-    now = datetime.fromtimestamp(instagram_sandbox.now(), timezone.utc)
-    rows: Any = OpenRows(store)
-    ledger, event = Ledger(rows, "instagram_default", lambda: now), now - timedelta(seconds=3700)
-    insights_token = instagram_sandbox.add_token(instagram_sandbox.user_id, kind="page", scopes=ALL_SCOPES)
-    with GraphClient(insights_token, base_url=instagram_sandbox.url) as client:
-        budget = InsightsBudget(rows, lambda: now, 5000)
-        collector = Collector(
-            client,
-            ledger,
-            instagram_sandbox.user_id,
-            target,
-            budget,
-            is_of_facebook=True,
-            look_every=timedelta(days=9),
-        )
-        batch = collector.run([PostEvent(media_id, event, "extra", None, None)])
-    assert batch.error is None
-    (row,) = (row for row in target.rows(SNAPSHOTS) if row["status"] == "read")
-    answers = [row[f"collaborators_{status}"] for status in ("accepted", "declined", "pending")]
-    assert answers == [1, 1, 1]
-    poll = read(instagram_sandbox, token, f"{media_id}/poll_attachment")
-    shares = [row["poll_option_a_share"], row["poll_option_b_share"]]
-    assert shares == [poll["option_a_votes_percentage"], poll["option_b_votes_percentage"]]
-    assert sum(shares) == pytest.approx(1, abs=0.02)
-    assert row["prompt_responses"] is None, "nothing is asked that the post does not have"
-    numbers = latest_numbers(rows, media_id)
-    assert numbers is not None
-    assert numbers.responses == {
-        "Poll: Tea": f"{shares[0]:.0%}",
-        "Poll: Coffee": f"{shares[1]:.0%}",
-        "Collaborator ann": "accepted",
-        "Collaborator bob": "declined",
-        "Collaborator cid": "pending",
-    }
-
-
-def test_the_operator_of_insights_has_a_row_for_each_answer_and_asks_nothing_else(
-    instagram_sandbox: SandboxHandle, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    token = connect_page(monkeypatch, instagram_sandbox, ALL_SCOPES)
-    store = DictStore()
-    instagram_sandbox.process_next(times=2, after_s=0)
-    poll = publish(store, portrait_video, POLL | {"collaborators": ["ann"]})
-    prompt = publish(store, portrait_video, {"caption": "Why?", "is_comment_prompt_used": True}, "prompt")
-    foreign = instagram_sandbox.add_foreign_post("A post", age_s=7200)
-    instagram_sandbox.answer_invite(poll, "ann", "Accepted")
-    shares = read(instagram_sandbox, token, f"{poll}/poll_attachment")
-    before = [instagram_sandbox.calls(name) for name in ("add_on", "collaborators")]
-
-    def rows(**arguments: Any) -> dict[tuple[str, str], Any]:
-        task = InsightsOperator(task_id="t", media_ids=[poll, prompt, foreign], **arguments)
-        found = task.execute(task_context(store))
-        assert {row["post_key"] for row in found if row["media_id"] != foreign} <= {"extra", "prompt"}
-        return {(row["media_id"], row["metric"]): row["value"] for row in found}
-
-    found = rows()
-    names = ("poll_option_a_share", "collaborators_accepted", "collaborators_pending", "prompt_responses")
-    assert [found.get((poll, name)) for name in names] == [shares["option_a_votes_percentage"], 1, 0, None]
-    assert [found.get((prompt, name)) for name in names] == [None, None, None, 0]
-    assert [found.get((foreign, name)) for name in names] == [None] * 4
-    asked = [instagram_sandbox.calls(name) for name in ("add_on", "collaborators")]
-    assert asked == [before[0] + 2, before[1] + 1], "the poll, the prompt and the invitations"
-    assert rows(metrics=["views", "prompt_responses"]).keys() == {
-        *((media_id, "views") for media_id in (poll, prompt, foreign)),
-        (prompt, "prompt_responses"),
-    }

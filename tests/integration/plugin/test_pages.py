@@ -652,7 +652,7 @@ def test_a_person_who_may_not_publish_for_a_page_is_told_so(
 ) -> None:
     """Each account of the sandbox has a Page, so Meta's list is replaced."""
     from airflow_provider_instagram.graph import listing
-    from airflow_provider_instagram.graph.accounts import FacebookPage
+    from airflow_provider_instagram.graph.models import FacebookPage
 
     monkeypatch.setattr(listing, "facebook_pages", lambda *_: iter([list(map(FacebookPage.read, listed))]))
     assert said in by_dialog(browser, facebook, BY_FACEBOOK).text

@@ -157,7 +157,7 @@ def test_a_row_of_an_earlier_version_is_not_known(browser: TestClient, instagram
     browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox))
     store: Any = InstagramHook(CONN_ID).token_manager().store
     token = store.load()
-    row = json.dumps({"access_token": token.access_token, "seen_at": token.seen_at})
+    row = json.dumps({"access_token": token.access_token, "seen_at": token.seen_at.isoformat()})
     Variable.set(f"{VARIABLE_PREFIX}{CONN_ID}", store._fernet.encrypt(row.encode()).decode())
     assert known_scopes(CONN_ID).granted is None
     assert ">not known<" in card(browser)

@@ -17,9 +17,8 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph import calls, client, oauth
-from airflow_provider_instagram.graph.accounts import Account, Token
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.graph.models import Container, ContainerState
+from airflow_provider_instagram.graph.models import Account, Container, ContainerState, Token
 from airflow_provider_instagram.graph.usage import Usage
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.models import ContainerStatus
-from airflow_provider_instagram.graph.responses import read_responses
 from airflow_provider_instagram.graph.usage import Usage
 
 if TYPE_CHECKING:
@@ -68,12 +67,6 @@ def test_a_number_that_cannot_be_is_a_temporary_error(server: WebServer, what: s
     ):
         client.send(call)
     assert len(str(raised.value)) < 400
-
-
-def test_a_share_that_cannot_be_is_left_out(server: WebServer) -> None:
-    server.answer(f'{{"option_a": "Yes", "option_a_votes_percentage": {"1" * 401}}}', times=4)
-    with GraphClient("IGAAx", base_url=server.url, sleep=lambda _: None) as client:
-        assert read_responses(client, "1", ["poll_attachment"]).words == {}
 
 
 @pytest.mark.parametrize("number", NUMBERS.values())

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.graph.accounts import TokenInfo
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.listing import facebook_pages
+from airflow_provider_instagram.graph.models import TokenInfo
 
 if TYPE_CHECKING:
     from tests.unit.graph.conftest import WebServer

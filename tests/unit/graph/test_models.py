@@ -11,8 +11,8 @@ from airflow_provider_instagram.exceptions import (
     MediaRejectedError,
     PermissionDeniedError,
 )
-from airflow_provider_instagram.graph.accounts import Account, Token
 from airflow_provider_instagram.graph.models import (
+    Account,
     Comment,
     Container,
     ContainerState,
@@ -20,6 +20,7 @@ from airflow_provider_instagram.graph.models import (
     Media,
     Page,
     PublishingLimit,
+    Token,
     read_media_page,
 )
 

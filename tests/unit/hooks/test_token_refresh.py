@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.graph.accounts import Token
+from airflow_provider_instagram.graph.models import Token
 from airflow_provider_instagram.hooks.token_refresh import TokenManager
 from airflow_provider_instagram.hooks.token_store import StoredToken, TokenStore
 
 NOW = datetime(2026, 11, 24, tzinfo=timezone.utc)
-OLD = StoredToken("IGAAold", seen_at=(NOW - timedelta(days=30)).isoformat())
+OLD = StoredToken("IGAAold", seen_at=NOW - timedelta(days=30))
 
 
 class Raced(TokenStore):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
 
-from airflow_provider_instagram.accounts.login import LoginApp
+from airflow_provider_instagram.accounts.connect import LoginApp
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.plugin import users
 from airflow_provider_instagram.plugin.users import PageUser, PendingLogin, Purpose, opened, sealed

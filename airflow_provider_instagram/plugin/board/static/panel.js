@@ -45,7 +45,7 @@ import { MEANINGS, STATES, data, refresh, stateText, view, writeAddress } from "
  * @property {{ file: string, cover: string, video: boolean, alt: string }[]} media
  * @property {string | null} comment
  * @property {{ at: string, what: string, detail: string, link: string }[]} history
- * @property {{ age: string, at: string, values: [string, number | string][], responses: [string, string][] } | null} insights
+ * @property {{ age: string, at: string, values: [string, number | string][] } | null} insights
  * @property {any} report What the transcode reported: data that a user may have edited.
  * @property {string | null} link
  * @property {{ link: string, key: string } | null} deletion The DAG that deletes it, if this user may start its runs.

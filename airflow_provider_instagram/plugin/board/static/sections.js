@@ -38,8 +38,7 @@ export function insightsSection({ insights }) {
   /** @type {[string, string][]} */
   const pairs = insights.values.map(([name, value]) => [metricName(name), value.toLocaleString()]);
   const hint = h("p", { class: "hint" }, `Read for the age of ${insights.age}, on ${moment(insights.at)}.`);
-  const responses = insights.responses.length ? factList(insights.responses) : null;
-  return section("Insights", factList(pairs, " insights"), responses, hint);
+  return section("Insights", factList(pairs, " insights"), hint);
 }
 
 /** @param {PostDetail} content */
