@@ -145,7 +145,7 @@ def reads() -> str:
         f"hooks.InstagramHook:{ours},get_conn,get_readonly_conn,get_async_conn,ig_user_id,refresh_token,test_connection",
         *(
             f"graph.{name}"
-            for name in (*returned, "insight_reader.Reading:reason_of", "accounts.Account")
+            for name in (*returned, "insight_reader.Reading:reason_of", "models.Account")
         ),
         "graph.client.GraphClient:send",
         "graph.client.AsyncGraphClient:send",

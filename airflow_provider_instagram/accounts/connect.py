@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
 
@@ -23,9 +23,10 @@ from airflow_provider_instagram.exceptions import PermissionDeniedError, Validat
 from airflow_provider_instagram.graph import calls, listing, oauth, origin
 from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin, missing
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
+from airflow_provider_instagram.hooks.instagram import InstagramHook, read_extra, trusted_hosts
 from airflow_provider_instagram.hooks.logins import (
     SECRET_RECORD,
+    host_of_login,
     may_send_secret,
     read_login,
     secret_record,
@@ -169,42 +170,37 @@ def require_writable(conn_id: str) -> StoredConnection:
                 f"Connection {conn_id!r} has the type {row.conn_type!r}, not {InstagramHook.conn_type!r}.",
                 hint="Choose another connection id.",
             )
-        extra = row.extra_dejson
-        login, host = _login_and_host(row, str(extra.get("login_type") or ""))
-        oauth_host = origin.login_host(str(extra.get("oauth_host") or ""), trusted_hosts())
-        app_id, has_secret = str(extra.get("app_id") or ""), bool(extra.get("app_secret"))
-        is_secret_for_hosts = may_send_secret(extra, host, oauth_host)
-        scopes = extra.get("scopes") or ""
-        scopes = ", ".join(map(str, scopes)) if isinstance(scopes, list) else str(scopes)
-        stored = StoredConnection(
-            conn_id, True, app_id, has_secret, is_secret_for_hosts, host, oauth_host, scopes
-        )
-        return replace(
-            stored,
+        extra = read_extra(row)
+        login, host = _login_and_host(row, extra.get("login_type"))
+        oauth_host = origin.login_host(extra.get("oauth_host"), trusted_hosts())
+        return StoredConnection(
+            conn_id,
+            exists=True,
+            app_id=extra.get("app_id", ""),
+            has_secret="app_secret" in extra,
+            is_secret_for_hosts=may_send_secret(extra, host, oauth_host),
+            host=host,
+            oauth_host=oauth_host,
+            scopes=extra.get("scopes", ""),
             login=login,
-            config_id=str(extra.get("config_id") or ""),
+            config_id=extra.get("config_id", ""),
             account_id=row.login or "",
         )
 
 
-def _login_and_host(row: Connection, named: str) -> tuple[MetaLogin, str]:
+def _login_and_host(row: Connection, named: str | None) -> tuple[MetaLogin, str]:
     """Return the login and the Graph host of a connection. If it names no login, Meta's host or the token tells it."""
     is_facebook = (row.password or "").startswith(oauth.FACEBOOK_LOGIN)
     login = MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM
+    what, hosts = f"The host of connection {row.conn_id!r}", trusted_hosts()
     if named:
         login = read_login(named, f"login_type in the extra of connection {row.conn_id!r}")
-    what = f"The host of connection {row.conn_id!r}"
-    host = origin.base_url(
-        row.host or origin.HOST_OF[login], row.port, hosts=trusted_hosts(), what=what
-    )
-    if named and host in origin.HOST_OF.values() and host != origin.HOST_OF[login]:
-        raise ValidationError(
-            f"{what} is {host}, which is not a host of {login.in_words}.",
-            hint=f"Set it to {origin.HOST_OF[login]}, or change login_type.",
+    elif row.host:
+        base = origin.base_url(row.host, row.port, hosts=hosts, what=what)
+        login = {origin.INSTAGRAM: MetaLogin.INSTAGRAM, origin.FACEBOOK: MetaLogin.FACEBOOK}.get(
+            base, login
         )
-    if not named and host in origin.HOST_OF.values():
-        login = MetaLogin.INSTAGRAM if host == origin.INSTAGRAM else MetaLogin.FACEBOOK
-    return login, host
+    return login, host_of_login(login, row.host, row.port, hosts, what)
 
 
 def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:

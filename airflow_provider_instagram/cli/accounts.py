@@ -16,9 +16,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from airflow.cli.simple_table import AirflowConsole
-from airflow.models.trigger import Trigger
-from airflow.utils.session import create_session
-from sqlalchemy import select
 
 from airflow_provider_instagram.accounts.connect import (
     StoredConnection,
@@ -30,7 +27,7 @@ from airflow_provider_instagram.accounts.connect import (
     stored_secret,
     write_login,
 )
-from airflow_provider_instagram.accounts.overview import account_summaries
+from airflow_provider_instagram.accounts.overview import AccountSummary, account_summaries
 from airflow_provider_instagram.exceptions import (
     LedgerRowError,
     PermissionDeniedError,
@@ -47,7 +44,7 @@ from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, STEADY_SHARE, UNSTATED_STOP
+from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, UNSTATED_STOP
 from airflow_provider_instagram.quota.reservations import (
     Quota,
     QuotaReservations,
@@ -58,7 +55,6 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import web_address
 
 SHORTEST_DAYS = 30
-TRIGGER = "airflow_provider_instagram.triggers.container.ContainerStatusTrigger"
 
 
 def connect(args: argparse.Namespace) -> None:
@@ -117,25 +113,23 @@ def _code(address: str, state: str) -> str:
 
 def accounts(args: argparse.Namespace) -> None:
     """List the accounts, with the remaining life of their tokens and their quota."""
-    rows = [
-        {
-            "connection": line.conn_id,
-            "account": f"@{line.account.username}" if line.account else "",
-            "token": line.lifetime if not line.problem else "",
-            "granted": line.permissions if not line.problem else "",
-            "posts_last_24_h": f"{line.limit.quota_usage} of {line.limit.quota_total}"
-            if line.limit
-            else "",
-            "last_post": (line.last_post.permalink or "") if line.last_post else "",
-            "problem": line.problem,
-        }
-        for line in account_summaries(connection_ids())
-    ]
+    rows = [_account_row(line) for line in account_summaries(connection_ids())]
     if not rows:
         raise SystemExit(
             f"No Instagram connection found. Create one: airflow instagram connect {DEFAULT_CONN_ID}"
         )
     AirflowConsole().print_as(data=rows, output=args.output)
+
+
+def _account_row(line: AccountSummary) -> dict[str, str]:
+    row = dict.fromkeys(("account", "token", "granted", "posts_last_24_h", "last_post"), "")
+    if line.account and line.limit:
+        row["account"] = f"@{line.account.username}"
+        row["token"], row["granted"] = line.lifetime, line.permissions
+        row["posts_last_24_h"] = f"{line.limit.quota_usage} of {line.limit.quota_total}"
+    if line.last_post:
+        row["last_post"] = line.last_post.permalink or ""
+    return {"connection": line.conn_id, **row, "problem": line.problem}
 
 
 def refresh(args: argparse.Namespace) -> None:
@@ -206,31 +200,22 @@ def places(args: argparse.Namespace) -> None:
 def describe(conn_id: str) -> Iterator[tuple[str, str]]:
     """Describe the limits of an account, as pairs of a name and a text."""
     hook = InstagramHook(conn_id)
-    limits, (reported_calls, reported_posts, reported_at) = (
-        hook.settings.limits,
-        _reported_by_instagram(hook),
-    )
+    limits = hook.settings.limits
+    reported_calls, reported_posts, reported_at = _reported_by_instagram(hook)
     quotas = post_quotas(limits.posts_per_hour, limits.posts_per_day)
     used, available_at = _own_posts(conn_id, quotas)
     if reported_posts is not None:
         yield "posts, Instagram", reported_posts
     for quota in quotas:
-        yield (
-            f"posts, this {quota.name}",
-            f"{used[quota]} of {quota.posts} (posts_per_{quota.name})",
-        )
+        said = f"{used[quota]} of {quota.posts} (posts_per_{quota.name})"
+        yield f"posts, this {quota.name}", said
     next_at = max(filter(None, (available_at, reported_at)), default=None)
-    yield (
-        "next post",
-        f"at {_format_time(next_at)}; PublishOperator waits until then" if next_at else "now",
-    )
-    poll_share = limits.calls_per_hour * POLLING_SHARE
-    yield (
-        "calls",
-        f"{limits.calls_per_hour} an hour (calls_per_hour), of which waiting containers use at most {poll_share:.0f}",
-    )
+    until = f"at {_format_time(next_at)}; PublishOperator waits until then" if next_at else "now"
+    yield "next post", until
+    polls = f"{limits.calls_per_hour * POLLING_SHARE:.0f}"
+    calls_an_hour = f"{limits.calls_per_hour} an hour (calls_per_hour)"
+    yield "calls", f"{calls_an_hour}, of which waiting containers use at most {polls}"
     yield "calls, Instagram", reported_calls
-    yield "waiting containers", _waits(conn_id, limits.calls_per_hour * STEADY_SHARE)
 
 
 def _reported_by_instagram(hook: InstagramHook) -> tuple[str, str | None, datetime | None]:
@@ -258,29 +243,10 @@ def _own_posts(conn_id: str, quotas: tuple[Quota, ...]) -> tuple[dict[Quota, int
     try:
         with open_ledger(conn_id) as store:
             reservations = QuotaReservations(Ledger(store, conn_id), quotas)
-            return {
-                quota: reservations.used(quota) for quota in quotas
-            }, reservations.available_at()
+            used = {quota: reservations.used(quota) for quota in quotas}
+            return used, reservations.available_at()
     except NoLedgerError:
         return dict.fromkeys(quotas, 0), None
-
-
-def _waits(conn_id: str, steady_calls: float) -> str:
-    """Return how many of an account's containers wait in a triggerer, and until when."""
-    with create_session() as session:
-        stored = [
-            trigger.kwargs
-            for trigger in session.scalars(select(Trigger).where(Trigger.classpath == TRIGGER))
-        ]
-    deadlines = [
-        float(kwargs["deadline"]) for kwargs in stored if kwargs.get("instagram_conn_id") == conn_id
-    ]
-    if not deadlines:
-        return "0"
-    every_s = max(5.0, 3600 * len(deadlines) / steady_calls)
-    first = _format_time(datetime.fromtimestamp(min(deadlines), timezone.utc))
-    polled = f"each polled at most once every {every_s:.0f} s"
-    return f"{len(deadlines)}, {polled}; the first one times out at {first}"
 
 
 def _usage_text(usage: Usage | None) -> str:
@@ -288,10 +254,9 @@ def _usage_text(usage: Usage | None) -> str:
         return "Instagram did not report the usage"
     if usage.regain:
         return f"{usage.percent} % used; stopped for {usage.regain}"
-    slowed = f"; polling slows down from {SLOW_FROM_PERCENT} %" * (
-        usage.percent >= SLOW_FROM_PERCENT
-    )
-    return f"{usage.percent} % used{slowed}"
+    if usage.percent >= SLOW_FROM_PERCENT:
+        return f"{usage.percent} % used; polling slows down from {SLOW_FROM_PERCENT} %"
+    return f"{usage.percent} % used"
 
 
 def list_posts(args: argparse.Namespace) -> None:
@@ -372,14 +337,16 @@ def forget_post(args: argparse.Namespace) -> None:
         if not keys:
             raise SystemExit(f"The ledger of {args.conn_id!r} has no post {args.post_key!r}.")
         if not args.yes:
-            answer = input(
-                f"Forget {args.post_key}? If its post or comment is live, the next run makes it a second time. [y/N] "
-            )
-            if answer.strip().lower() != "y":
-                raise SystemExit("Nothing was changed.")
+            twice = "If its post or comment is live, the next run makes it a second time."
+            _confirm(f"Forget {args.post_key}? {twice}")
         for key in keys:
             store.delete(key)
     print(f"Forgot {args.post_key} ({len(keys)} rows deleted).")
+
+
+def _confirm(question: str) -> None:
+    if input(f"{question} [y/N] ").strip().lower() != "y":
+        raise SystemExit("Nothing was changed.")
 
 
 def prune(args: argparse.Namespace) -> None:
@@ -401,11 +368,7 @@ def prune(args: argparse.Namespace) -> None:
 def reseal(args: argparse.Namespace) -> None:
     """Seal the rows of all accounts and calendars with the first key of ``[core] fernet_key``."""
     if args.trust and not args.yes:
-        answer = input(
-            "Seal all rows as they are? Whoever may write assets may have forged some. [y/N] "
-        )
-        if answer.strip().lower() != "y":
-            raise SystemExit("Nothing was changed.")
+        _confirm("Seal all rows as they are? Whoever may write assets may have forged some.")
     with database.sealed_stores() as stores:
         for store in stores:
             number, left = store.reseal(trusts=args.trust)

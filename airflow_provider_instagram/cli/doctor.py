@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import resource
 import secrets
-from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from airflow.cli.simple_table import AirflowConsole
 from airflow.configuration import conf
@@ -20,8 +18,6 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_provider_instagram.accounts.overview import refused_to
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.stored_dags import PlanReader, calendars
 from airflow_provider_instagram.doctor.checks import (
     account_findings,
     host_name,
@@ -29,10 +25,6 @@ from airflow_provider_instagram.doctor.checks import (
     read_work_file,
 )
 from airflow_provider_instagram.doctor.findings import Finding, checked
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
-    from airflow_provider_instagram.calendar.stored_dags import CalendarDag
 
 #: A triggerer keeps a log file open for each waiting task, and needs as many files again for
 #: everything else.
@@ -66,16 +58,6 @@ def _run_checks(conn_id: str) -> Iterator[Finding]:
     yield checked("triggerer", _triggerer)
     capacity = conf.getint("triggerer", "capacity")
     yield checked("capacity", lambda: triggerer_capacity(capacity))
-    yield _looked_up("waits", lambda: _waits(capacity))
-    yield _looked_up("calendars", lambda: _calendars(conn_id))
-
-
-def _looked_up(what: str, look: Callable[[], tuple[bool | None, str]]) -> Finding:
-    """Return the finding of a look into Airflow's database; it is unknown if the database cannot be read."""
-    try:
-        return Finding(what, *look())
-    except (SQLAlchemyError, TimeoutError) as error:
-        return Finding(what, None, f"cannot be looked up ({type(error).__name__})")
 
 
 def _refused(conn_id: str) -> Iterator[Finding]:
@@ -85,43 +67,6 @@ def _refused(conn_id: str) -> Iterator[Finding]:
         return  # the check of the state store says so
     for what, one in found.items():
         yield Finding("refused", False, f"{what}, at {one.at:%Y-%m-%d %H:%M}: {one.reason}")
-
-
-def _plans() -> list[tuple[CalendarDag, StoredPlan]]:
-    """Return the calendars whose plan is stored where this machine finds it, with their plans."""
-    with create_session() as session:
-        found = [(one, PlanReader().read(one)) for one in calendars(session) if not one.is_lost]
-    return [(calendar, stored) for calendar, stored in found if stored is not None]
-
-
-def _calendars(conn_id: str) -> tuple[bool, str]:
-    dag_ids = [calendar.dag_id for calendar, stored in _plans() if conn_id in stored.about.accounts]
-    return True, f"may publish on {conn_id}: {', '.join(dag_ids) or 'none'}"
-
-
-def _waits(capacity: int) -> tuple[bool | None, str]:
-    """Compare the triggerers' capacity with the posts of all calendars that wait at once, within the coming day."""
-    needed = sum(_most_waits(stored) for calendar, stored in _plans() if not calendar.is_paused)
-    with create_session() as session:
-        jobs = session.scalars(
-            select(Job).where(Job.job_type == TriggererJobRunner.job_type, Job.end_date.is_(None))
-        )
-        places = capacity * max(1, sum(job.is_alive() for job in jobs))
-    said = f"up to {needed} at once within the coming day, for posts of calendars; triggerers hold {places}"
-    if needed <= places:
-        return True, said
-    late = "The posts keep their time, but that Instagram has processed a container is noticed late"
-    return None, f"{said}. {late}. Raise [triggerer] capacity, or start another triggerer"
-
-
-def _most_waits(stored: StoredPlan) -> int:
-    """Return how many posts wait at once, at most: each does from the beginning of its run until its time."""
-    now, ahead = utc_now().timestamp(), stored.about.prepare_ahead.total_seconds()
-    to_come = sorted(
-        at for post in stored.plan.timely.posts if (at := post.publish_at.timestamp()) > now
-    )
-    moments = (at for at in (now + ahead, *to_come) if at <= now + ahead + 86_400)
-    return max(bisect_right(to_come, at) - bisect_right(to_come, at - ahead) for at in moments)
 
 
 def _state_store() -> str:

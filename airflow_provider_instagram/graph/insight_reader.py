@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
@@ -53,17 +53,6 @@ class RefusedMetrics(Protocol):
         """Record metrics that are refused for a kind of medium."""
 
 
-class NothingRefused:
-    """Remembers no refused metric, for who reads once."""
-
-    def of(self, kind: str) -> frozenset[str]:
-        """Return no metric."""
-        return frozenset()
-
-    def add(self, kind: str, metrics: Sequence[str]) -> None:
-        """Record nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The metrics of one post or account, by their names."""
@@ -83,10 +72,13 @@ class Reading:
 
 @dataclass
 class InsightReader:
-    """Reads the insights of an account."""
+    """Reads the insights of an account.
+
+    :param refused: What is remembered of refused metrics. None for who reads once.
+    """
 
     client: GraphClient
-    refused: RefusedMetrics = field(default_factory=NothingRefused)
+    refused: RefusedMetrics | None = None
 
     def of_media(self, media_id: str, kind: str, metrics: Sequence[str]) -> Reading:
         """Read metrics of a medium."""
@@ -109,7 +101,9 @@ class InsightReader:
         call: Callable[[Sequence[str]], Call[dict[str, int | float]]],
     ) -> Reading:
         """Read metrics. If Meta refuses some of them, read each half, until the refused ones stand alone."""
-        left_out = self.refused.of(kind).intersection(metrics)
+        left_out = frozenset[str]()
+        if self.refused is not None:
+            left_out = self.refused.of(kind).intersection(metrics)
         asked = [name for name in metrics if name not in left_out]
         nothing: dict[str, int | float | None] = dict.fromkeys(metrics)
         waiting = [asked] if asked else []
@@ -137,7 +131,8 @@ class InsightReader:
         if all_are_refused and len(asked) > 1:
             return Reading(nothing, Reason.REFUSED, left_out)
         if refused:
-            self.refused.add(kind, refused)
+            if self.refused is not None:
+                self.refused.add(kind, refused)
             log.warning("Instagram refuses %s for %s.", ", ".join(refused), kind)
         reason = Reason.NONE if values else Reason.NO_DATA
         if all_are_refused:

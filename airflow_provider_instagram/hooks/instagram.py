@@ -108,10 +108,9 @@ class AccountSettings:
         :raises AuthenticationError: If the connection has no access token.
         :raises ValidationError: If its extra or its host is not valid.
         """
-        from airflow_provider_instagram.graph import origin
-        from airflow_provider_instagram.graph.origin import base_url, login_host
+        from airflow_provider_instagram.graph.origin import login_host
         from airflow_provider_instagram.hooks.logins import (
-            check_token_fits_host,
+            host_of_login,
             login_of,
             may_send_secret,
         )
@@ -122,13 +121,10 @@ class AccountSettings:
                 hint="Enter the account's long-lived access token in the connection's field 'Access token', "
                 f"or connect the account. {reconnect_hint(connection.conn_id)}",
             )
-        extra, hosts = _checked_extra(connection), trusted_hosts()
+        extra, hosts = read_extra(connection), trusted_hosts()
         login = login_of(connection.conn_id, extra.get("login_type"), password)
         what = f"The host of connection {connection.conn_id!r}"
-        base = base_url(
-            connection.host or origin.HOST_OF[login], connection.port, hosts=hosts, what=what
-        )
-        check_token_fits_host(connection.conn_id, base, password)
+        base = host_of_login(login, connection.host, connection.port, hosts, what)
         oauth_host, app_secret = login_host(extra.get("oauth_host"), hosts), extra.get("app_secret")
         is_app = extra.get("app_id") and app_secret and may_send_secret(extra, base, oauth_host)
         return cls(
@@ -468,7 +464,7 @@ class InstagramHook(BaseHook):
 def account_limits(conn_id: str) -> Limits | None:
     """Return the limits in a connection, or None if the connection is not found."""
     try:
-        return Limits.read(_checked_extra(BaseHook.get_connection(conn_id)))
+        return Limits.read(read_extra(BaseHook.get_connection(conn_id)))
     except AirflowNotFoundException:
         return None
 
@@ -491,7 +487,11 @@ def _running_task() -> str:
     return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
 
 
-def _checked_extra(connection: Connection) -> dict[str, str]:
+def read_extra(connection: Any) -> dict[str, str]:
+    """Read the extra of a connection as texts. Empty texts and nulls count as not set.
+
+    :raises ValidationError: If it is not a JSON object.
+    """
     try:
         extra = json.loads(connection.extra or "{}")
     except ValueError:

@@ -29,14 +29,10 @@ SECRET_RECORD: Final = "app_secret_host"  # noqa: S105 -- a name
 def without_made_up_id(text: str, conn_id: str) -> str:
     """Return a text of the Test button with "this connection" in place of an id that Airflow made up.
 
-    Airflow's API server tests a connection from its environment, under a random id of 8 letters and
-    digits. A worker that tests a connection knows its id.
+    Airflow tests a connection from the environment, under a random id of 8 letters and digits.
     """
-    is_worker = os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client"
-    is_random = (
-        re.fullmatch(r"[A-Za-z0-9]{8}", conn_id) and f"AIRFLOW_CONN_{conn_id.upper()}" in os.environ
-    )
-    if is_worker or not is_random:
+    is_in_environment = f"AIRFLOW_CONN_{conn_id.upper()}" in os.environ
+    if not is_in_environment or not re.fullmatch(r"[A-Za-z0-9]{8}", conn_id):
         return text
     for word, this in (("Connection", "This connection"), ("connection", "this connection")):
         text = text.replace(f"{word} {conn_id!r}", this)
@@ -88,19 +84,21 @@ def other_login(conn_id: str, of_token: MetaLogin, named: MetaLogin) -> Validati
     )
 
 
-def check_token_fits_host(conn_id: str, base: str, token: str) -> None:
-    """Reject a token of one login with the host of the other, which would call it malformed."""
-    is_facebook = token.startswith(oauth.FACEBOOK_LOGIN)
-    if (is_facebook and base == origin.INSTAGRAM) or (
-        token.startswith("IG") and base == origin.FACEBOOK
-    ):
-        host = origin.FACEBOOK if is_facebook else origin.INSTAGRAM
-        login, prefix = ("Facebook", "EA") if is_facebook else ("Instagram", "IG")
+def host_of_login(
+    login: MetaLogin, host: str | None, port: int | None, hosts: origin.TrustedHosts, what: str
+) -> str:
+    """Return the Graph host of a connection: its own, or Meta's of its login.
+
+    :param what: What the host is, as the subject of an error.
+    :raises ValidationError: If the host is not trusted, or is Meta's of another login.
+    """
+    base = origin.base_url(host or origin.HOST_OF[login], port, hosts=hosts, what=what)
+    if base in origin.HOST_OF.values() and base != origin.HOST_OF[login]:
         raise ValidationError(
-            f"The access token of connection {conn_id!r} comes from {login} Login (it begins with {prefix}), "
-            f"which {base} does not accept.",
-            hint=f"Set the connection's host to {host}, or enter a token of the other login.",
+            f"{what} is {base}, which is not a host of {login.in_words}.",
+            hint=f"Set it to {origin.HOST_OF[login]}, or use a token of the other login.",
         )
+    return base
 
 
 def account_call(login: MetaLogin, ig_user_id: str | None) -> Call[Account] | None:

@@ -85,8 +85,12 @@ class StoredToken:
 
     def with_info(self, info: TokenInfo) -> StoredToken:
         """Return the token with what Meta tells about it."""
-        ends = {"expires_at": info.expires_at, "data_ends_at": info.data_access_ends_at}
-        return replace(self, scopes=info.scopes, **ends)
+        return replace(
+            self,
+            expires_at=info.expires_at,
+            data_ends_at=info.data_access_ends_at,
+            scopes=info.scopes,
+        )
 
     def time_left(self, now: datetime) -> timedelta | None:
         """Return the remaining life of the token; negative once it has expired, None if it is unknown."""

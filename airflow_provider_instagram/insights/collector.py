@@ -239,22 +239,25 @@ class Collector:
             if not self.budget.left() or len(failed) == MOST_FAILURES:
                 break
             try:
-                batch.snapshots.extend(self._read(post, age))
-                batch.left -= 1
+                row = self._read(post, age)
             except (AuthenticationError, PermissionDeniedError, RateLimitError):
                 raise
             except InstagramError as error:
                 # perhaps of this post only, so the others are read all the same
                 log.warning("%s The post is left for a later run.", error)
                 failed.append(error)
+                continue
+            batch.left -= 1
+            if row is not None:
+                batch.snapshots.append(row)
         return failed
 
-    def _read(self, post: Post, age: Age) -> list[Row]:
-        """Read a post, and return its rows: none if it is to be read again, because it has no numbers yet."""
+    def _read(self, post: Post, age: Age) -> Row | None:
+        """Read a post, and return its row, or None if it is to be read again, because it has no numbers yet."""
         metrics = metrics_of(post.kind, of_facebook=self.is_of_facebook)
         reading = self._reader.of_media(post.media_id, post.kind.value, metrics)
         if reading.reason is Reason.NO_DATA and self._is_put_off(post, age):
-            return []
+            return None
 
         row = self._row(post, age, reading.reason.value or READ, self.ledger.clock())
         row["refused_metrics"] = _listed(reading.refused)
@@ -262,10 +265,7 @@ class Collector:
             row |= dict.fromkeys(columns_of(post.kind.value, metric), value)
         self._record_latest(post, age, reading)
         self.progress.again_at.pop(post.media_id, None)
-        if reading.reason is not Reason.GONE:
-            return [row]
-        later_ages = [later for later in post.open_ages() if later.after > age.after]
-        return [row, *(self._row(post, later, Reason.GONE.value) for later in later_ages)]
+        return row
 
     def _is_put_off(self, post: Post, age: Age) -> bool:
         """Whether a post without numbers is read a second time, halfway to its next age."""

@@ -19,7 +19,6 @@ from functools import cached_property
 from itertools import chain
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Final
-from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, null, select, text
@@ -104,13 +103,6 @@ class Measured:
         line = next((line for line in self.caption.splitlines() if line.strip()), "")
         return line if len(line) <= LONGEST_TITLE else f"{line[:LONGEST_TITLE]}…"
 
-    @property
-    def labels(self) -> list[str]:
-        """The tags, and the hashtags of the caption."""
-        # A letter and its umlaut may be two characters, of which the second is no part of a word.
-        hashtags = re.findall(r"#\w+", normalize("NFC", self.caption).lower())
-        return list(dict.fromkeys((*(normalize("NFC", tag) for tag in self.tags), *hashtags)))
-
     def reading(self, age_s: int) -> Reading | None:
         """Return what was read at an age."""
         return self.readings.get(name_of(self.age(age_s)))
@@ -187,10 +179,12 @@ class Results:
 
     def compared(self, posts: Iterable[Measured], age_s: int) -> dict[str, float]:
         """Return the numbers at an age that are compared, by media id."""
-        cells = {
-            post.media_id: self.reached(post, age_s) for post in posts if not post.is_late(age_s)
-        }
-        return {media_id: cell for media_id, cell in cells.items() if isinstance(cell, int | float)}
+        numbers = dict[str, float]()
+        for post in posts:
+            cell = self.reached(post, age_s)
+            if isinstance(cell, (int, float)) and not post.is_late(age_s):
+                numbers[post.media_id] = cell
+        return numbers
 
     @cached_property
     def values(self) -> dict[str, float]:
@@ -218,10 +212,8 @@ class Results:
         apart = [cell for media_id, cell in cells.items() if media_id not in self.values]
         words = Counter(cell if isinstance(cell, str) else READ_LATE for cell in apart)
         missing = "".join(f", {count} {word}" for word, count in words.most_common())
-        compared = (
-            f"{len(self.values)} of {len(self.posts)} posts are compared at {self.age or 'any age'}"
-        )
-        return [f"{compared}{missing}."]
+        count, age = len(self.values), self.age or "any age"
+        return [f"{count} of {len(self.posts)} posts are compared at {age}{missing}."]
 
     def tables(self) -> list[Table]:
         """Return all tables."""
@@ -249,23 +241,22 @@ class Results:
             "Link",
             "Media id",
         )
-        rows = [
-            (
-                self._local(post.at),
-                post.conn_id,
-                post.kind.value,
-                post.title,
-                _rounded(self.reached(post, self.age_s)),
-                _rounded(self.multiples.get(post.media_id)),
-                name_of(post.age(self.age_s)),
-                self._read_at(post, self.age_s),
-                ", ".join(post.labels),
-                post.link,
-                post.media_id,
-            )
-            for post in posts
-        ]
-        return Table(name, title, columns, rows)
+        return Table(name, title, columns, list(map(self._row, posts)))
+
+    def _row(self, post: Measured) -> tuple[Cell, ...]:
+        return (
+            self._local(post.at),
+            post.conn_id,
+            post.kind.value,
+            post.title,
+            _rounded(self.reached(post, self.age_s)),
+            _rounded(self.multiples.get(post.media_id)),
+            name_of(post.age(self.age_s)),
+            self._read_at(post, self.age_s),
+            ", ".join(post.tags),
+            post.link,
+            post.media_id,
+        )
 
     def _local(self, at: datetime) -> str:
         return f"{at.astimezone(self.zone):%Y-%m-%d %H:%M}"
@@ -280,18 +271,16 @@ class Results:
         """Return a post at each age, beside all posts of the same account and kind."""
         columns = ("Age", "This post", *SPREAD, "Read at")
         by_id = {post.media_id: post for post in self.posts}
-        post = by_id.get(self.post) or by_id.get(
-            max(self.values, key=self.values.__getitem__, default="")
-        )
+        best = max(self.values, key=self.values.__getitem__, default="")
+        post = by_id.get(self.post) or by_id.get(best)
         if post is None:
             return Table("curve", "A post by age", columns, [])
         alike = [one for one in self.posts if (one.conn_id, one.kind) == (post.conn_id, post.kind)]
         rows = []
         for age, age_s in _ages(alike).items():
-            spread = _spread([*self.compared(alike, age_s).values()])
-            rows.append(
-                (age, _rounded(self.reached(post, age_s)), *spread, self._read_at(post, age_s))
-            )
+            spread = _spread(list(self.compared(alike, age_s).values()))
+            reached = _rounded(self.reached(post, age_s))
+            rows.append((age, reached, *spread, self._read_at(post, age_s)))
         title = f"{post.title or post.media_id} (beside each {post.kind} of {post.conn_id})"
         return Table("curve", title, columns, rows)
 
@@ -333,12 +322,8 @@ READ_OF_SNAPSHOTS: Final = (
     "snapshot_timestamp",
     "refused_metrics",
 )
-#: What makes a connection unable to write, and a query that takes long fail, by the name of the
-#: database.
-GUARDS: Final = {
-    "postgresql": ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = '5s'"),
-    "sqlite": ("PRAGMA query_only = ON",),
-}
+#: What makes a query of PostgreSQL fail that takes long.
+TIME_LIMIT: Final = text("SET LOCAL statement_timeout = '5s'")
 
 
 def read_posts(
@@ -357,7 +342,8 @@ def read_posts(
     )
     try:
         with target.connection() as connection:
-            guard(connection)
+            if connection.dialect.name == "postgresql":
+                connection.execute(TIME_LIMIT)
             rows = connection.execute(newest).mappings().all()
             posts = rows[:MOST_POSTS]
             readings = _readings(connection, metric, [row["post_id"] for row in posts])
@@ -368,12 +354,6 @@ def read_posts(
             hint="The insights DAG makes the tables at its first run. The log of the API server says more.",
         ) from None
     return [_measured(row, readings[row["post_id"]]) for row in posts], len(rows) > MOST_POSTS
-
-
-def guard(connection: Connection) -> None:
-    """Make a connection unable to write, where the database allows that."""
-    for statement in GUARDS.get(connection.dialect.name, ()):
-        connection.execute(text(statement))
 
 
 def _readings(

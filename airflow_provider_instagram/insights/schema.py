@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
@@ -211,22 +212,14 @@ class Age:
 
 def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:
     """Return ages in their order. There is at least one, and no two are too close to each other."""
-    written: Any = ages  # what an author wrote
-    listed = (
-        list(written)
-        if isinstance(written, Collection) and not isinstance(written, str)
-        else [written]
-    )
-    for age in listed:
+    for age in ages:
         if not isinstance(age, timedelta):
             raise ValidationError(
                 f"{age!r} in ages is not a timedelta.",
                 hint="Write for example ages=[timedelta(hours=1)].",
             )
-    ordered = tuple(sorted(set(listed)))
-    distances = [
-        later - earlier for earlier, later in zip((timedelta(), *ordered), ordered, strict=False)
-    ]
+    ordered = tuple(sorted(set(ages)))
+    distances = [later - earlier for earlier, later in pairwise((timedelta(), *ordered))]
     if not ordered or min(distances) < SHORTEST_DISTANCE or ordered[-1] > 365 * _DAY:
         raise ValidationError(
             f"{[str(age) for age in ages]} are not valid ages.",

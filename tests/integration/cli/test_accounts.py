@@ -12,13 +12,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from airflow_provider_instagram.calendar import content_calendar_dag
-from tests.integration.calendar.runs import planned
-from tests.integration.conftest import store_dag
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -277,7 +272,7 @@ def test_the_doctor_looks_at_everything(
     assert list(said) == [
         *("connection", "token", "scopes", "account", "quota", "clock", "upload host"),
         *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "public_prefix", "snapshots", "queued tasks"),
-        *("fernet_key", "state store", "triggerer", "capacity", "waits", "calendars"),
+        *("fernet_key", "state store", "triggerer", "capacity"),
     ]
     assert said["account"] == f"ok @sandbox_studio, BUSINESS, {instagram_sandbox.user_id}"
     assert said["quota"].startswith("ok 0 of 100")
@@ -285,39 +280,6 @@ def test_the_doctor_looks_at_everything(
     to_fix = {name for name, text in said.items() if text.startswith("FIX")}
     assert to_fix - {"capacity", "disk"} == {"triggerer"}, "none runs in this test; open files are the machine's matter"
     assert "airflow triggerer" in said["triggerer"]
-
-
-def test_the_doctor_compares_what_the_triggerers_hold_with_the_posts_that_wait_at_once(
-    shell: Any,
-    capsys: pytest.CaptureFixture[str],
-    instagram_sandbox: SandboxHandle,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    """The runs of five posts begin within the coming day; those of three others, which are due next week, do not."""
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
-    today, next_week = datetime.now(timezone.utc) + timedelta(hours=2), datetime.now(timezone.utc) + timedelta(days=7)
-    times = [today + timedelta(minutes=10 * place) for place in range(4)] + [
-        today + timedelta(hours=4),
-        *[next_week] * 3,
-    ]
-    posts = [
-        {"id": f"p{place}", "publish_at": f"{at:%Y-%m-%d %H:%M} UTC", "video": "a.mp4"}
-        for place, at in enumerate(times)
-    ]
-    file = tmp_path / "posts.json"
-    file.write_text(json.dumps({"min_spacing": "0 s", "defaults": {"account": "instagram_default"}, "posts": posts}))
-    others = int(doctors_lines(shell, capsys, 1)["waits"].partition(" up to ")[2].split()[0])
-    dag = content_calendar_dag("crowded", file, is_paused_upon_creation=False)
-    store_dag(dag)
-    planned(dag)
-    needed = others + 5
-    for capacity, begins in ((needed - 1, "? "), (needed, "ok ")):
-        monkeypatch.setenv("AIRFLOW__TRIGGERER__CAPACITY", str(capacity))
-        said = doctors_lines(shell, capsys, 1)["waits"]
-        assert said.startswith(f"{begins}up to {needed} at once within the coming day, for posts of calendars")
-        assert f"triggerers hold {capacity}" in said
-    assert "crowded" in doctors_lines(shell, capsys, 1)["calendars"].partition(": ")[2].split(", ")
 
 
 def test_the_doctor_says_what_to_do(
@@ -341,7 +303,6 @@ def _dead(sandbox: SandboxHandle) -> dict[str, Any]:
 
 
 def _ending(sandbox: SandboxHandle) -> dict[str, Any]:
-    from datetime import datetime, timedelta, timezone
 
     from airflow_provider_instagram.hooks.token_store import StoredToken, TokenStore
 
@@ -406,7 +367,6 @@ def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
     instagram_sandbox: SandboxHandle,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from datetime import datetime, timedelta
 
     from airflow_provider_instagram.utils import server_clock
 

@@ -9,21 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
 @pytest.fixture
 def said(airflow_db: None, instagram_sandbox: SandboxHandle) -> Callable[[], dict[str, str]]:
-    """Run the command, where nothing waits that other tests have left."""
-    from airflow.models.trigger import Trigger
-    from airflow.utils.session import create_session
-
     from airflow_provider_instagram.cli.accounts import describe
-
-    with create_session() as session:
-        session.query(Trigger).delete()
 
     return lambda: dict(describe("instagram_default"))
 
@@ -42,26 +35,6 @@ def ledger(airflow_db: None) -> None:
             session.add(AssetModel(name=uri, uri=uri))
 
 
-@pytest.fixture
-def deferred(airflow_db: None) -> Iterator[Callable[..., None]]:
-    """Return a function that stores triggers in Airflow's database: one as a deferred task does, one encrypted."""
-    from airflow.models.trigger import Trigger
-    from airflow.utils.session import create_session
-
-    from airflow_provider_instagram.triggers import ContainerStatusTrigger
-
-    def store(conn_id: str, deadline: float) -> None:
-        path, arguments = ContainerStatusTrigger(conn_id, "1789", 5, deadline).serialize()
-        plain = Trigger(classpath=path, kwargs={})
-        plain.encrypted_kwargs = json.dumps(arguments)
-        with create_session() as session:
-            session.add_all([plain, Trigger(classpath=path, kwargs=arguments)])
-
-    yield store
-    with create_session() as session:
-        session.query(Trigger).delete()
-
-
 @pytest.mark.usefixtures("ledger")
 def test_limits_says_what_may_still_be_posted_and_called(said: Callable[[], dict[str, str]]) -> None:
     described = said()
@@ -70,7 +43,6 @@ def test_limits_says_what_may_still_be_posted_and_called(said: Callable[[], dict
     assert described["posts, this day"].endswith("of 500 (posts_per_day)")
     assert described["next post"] == "now"
     assert described["calls"].startswith("200 an hour")
-    assert described["waiting containers"] == "0"
 
 
 def test_an_account_that_never_posted_has_limits_too(
@@ -91,20 +63,6 @@ def test_an_unknown_connection_is_named_and_no_more(airflow_db: None, monkeypatc
     args = get_parser().parse_args(["instagram", "limits", "nobody"])
     with pytest.raises(SystemExit, match="There is no connection 'nobody'"):
         args.func(args)
-
-
-@pytest.mark.usefixtures("ledger")
-def test_limits_says_who_waits_how_often_he_is_asked_about_and_until_when(
-    said: Callable[[], dict[str, str]], deferred: Callable[..., None]
-) -> None:
-    """Twenty wait at 100 questions an hour: one in 12 minutes each; other accounts' waits do not count."""
-    first = 1_900_000_000.0
-    for number in range(10):
-        deferred("instagram_default", first + number)
-    deferred("another_account", first - 1000)
-    assert said()["waiting containers"] == (
-        "20, each polled at most once every 720 s; the first one times out at 2030-03-17T17:46:40+00:00"
-    )
 
 
 @pytest.mark.usefixtures("ledger")

@@ -95,15 +95,6 @@ def test_a_post_is_compared_with_its_own_account_and_kind() -> None:
     assert found.multiples == {"m0": 0.5, "m1": 1.5, "m2": 1.0, "m3": 1.0}
 
 
-def test_a_tag_with_an_umlaut_is_one_tag_however_its_letters_are_written() -> None:
-    composed, decomposed = "Fr\u00fchling", "Fru\u0308hling"
-    posts = [
-        post(day, 100, caption=f"#{name}, #Spa\u00df", tags=(name,)) for day, name in enumerate((composed, decomposed))
-    ]
-    labels = [row[8] for row in table(results(posts), "posts").rows]
-    assert labels == [f"{composed}, #fr\u00fchling, #spa\u00df"] * 2
-
-
 def test_a_curve_stands_beside_the_medians_of_its_account_and_kind_at_each_age() -> None:
     def curve(number: int, *values: float) -> Measured:
         ages = zip(AGES.items(), values, strict=False)
