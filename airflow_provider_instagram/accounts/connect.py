@@ -303,7 +303,6 @@ def secrets_source_for_display(conn_id: str) -> str:
 
 #: For the pages, which import nothing of ``graph``.
 LoginApp = oauth.LoginApp
-
 #: The most accounts or Pages that an error names.
 MOST_NAMED: Final = 10
 _IN_PORTFOLIO: Final = (
@@ -348,11 +347,8 @@ class Login:
 
 def check_config(login: MetaLogin, config_id: str) -> None:
     """Check the configuration of a login: Unified Login must have one, and Facebook Login may."""
-    if (
-        login is MetaLogin.INSTAGRAM
-        or config_id.isdecimal()
-        or (login is MetaLogin.FACEBOOK and not config_id)
-    ):
+    may_be_empty = login is MetaLogin.FACEBOOK and not config_id
+    if login is MetaLogin.INSTAGRAM or config_id.isdecimal() or may_be_empty:
         return
     raise ValidationError(
         f"Enter the configuration id of {login.in_words}, which is a number.",
@@ -368,7 +364,9 @@ def complete_login(app: LoginApp, code: str, by: str) -> Login:
     :raises PermissionDeniedError: A permission was not granted, or the account is not a
         professional account.
     """
-    return (_instagram_login if app.login is MetaLogin.INSTAGRAM else _dialog_login)(app, code, by)
+    if app.login is MetaLogin.INSTAGRAM:
+        return _instagram_login(app, code, by)
+    return _dialog_login(app, code, by)
 
 
 def _instagram_login(app: LoginApp, code: str, by: str) -> Login:
@@ -438,14 +436,10 @@ def _page(app: LoginApp, person: str, info: TokenInfo) -> tuple[str, Account]:
     with _client(app, person) as client:
         for pages in listing.facebook_pages(client, info):
             names |= dict.fromkeys(repr(page.name) for page in pages)
-            linked = {
-                page.account.user_id: (page.access_token, page.account)
-                for page in pages
-                if page.account
-            }
-            found |= {
-                user_id: one for user_id, one in linked.items() if one[0] or user_id not in found
-            }
+            for page in pages:
+                account = page.account
+                if account and (page.access_token or account.user_id not in found):
+                    found[account.user_id] = (page.access_token, account)
             if found and wanted <= found.keys():
                 break
     more = "" if listing.PORTFOLIOS in info.scopes else _IN_PORTFOLIO
@@ -487,9 +481,8 @@ def _chosen(app: LoginApp, reached: Mapping[str, str], more: str = "") -> str:
 
 def _named(names: Sequence[str]) -> str:
     """Return names as a sentence has them: the first ones, and how many more there are."""
-    more = len(names) - MOST_NAMED
-    parts = [*names[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])]
-    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+    shown, more = ", ".join(names[:MOST_NAMED]), len(names) - MOST_NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _refused(app: LoginApp, granted: Sequence[str]) -> tuple[str, ...]:

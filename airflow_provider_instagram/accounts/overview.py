@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -80,31 +81,26 @@ def account_summaries(conn_ids: Iterable[str]) -> list[AccountSummary]:
     wait(futures.values(), timeout=_TIMEOUT_S)
     pool.shutdown(wait=False, cancel_futures=True)
     timed_out = f"Instagram did not answer within {_TIMEOUT_S} s. Try again."
-    return [
-        answer.result()
-        if answer.done() and not answer.cancelled()
-        else AccountSummary(conn_id, problem=timed_out)
-        for conn_id, answer in futures.items()
-    ]
+    summaries = []
+    for conn_id, answer in futures.items():
+        is_there = answer.done() and not answer.cancelled()
+        late = AccountSummary(conn_id, problem=timed_out)
+        summaries.append(answer.result() if is_there else late)
+    return summaries
 
 
 def duplicate_warnings(lines: Sequence[AccountSummary]) -> list[str]:
     """Return a warning for each account that has several connections, also where these do not name it."""
-    accounts = [
-        (line.account.user_id, line.account.username, line.conn_id)
-        for line in lines
-        if line.account
-    ]
+    by_user_id = defaultdict[str, list[AccountSummary]](list)
+    for line in lines:
+        if line.account:
+            by_user_id[line.account.user_id].append(line)
     warnings = []
-    for user_id, username in dict.fromkeys(
-        (user_id, username) for user_id, username, _ in accounts
-    ):
-        ids = [conn_id for other, _, conn_id in accounts if other == user_id]
-        if len(ids) > 1:
-            names = ", ".join(map(repr, ids))
-            warnings.append(
-                f"@{username} is the account of the connections {names}. {ONE_CONNECTION}"
-            )
+    for same in by_user_id.values():
+        if len(same) > 1 and (account := same[0].account):
+            names = ", ".join(repr(line.conn_id) for line in same)
+            said = f"@{account.username} is the account of the connections {names}."
+            warnings.append(f"{said} {ONE_CONNECTION}")
     return warnings
 
 
@@ -120,7 +116,6 @@ def account_summary(conn_id: str) -> AccountSummary:
             posts = client.send(calls.media_list(account.user_id, limit=1)).items
         scopes, now = known_scopes(conn_id), datetime.now(timezone.utc)
         token = manager.current_token()
-        left = token.time_left(now)
     except (InstagramError, AirflowException) as error:
         return AccountSummary(conn_id, problem=str(error), secrets_source=source)
     except Exception as error:  # noqa: BLE001 -- an error of one account must not break the page
@@ -131,11 +126,18 @@ def account_summary(conn_id: str) -> AccountSummary:
         )
         problem = f"This account cannot be read ({type(error).__name__}). See the log of this process for the details."
         return AccountSummary(conn_id, problem=problem, secrets_source=source)
-    ends_soon = left is not None and left <= EXPIRY_WARNING
-    life = (token.lifetime(now), ends_soon, manager.can_refresh)
-    last_post = posts[0] if posts else None
+    left = token.time_left(now)
     return AccountSummary(
-        conn_id, account, *life, limit, last_post, "", source, scopes, (*refused_to(conn_id),)
+        conn_id,
+        account,
+        lifetime=token.lifetime(now),
+        token_ends_soon=left is not None and left <= EXPIRY_WARNING,
+        can_refresh=manager.can_refresh,
+        limit=limit,
+        last_post=posts[0] if posts else None,
+        secrets_source=source,
+        scopes=scopes,
+        refused=tuple(refused_to(conn_id)),
     )
 
 

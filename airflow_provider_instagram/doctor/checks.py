@@ -91,25 +91,14 @@ def _token(manager: TokenManager, token: StoredToken) -> Finding:
     if left is None and token.scopes and not manager.can_refresh:
         return Finding("token", True, "works and does not expire")
     if left is None:
-        tell = f"Run: airflow instagram refresh {manager.conn_id}"
-        to_do = (
-            tell
-            if manager.can_refresh
-            else "Enter the app id and the app secret, and Meta will report it"
-        )
+        to_do = "Enter the app id and the app secret, and Meta will report it"
+        if manager.can_refresh:
+            to_do = f"Run: airflow instagram refresh {manager.conn_id}"
         return Finding("token", None, f"works, but its expiry date is unknown. {to_do}")
-    to_do = (
-        "Turn on the DAG refresh_instagram_tokens"
-        if manager.can_refresh
-        else reconnect_hint(manager.conn_id)
-    )
-    end = "" if manager.can_refresh else f": it {token.end}"
-    return judged(
-        "token",
-        left > EXPIRY_WARNING,
-        f"works for {left // timedelta(days=1)} more days{end}",
-        to_do,
-    )
+    works, is_good = f"works for {left // timedelta(days=1)} more days", left > EXPIRY_WARNING
+    if manager.can_refresh:
+        return judged("token", is_good, works, "Turn on the DAG refresh_instagram_tokens")
+    return judged("token", is_good, f"{works}: it {token.end}", reconnect_hint(manager.conn_id))
 
 
 def _quota(client: GraphClient, account: Account) -> Finding:
@@ -128,13 +117,10 @@ def _scopes(scopes: AccountScopes, asked_for: str) -> Finding:
     except InstagramError as error:
         return Finding("scopes", False, f"{error} Correct the field Scopes of the connection")
     if scopes.granted is None:
-        if scopes.login is not MetaLogin.INSTAGRAM:
-            return Finding("scopes", None, "unknown, because Meta did not return them")
-        return Finding(
-            "scopes",
-            None,
-            "unknown, because the token was pasted. Connect the account to record them",
-        )
+        why = "Meta did not return them"
+        if scopes.login is MetaLogin.INSTAGRAM:
+            why = "the token was pasted. Connect the account to record them"
+        return Finding("scopes", None, f"unknown, because {why}")
     needed = (*PUBLISHING.scopes(scopes.login), *asked)
     if missing := [scope for scope in needed if scope not in scopes.granted]:
         return Finding("scopes", False, f"missing: {', '.join(missing)}. Reconnect the account")

@@ -10,28 +10,22 @@ from typing import Any, Final, cast
 from airflow.sdk import DAG, BaseOperator, Context, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
-from airflow_provider_instagram.doctor.findings import Finding, judged
+from airflow_provider_instagram.doctor.findings import Finding
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 _PAUSE: Final = timedelta(seconds=10)
 #: A task in one of these states has not been on a worker yet.
 _WAITING: Final = (None, "none", "scheduled", "queued")
 _ENDED: Final = ("success", "failed", "upstream_failed", "skipped", "removed")
-#: The clock of the host is known to the second, and its answer takes a while.
-_MAX_CLOCK_DIFFERENCE_S: Final = 5.0
 
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """What the doctor found on a worker.
-
-    :param clock_s: How far its clock is ahead of Instagram's; None if that is unknown.
-    """
+    """What the doctor found on a worker."""
 
     queue: str
     machine: str
     versions: Mapping[str, str]
-    clock_s: float | None
     findings: Sequence[Finding]
 
     @classmethod
@@ -40,34 +34,18 @@ class WorkerReport:
         return cls(**{**data, "findings": tuple(Finding(**fields) for fields in data["findings"])})
 
 
-def comparison(reports: Sequence[WorkerReport]) -> Iterator[Finding]:
-    """Compare the workers' versions and clocks."""
+def comparison(reports: Sequence[WorkerReport]) -> Finding:
+    """Compare the workers' versions."""
     differing = []
     for name in dict.fromkeys(name for report in reports for name in report.versions):
-        versions = dict.fromkeys(
-            (report.versions.get(name, "none"), report.machine) for report in reports
-        )
-        if len({version for version, _ in versions}) > 1:
-            differing.append(
-                f"{name} {', '.join(f'{version} on {machine}' for version, machine in versions)}"
-            )
-    text = (
-        f"differ: {'; '.join(differing)}. They must be the same on every worker"
-        if differing
-        else "are equal"
-    )
-    yield Finding("versions", not differing, text)
-    clocks = [report.clock_s for report in reports if report.clock_s is not None]
-    if len(clocks) < len(reports):
-        yield Finding(
-            "clocks", None, "cannot be compared, because some workers do not know Instagram's clock"
-        )
-    elif clocks:
-        apart_s = max(clocks) - min(clocks)
-        to_do = "Synchronize the workers' clocks with NTP"
-        yield judged(
-            "clocks", apart_s <= _MAX_CLOCK_DIFFERENCE_S, f"differ by {apart_s:.0f} s", to_do
-        )
+        versions = {report.machine: report.versions.get(name, "none") for report in reports}
+        if len(set(versions.values())) > 1:
+            said = (f"{version} on {machine}" for machine, version in versions.items())
+            differing.append(f"{name} {', '.join(said)}")
+    if not differing:
+        return Finding("versions", True, "are equal")
+    text = f"differ: {'; '.join(differing)}. They must be the same on every worker"
+    return Finding("versions", False, text)
 
 
 class CheckWorkerOperator(BaseOperator):
@@ -85,8 +63,6 @@ class CheckWorkerOperator(BaseOperator):
             machine_findings,
             versions,
         )
-        from airflow_provider_instagram.hooks.instagram import InstagramHook
-        from airflow_provider_instagram.utils.server_clock import ServerClock
 
         findings = list(machine_findings(_test_file(context, self.task_id)))
         for conn_id in self.conn_ids:
@@ -94,18 +70,9 @@ class CheckWorkerOperator(BaseOperator):
                 replace(finding, what=f"{conn_id} {finding.what}")
                 for finding in account_findings(conn_id)
             ]
-        try:
-            clock_s = (
-                -ServerClock()
-                .compare(InstagramHook(self.conn_ids[0]).settings.base_url)
-                .total_seconds()
-            )
-        except Exception as error:  # noqa: BLE001 -- the checks above say what is wrong with the connection
-            self.log.info("Instagram's clock is unknown: %s", type(error).__name__)
-            clock_s = None
         for finding in findings:
             self.log.info("%s", finding)
-        return asdict(WorkerReport(self.queue, host_name(), versions(), clock_s, findings))
+        return asdict(WorkerReport(self.queue, host_name(), versions(), findings))
 
 
 class ReportWorkersOperator(BaseOperator):
@@ -129,7 +96,7 @@ class ReportWorkersOperator(BaseOperator):
             raise AirflowRescheduleException(now + _PAUSE)
         data = [context["ti"].xcom_pull(task_ids=task_id) for task_id in self.checks]
         reports = [WorkerReport.of(each) for each in data if each]
-        common = [*comparison(reports), self._shared_files(context, reports), *self._tasks(states)]
+        common = [comparison(reports), self._shared_files(context, reports), *self._tasks(states)]
         findings = [
             (f"{report.machine} ({report.queue})", each)
             for report in reports

@@ -10,7 +10,6 @@ from typing import Any, Generic, Literal, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.fields import (
-    ListPage,
     as_mapping,
     read_id,
     read_success,
@@ -29,14 +28,10 @@ from airflow_provider_instagram.graph.models import (
     Place,
     PublishingLimit,
     TokenInfo,
+    page_of,
     read_audio,
-    read_comment_counts,
-    read_comment_page,
-    read_facebook_pages,
     read_insights,
-    read_media_page,
     read_places,
-    read_portfolios,
 )
 
 T = TypeVar("T")
@@ -93,7 +88,7 @@ def page_account() -> Call[Account]:
 
 def facebook_pages(
     portfolio_id: str | None = None, edge: str = "accounts", *, after: str | None = None
-) -> Call[ListPage[FacebookPage]]:
+) -> Call[Page[FacebookPage]]:
     """Read a page of the Facebook Pages of a person, with their tokens. Source: Meta, User, Accounts.
 
     :param portfolio_id: Read those of a business portfolio instead. Needs ``business_management``.
@@ -103,7 +98,12 @@ def facebook_pages(
     owner = "me" if portfolio_id is None else _id(portfolio_id, "id of a business portfolio")
     params = _params(fields=_PAGE_FIELDS, limit=100, after=after)
     return Call(
-        "list the Facebook Pages", "GET", f"{owner}/{edge}", params, read_facebook_pages, safe=True
+        "list the Facebook Pages",
+        "GET",
+        f"{owner}/{edge}",
+        params,
+        page_of(FacebookPage.read, "Pages"),
+        safe=True,
     )
 
 
@@ -120,11 +120,16 @@ def facebook_page(page_id: str) -> Call[FacebookPage]:
     )
 
 
-def portfolios(*, after: str | None = None) -> Call[ListPage[str]]:
+def portfolios(*, after: str | None = None) -> Call[Page[str]]:
     """Read a page of a person's business portfolios. Needs ``business_management``. Source: Meta, User, Businesses."""
     params = _params(fields="id", limit=100, after=after)
     return Call(
-        "list the business portfolios", "GET", "me/businesses", params, read_portfolios, safe=True
+        "list the business portfolios",
+        "GET",
+        "me/businesses",
+        params,
+        page_of(read_id, "business portfolios"),
+        safe=True,
     )
 
 
@@ -200,7 +205,9 @@ def stories(ig_user_id: str, *, after: str | None = None) -> Call[Page[Media]]:
     """Read a page of the stories of 24 hours, which no media list has. Source: Meta, IG User Stories reference."""
     path = f"{_id(ig_user_id, 'Instagram user id')}/stories"
     params = _params(fields=_MEDIA_FIELDS, after=after)
-    return Call("list the account's stories", "GET", path, params, read_media_page, safe=True)
+    return Call(
+        "list the account's stories", "GET", path, params, page_of(Media.read, "media"), safe=True
+    )
 
 
 def media_list(
@@ -220,7 +227,9 @@ def media_list(
     since_s, until_s = (int(moment.timestamp()) if moment else None for moment in (since, until))
     params = _params(fields=_MEDIA_FIELDS, since=since_s, until=until_s, after=after, limit=limit)
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
-    return Call("list the account's media", "GET", path, params, read_media_page, safe=True)
+    return Call(
+        "list the account's media", "GET", path, params, page_of(Media.read, "media"), safe=True
+    )
 
 
 def media_insights(media_id: str, metrics: Sequence[str]) -> Call[dict[str, int | float]]:
@@ -292,7 +301,12 @@ def comment_list(media_id: str, *, after: str | None = None) -> Call[Page[Commen
     params = _params(fields="id,text,timestamp,username", limit=50, after=after)
     path = f"{_id(media_id, 'media id')}/comments"
     return Call(
-        f"read the comments of media {media_id}", "GET", path, params, read_comment_page, safe=True
+        f"read the comments of media {media_id}",
+        "GET",
+        path,
+        params,
+        page_of(Comment.read, "comments"),
+        safe=True,
     )
 
 
@@ -355,7 +369,7 @@ def reply_list(comment_id: str, *, after: str | None = None) -> Call[Page[Commen
         "GET",
         path,
         params,
-        read_comment_page,
+        page_of(Comment.read, "comments"),
         safe=True,
     )
 
@@ -367,11 +381,18 @@ def comment_count(media_id: str) -> Call[CommentCount]:
     return Call(action, "GET", path, {"fields": _COUNT_FIELDS}, CommentCount.read, safe=True)
 
 
-def comment_counts(ig_user_id: str) -> Call[tuple[CommentCount, ...]]:
+def comment_counts(ig_user_id: str) -> Call[Page[CommentCount]]:
     """Read how many comments the account's latest 25 posts have. Source: Meta, IG User Media reference."""
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
     params = _params(fields=_COUNT_FIELDS, limit=25)
-    return Call("read the numbers of comments", "GET", path, params, read_comment_counts, safe=True)
+    return Call(
+        "read the numbers of comments",
+        "GET",
+        path,
+        params,
+        page_of(CommentCount.read, "media"),
+        safe=True,
+    )
 
 
 def token_info(access_token: str) -> Call[TokenInfo]:

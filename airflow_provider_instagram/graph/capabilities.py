@@ -88,11 +88,9 @@ class Capability:
 
     def lacks(self, login: MetaLogin, scopes: Collection[str] | None) -> tuple[str, ...]:
         """Return the scopes that a token is known to lack for it."""
-        return (
-            ()
-            if scopes is None
-            else tuple(scope for scope in self.scopes(login) if scope not in scopes)
-        )
+        if scopes is None:
+            return ()
+        return tuple(scope for scope in self.scopes(login) if scope not in scopes)
 
 
 _PUBLISH_INSTAGRAM: Final = ("instagram_business_basic", "instagram_business_content_publish")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BeforeValidator, Field, PlainValidator, TypeAdapter, ValidationError
@@ -166,14 +165,6 @@ def read_rows(data: Mapping[str, Any], what: str) -> list[Mapping[str, Any]]:
     if not isinstance(rows, list):
         raise ValueError(f"no list of {what}")
     return [row for row in rows if isinstance(row, Mapping)]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ListPage(Generic[A]):
-    """A page of a list. Without ``after``, it is the last one."""
-
-    items: tuple[A, ...]
-    after: str | None = None
 
 
 def read_cursor(data: Mapping[str, Any]) -> str | None:

@@ -15,11 +15,16 @@ from airflow_provider_instagram.graph import calls
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.fields import ListPage
-    from airflow_provider_instagram.graph.models import Comment, FacebookPage, Media, TokenInfo
+    from airflow_provider_instagram.graph.models import (
+        Comment,
+        FacebookPage,
+        Media,
+        Page,
+        TokenInfo,
+    )
 
 A = TypeVar("A")
-P = TypeVar("P", bound="ListPage[Any]")
+P = TypeVar("P", bound="Page[Any]")
 log = logging.getLogger(__name__)
 
 #: The longest page of the media list. Source: Meta, IG User Media reference.
@@ -98,7 +103,7 @@ def _readable_page(client: GraphClient, page_id: str) -> Iterator[FacebookPage]:
         log.warning("Facebook Page %s is left out: %s", page_id, error)
 
 
-def _items(client: GraphClient, call: Callable[..., calls.Call[ListPage[A]]]) -> list[A]:
+def _items(client: GraphClient, call: Callable[..., calls.Call[Page[A]]]) -> list[A]:
     return [item for page in pages(client, lambda after: call(after=after)) for item in page.items]
 
 

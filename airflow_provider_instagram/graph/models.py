@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 from pydantic import AliasPath, BeforeValidator, Field, PlainValidator
 from pydantic.dataclasses import dataclass
@@ -28,7 +28,6 @@ from airflow_provider_instagram.graph.fields import (
     Flag,
     Id,
     Link,
-    ListPage,
     Model,
     Moment,
     Name,
@@ -38,7 +37,6 @@ from airflow_provider_instagram.graph.fields import (
     as_mapping,
     cut,
     read_cursor,
-    read_id,
     read_names,
     read_number,
     read_rows,
@@ -311,31 +309,35 @@ class CommentCount(Model):
     username: Text = None
 
 
-def read_comment_counts(data: Mapping[str, Any]) -> tuple[CommentCount, ...]:
-    """Read the counts of a page of posts."""
-    return tuple(map(CommentCount.read, read_rows(data, "media")))
-
-
-T = TypeVar("T", Media, Comment)
+A = TypeVar("A")
+Dated = TypeVar("Dated", Media, Comment)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Page(ListPage[T]):
-    """A page of posts or comments, newest first."""
+class Page(Generic[A]):
+    """A page of a list, such as that of the posts, newest first. Without ``after``, it is the last one."""
 
-    def since(self, since: datetime) -> list[T]:
+    items: tuple[A, ...]
+    after: str | None = None
+
+    def since(self: Page[Dated], since: datetime) -> list[Dated]:
         """Return the items that were published at a time or later, and those whose time is unknown."""
         return [item for item in self.items if item.timestamp is None or item.timestamp >= since]
 
 
-def read_media_page(data: Mapping[str, Any]) -> Page[Media]:
-    """Read a page of posts."""
-    return Page(tuple(map(Media.read, read_rows(data, "media"))), read_cursor(data))
+def page_of(
+    read: Callable[[Mapping[str, Any]], A], what: str
+) -> Callable[[Mapping[str, Any]], Page[A]]:
+    """Return what reads a page of a list.
 
+    :param read: Reads an item.
+    :param what: What the items are, for an error.
+    """
 
-def read_comment_page(data: Mapping[str, Any]) -> Page[Comment]:
-    """Read a page of comments."""
-    return Page(tuple(map(Comment.read, read_rows(data, "comments"))), read_cursor(data))
+    def read_page(data: Mapping[str, Any]) -> Page[A]:
+        return Page(tuple(map(read, read_rows(data, what))), read_cursor(data))
+
+    return read_page
 
 
 #: ``reposts`` of pictures, carousels and stories are reported (2026-10-08): a refusal decides, once
@@ -523,16 +525,6 @@ class FacebookPage(Model):
     account: Annotated[Account | None, PlainValidator(_linked)] = Field(
         default=None, validation_alias=_LINKED
     )
-
-
-def read_facebook_pages(data: Mapping[str, Any]) -> ListPage[FacebookPage]:
-    """Read a page of the Facebook Pages of a person or of a business portfolio."""
-    return ListPage(tuple(map(FacebookPage.read, read_rows(data, "Pages"))), read_cursor(data))
-
-
-def read_portfolios(data: Mapping[str, Any]) -> ListPage[str]:
-    """Read a page of the ids of a person's business portfolios."""
-    return ListPage(tuple(map(read_id, read_rows(data, "business portfolios"))), read_cursor(data))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,9 +58,9 @@ def still_processing(
             del left[0]
             continue
         is_short_of_calls = client.usage is not None and client.usage.percent >= SLOW_FROM_PERCENT
-        pause_s = (
-            None if is_short_of_calls or isinstance(answer, RateLimitError) else next(pauses, None)
-        )
+        if is_short_of_calls or isinstance(answer, RateLimitError):
+            break
+        pause_s = next(pauses, None)
         if pause_s is None:
             break
         client.sleep(pause_s)
@@ -75,13 +75,9 @@ def _read(client: GraphClient, container_id: str) -> ContainerStatus | Instagram
 
 
 def _in_words(answer: ContainerStatus | InstagramError | None) -> str:
-    return (
-        answer.message
-        if isinstance(answer, InstagramError)
-        else answer.summary()
-        if answer
-        else "never read"
-    )
+    if answer is None:
+        return "never read"
+    return answer.message if isinstance(answer, InstagramError) else answer.summary()
 
 
 def copyright_finding(client: GraphClient, container_id: str) -> str | None:

@@ -15,8 +15,7 @@ from fastapi import Path as InPath
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from airflow_provider_instagram.accounts import connections
-from airflow_provider_instagram.accounts import login as meta_login
+from airflow_provider_instagram.accounts import connect
 from airflow_provider_instagram.accounts.overview import account_summaries, duplicate_warnings
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
@@ -52,7 +51,7 @@ app.include_router(importing_routes.router)
 def overview(user: users.Editor, refreshed: str = "") -> Response:
     """Show all accounts that the user may edit."""
     lines = account_summaries(
-        conn_id for conn_id in connections.connection_ids() if user.may("PUT", conn_id)
+        conn_id for conn_id in connect.connection_ids() if user.may("PUT", conn_id)
     )
     return page(
         "overview.html",
@@ -67,21 +66,19 @@ def overview(user: users.Editor, refreshed: str = "") -> Response:
 @app.get("/connect")
 def connect_form(user: users.Editor, conn_id: str = "") -> Response:
     """Show the form that begins a login."""
-    connection = (
-        connections.require_writable(conn_id) if conn_id else connections.StoredConnection("")
-    )
+    connection = connect.require_writable(conn_id) if conn_id else connect.StoredConnection("")
     user.require("PUT" if connection.exists else "POST", conn_id or None)
     return _form(user, connection)
 
 
 def _form(
     user: users.PageUser,
-    connection: connections.StoredConnection,
+    connection: connect.StoredConnection,
     typed: Mapping[str, str] = MappingProxyType({}),
     error: InstagramError | None = None,
 ) -> Response:
     """Return the form that begins a login. After an error, it contains what was typed, except for the secret."""
-    mine = [each for each in connections.connection_ids() if user.may("PUT", each)]
+    mine = [each for each in connect.connection_ids() if user.may("PUT", each)]
     fields = {
         "conn_id": connection.conn_id or ("" if DEFAULT_CONN_ID in mine else DEFAULT_CONN_ID),
         "login": connection.login,
@@ -118,9 +115,9 @@ CheckedForm = Annotated[dict[str, str], Depends(_checked_form)]
 @app.post("/connect")
 def start_login(form: CheckedForm, user: users.Editor) -> Response:
     """Send the user to Instagram, and keep the login in an encrypted cookie."""
-    connection = connections.StoredConnection("")
+    connection = connect.StoredConnection("")
     try:
-        connection = connections.require_writable(form.get("conn_id", "").strip())
+        connection = connect.require_writable(form.get("conn_id", "").strip())
         user.require("PUT" if connection.exists else "POST", connection.conn_id)
         meta_app = _typed_app(form, connection)
         login = users.PendingLogin(secrets.token_urlsafe(24), user.id, connection.conn_id, meta_app)
@@ -144,9 +141,7 @@ def start_login(form: CheckedForm, user: users.Editor) -> Response:
     return answer
 
 
-def _typed_app(
-    form: Mapping[str, str], connection: connections.StoredConnection
-) -> meta_login.LoginApp:
+def _typed_app(form: Mapping[str, str], connection: connect.StoredConnection) -> connect.LoginApp:
     """Return the app to log in to: what was typed, and what an existing connection says.
 
     :raises ValidationError: Something is missing, or not what the connection says.
@@ -159,9 +154,9 @@ def _typed_app(
     app_id = form.get("app_id", "").strip() or connection.app_id
     base_url, oauth_host = connection.login_hosts(host, meta)
     config_id = form.get("config_id", "").strip() or connection.config_id
-    meta_login.check_config(meta, config_id)
+    connect.check_config(meta, config_id)
     app_secret = form.get("app_secret", "").strip()
-    app_secret = app_secret or connections.stored_secret(connection.conn_id, base_url, oauth_host)
+    app_secret = app_secret or connect.stored_secret(connection.conn_id, base_url, oauth_host)
     if not app_id.isdecimal() or not app_secret:
         raise ValidationError(
             "Enter both the app id, which is a number, and the app secret.",
@@ -175,7 +170,7 @@ def _typed_app(
         connection.account_id or account_id,
         form.get("reauthenticates") == "yes",
     )
-    return meta_login.LoginApp(
+    return connect.LoginApp(
         app_id, app_secret, redirect_uri(), base_url, oauth_host, scopes, *chosen
     )
 
@@ -219,14 +214,14 @@ def _complete_login(request: Request, user: users.PageUser) -> Response:
 
 
 def _connected(login: users.PendingLogin, code: str, user: users.PageUser) -> Response:
-    connection = connections.require_writable(login.conn_id)
+    connection = connect.require_writable(login.conn_id)
     user.require("PUT" if connection.exists else "POST", login.conn_id)
     by = f"{user.name} on the Instagram page [{login.nonce}]"
-    if login.nonce in connections.last_refresh_by(login.conn_id):
+    if login.nonce in connect.last_refresh_by(login.conn_id):
         raise ValidationError("This login has already been used.", hint="Start again.")
-    done = meta_login.complete_login(login.app, code, by)
-    connections.write_login(login.conn_id, login.app, done, user.name)
-    warnings = (done.warning, connections.duplicate_warning(login.conn_id, done.account))
+    done = connect.complete_login(login.app, code, by)
+    connect.write_login(login.conn_id, login.app, done, user.name)
+    warnings = (done.warning, connect.duplicate_warning(login.conn_id, done.account))
     return page(
         "connected.html",
         pictures=[done.account.picture_url],
@@ -243,7 +238,7 @@ def refresh(form: CheckedForm, user: users.Editor) -> Response:
     """Refresh the token of an account."""
     conn_id = form.get("conn_id", "")
     user.require("PUT", conn_id)
-    if conn_id not in connections.connection_ids():
+    if conn_id not in connect.connection_ids():
         raise HTTPException(404, f"The Instagram connection {conn_id!r} does not exist.")
     done = InstagramHook(conn_id).refresh_token(f"{user.name} on the Instagram page")
     return RedirectResponse(

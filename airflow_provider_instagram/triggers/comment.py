@@ -211,5 +211,5 @@ class InstagramCommentTrigger(BaseEventTrigger):
         if self.media is not None:
             return [await send(calls.comment_count(media_id)) for media_id in self.media]
         ig_user_id = hook.settings.ig_user_id or (await send(hook.account_call())).user_id
-        counts: Sequence[CommentCount] = await send(calls.comment_counts(ig_user_id))
-        return counts
+        page: Page[CommentCount] = await send(calls.comment_counts(ig_user_id))
+        return page.items

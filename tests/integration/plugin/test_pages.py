@@ -372,9 +372,9 @@ def test_a_secrets_backend_that_does_not_answer_stops_a_login_and_not_the_list(
     """What it may hide is not known, so nothing is written past it."""
     from airflow.configuration import ensure_secrets_loaded
 
-    from airflow_provider_instagram.accounts import connections
+    from airflow_provider_instagram.accounts import connect
 
-    monkeypatch.setattr(connections, "ensure_secrets_loaded", lambda: [Vault(), *ensure_secrets_loaded()])
+    monkeypatch.setattr(connect, "ensure_secrets_loaded", lambda: [Vault(), *ensure_secrets_loaded()])
     answer = begin(browser, instagram_sandbox)
     assert answer.status_code == 400
     assert "Vault failed to look up" in answer.text

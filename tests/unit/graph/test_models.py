@@ -21,8 +21,11 @@ from airflow_provider_instagram.graph.models import (
     Page,
     PublishingLimit,
     Token,
-    read_media_page,
+    page_of,
 )
+
+
+read_page = page_of(Media.read, "media")
 
 
 def status(status_code: str | None = None, sentence: str | None = None, **phases: object) -> ContainerStatus:
@@ -177,15 +180,15 @@ def test_only_a_page_with_a_next_one_says_where_it_begins() -> None:
     link = "https://graph.instagram.com/v27.0/1/media?access_token=secret&after=QVFI"
     rows = [{"id": "2"}, {"id": "1"}]
     both = {"cursors": {"before": "a", "after": "QVFI"}, "next": link}
-    assert read_media_page({"data": rows, "paging": both}) == Page((Media("2"), Media("1")), "QVFI")
-    assert read_media_page({"data": rows, "paging": {"next": link}}).after == "QVFI"
-    assert read_media_page({"data": rows, "paging": {"cursors": {"after": "QVFI"}}}).after is None
-    assert read_media_page({"data": []}) == Page(())
+    assert read_page({"data": rows, "paging": both}) == Page((Media("2"), Media("1")), "QVFI")
+    assert read_page({"data": rows, "paging": {"next": link}}).after == "QVFI"
+    assert read_page({"data": rows, "paging": {"cursors": {"after": "QVFI"}}}).after is None
+    assert read_page({"data": []}) == Page(())
 
 
 def test_a_list_that_is_none_is_not_an_empty_one() -> None:
     with pytest.raises(ValueError, match="media"):
-        read_media_page({})
+        read_page({})
 
 
 def test_the_publishing_limit_is_read_never_assumed() -> None:
