@@ -67,11 +67,9 @@ def connect(args: argparse.Namespace) -> None:
     login = complete_login(app, code, f"{getpass.getuser()} in a shell")
     write_login(args.conn_id, app, login, getpass.getuser())
     print(f"Connected @{login.account.username} as {args.conn_id!r}. The token {login.token.end}.")
-    purpose = (
-        "To keep it alive"
-        if app.login.gives_refreshable_tokens
-        else "To hear in time when it must be replaced"
-    )
+    purpose = "To hear in time when it must be replaced"
+    if app.login.gives_refreshable_tokens:
+        purpose = "To keep it alive"
     print(f"{purpose}, turn on the DAG refresh_instagram_tokens.")
     for warning in filter(None, (login.warning, duplicate_warning(args.conn_id, login.account))):
         print(f"Warning: {warning}")

@@ -66,15 +66,11 @@ def check_calendar(args: argparse.Namespace) -> None:
         print(problem.text(args.file))
     for post in calendar.posts:
         if (warning := caption_warning(post.caption)) is not None:
-            print(
-                Problem(post.line, f"Warning: {warning}", "The post is published.", post.id).text(
-                    args.file
-                )
-            )
+            said = Problem(post.line, f"Warning: {warning}", "The post is published.", post.id)
+            print(said.text(args.file))
     for account, (limit, source) in limits.items():
-        print(
-            f"{account}: at most {limit.posts_per_hour} posts an hour and {limit.posts_per_day} a day ({source})."
-        )
+        most = f"{limit.posts_per_hour} posts an hour and {limit.posts_per_day} a day"
+        print(f"{account}: at most {most} ({source}).")
     local = sum(bool(local_pictures(post)) for post in calendar.posts)
     if local and not has_public_prefix:
         print(
@@ -85,12 +81,9 @@ def check_calendar(args: argparse.Namespace) -> None:
         print(f"The DAG file must name the accounts: accounts={json.dumps(calendar.accounts)}")
     if calendar.drafts:
         named = ", ".join(f"{draft.id} ({draft.lacks})" for draft in calendar.drafts[:MOST_DRAFTS])
-        more = (
-            f" and {len(calendar.drafts) - MOST_DRAFTS} more"
-            if len(calendar.drafts) > MOST_DRAFTS
-            else ""
-        )
-        print(f"{_count(len(calendar.drafts), 'draft')}, not published yet: {named}{more}.")
+        if (more := len(calendar.drafts) - MOST_DRAFTS) > 0:
+            named += f" and {more} more"
+        print(f"{_count(len(calendar.drafts), 'draft')}, not published yet: {named}.")
     owners = f" for {', '.join(calendar.accounts)}" if calendar.accounts else ""
     print(f"{_count(len(calendar.posts), 'post')}{owners}; {_count(len(problems), 'problem')}.")
     raise SystemExit(HAS_PROBLEMS if problems else 0)
@@ -167,10 +160,8 @@ def fill_calendar(args: argparse.Namespace) -> None:
             raise SystemExit(OPEN if found.still_open else 0)
         diff = writer.in_text(text, found.fill, now, rules).diff
         print(*found.lines, "", *diff, sep="\n")
-        if not args.yes and input(f"Write this into {args.file}? [y/N] ").strip().lower() not in (
-            "y",
-            "yes",
-        ):
+        question = f"Write this into {args.file}? [y/N] "
+        if not args.yes and input(question).strip().lower() not in ("y", "yes"):
             print("Nothing was written.")
             raise SystemExit(OPEN)
         written = writer.write(found.fill, now, rules)

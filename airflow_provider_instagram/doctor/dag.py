@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
+from itertools import chain
 from typing import Any, Final, cast
 
 from airflow.sdk import DAG, BaseOperator, Context, conf
@@ -37,7 +38,7 @@ class WorkerReport:
 def comparison(reports: Sequence[WorkerReport]) -> Finding:
     """Compare the workers' versions."""
     differing = []
-    for name in dict.fromkeys(name for report in reports for name in report.versions):
+    for name in dict.fromkeys(chain(*(report.versions for report in reports))):
         versions = {report.machine: report.versions.get(name, "none") for report in reports}
         if len(set(versions.values())) > 1:
             said = (f"{version} on {machine}" for machine, version in versions.items())
@@ -97,15 +98,12 @@ class ReportWorkersOperator(BaseOperator):
         data = [context["ti"].xcom_pull(task_ids=task_id) for task_id in self.checks]
         reports = [WorkerReport.of(each) for each in data if each]
         common = [comparison(reports), self._shared_files(context, reports), *self._tasks(states)]
-        findings = [
-            (f"{report.machine} ({report.queue})", each)
-            for report in reports
-            for each in report.findings
-        ]
-        findings += [("all workers", finding) for finding in common]
-        for where, finding in findings:
-            self.log.info("%s: %s", where, finding)
-        if any(finding.good is False for _, finding in findings):
+        found = {f"{report.machine} ({report.queue})": report.findings for report in reports}
+        found["all workers"] = common
+        for where, findings in found.items():
+            for finding in findings:
+                self.log.info("%s: %s", where, finding)
+        if any(finding.good is False for finding in chain(*found.values())):
             raise AirflowFailException(
                 "Something needs fixing: see the lines with FIX in this log."
             )

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
@@ -164,11 +163,8 @@ class _Core:
     def _read(self, call: Call[T], answer: Answer) -> T:
         self.usage = Usage.read(answer.headers) or self.usage
         data = answer.data()
-        if (
-            not answer.is_success
-            or not isinstance(data, dict)
-            or isinstance(data.get("error"), dict)
-        ):
+        has_failed = not answer.is_success or not isinstance(data, dict)
+        if has_failed or isinstance(data.get("error"), dict):
             raise self._error_of(call.action, answer, changes=not call.safe, params=call.params)
         try:
             return call.read(data)
@@ -317,13 +313,11 @@ class GraphClient(_Core):
         *,
         offset: int,
         total_bytes: int,
-        stall_timeout: timedelta,
     ) -> None:
         """Stream the rest of a video to its container, in a single request that is not repeated.
 
         Source: Meta, IG User Media reference, resumable uploads.
 
-        :param stall_timeout: How long the transfer may stall before the request is aborted.
         :raises ValidationError: If the token must not be sent to the URI. Nothing was sent.
         """
         action = "upload the video"
@@ -334,7 +328,6 @@ class GraphClient(_Core):
             "Content-Length": str(total_bytes - offset),
             "Content-Type": "application/octet-stream",
         }
-        timeout = httpx.Timeout(stall_timeout.total_seconds(), connect=_CONNECT_TIMEOUT_S)
         with _network_errors(action, changes=True):
             request = self._http.build_request(
                 "POST",
@@ -342,7 +335,6 @@ class GraphClient(_Core):
                 # no local variable holds a token
                 headers={"Authorization": f"OAuth {self._token(action)}", **sizes},
                 content=chunks,
-                timeout=timeout,
             )
             answer = exchange(self._http, request)
         data = answer.data()

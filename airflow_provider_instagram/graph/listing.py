@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -88,23 +88,27 @@ def facebook_pages(client: GraphClient, info: TokenInfo) -> Iterator[list[Facebo
     """
     yield (listed := _items(client, calls.facebook_pages))
     further = set(info.page_ids) - {page.id for page in listed}
-    yield [page for page_id in sorted(further) for page in _readable_page(client, page_id)]
+    yield list(_readable_pages(client, sorted(further)))
     if PORTFOLIOS in info.scopes:
         for portfolio_id in _items(client, calls.portfolios):
             for edge in ("owned_pages", "client_pages"):
                 yield _items(client, partial(calls.facebook_pages, portfolio_id, edge))
 
 
-def _readable_page(client: GraphClient, page_id: str) -> Iterator[FacebookPage]:
-    """Yield a Page that a token names, unless it was deleted or the person has left it."""
-    try:
-        yield client.send(calls.facebook_page(page_id))
-    except (NotReadyError, PermissionDeniedError) as error:
-        log.warning("Facebook Page %s is left out: %s", page_id, error)
+def _readable_pages(client: GraphClient, page_ids: Sequence[str]) -> Iterator[FacebookPage]:
+    """Yield the Pages that a token names, but for those that were deleted or that the person has left."""
+    for page_id in page_ids:
+        try:
+            yield client.send(calls.facebook_page(page_id))
+        except (NotReadyError, PermissionDeniedError) as error:  # noqa: PERF203 -- each page may fail
+            log.warning("Facebook Page %s is left out: %s", page_id, error)
 
 
 def _items(client: GraphClient, call: Callable[..., calls.Call[Page[A]]]) -> list[A]:
-    return [item for page in pages(client, lambda after: call(after=after)) for item in page.items]
+    items = list[A]()
+    for page in pages(client, lambda after: call(after=after)):
+        items += page.items
+    return items
 
 
 def pages(client: GraphClient, call: Callable[[str | None], calls.Call[P]]) -> Iterator[P]:

@@ -357,8 +357,12 @@ MEDIA_METRICS: Final[Mapping[PostKind, tuple[str, ...]]] = {
     PostKind.PICTURE: (*_OF_POSTS, *_OF_PROFILE, *_WITH_ADS),
     PostKind.CAROUSEL: (*_OF_POSTS, *_OF_PROFILE, *_WITH_ADS),
     PostKind.REEL: (
-        *(*_OF_POSTS, "ig_reels_avg_watch_time", "ig_reels_video_view_total_time"),
-        *("reels_skip_rate", *_WITH_ADS, *_ELSEWHERE),
+        *_OF_POSTS,
+        "ig_reels_avg_watch_time",
+        "ig_reels_video_view_total_time",
+        "reels_skip_rate",
+        *_WITH_ADS,
+        *_ELSEWHERE,
     ),
     PostKind.STORY: (
         *_OF_EACH,
@@ -371,18 +375,17 @@ MEDIA_METRICS: Final[Mapping[PostKind, tuple[str, ...]]] = {
 }
 #: The metrics of an account for a day. Source: Meta, Instagram User Insights.
 ACCOUNT_METRICS: Final = (
-    *(
-        "views",
-        "reach",
-        "accounts_engaged",
-        "total_interactions",
-        "likes",
-        "comments",
-        "saves",
-        "shares",
-        "replies",
-    ),
-    *("reposts", "profile_links_taps"),
+    "views",
+    "reach",
+    "accounts_engaged",
+    "total_interactions",
+    "likes",
+    "comments",
+    "saves",
+    "shares",
+    "replies",
+    "reposts",
+    "profile_links_taps",
 )
 
 

@@ -85,12 +85,11 @@ class LoginApp:
             query["scope"] = scope
         if self.reauthenticates and not is_dialog:
             query["force_reauth"] = "true"
-        meta, path = (
-            (origin.DIALOG, f"{API_VERSION}/dialog/oauth")
-            if is_dialog
-            else (origin.CONSENT, "oauth/authorize")
-        )
-        return f"{origin.login_host(self.oauth_host, hosts) or meta}/{path}?{urlencode(query)}"
+        host, path = origin.CONSENT, "oauth/authorize"
+        if is_dialog:
+            host, path = origin.DIALOG, f"{API_VERSION}/dialog/oauth"
+        host = origin.login_host(self.oauth_host, hosts) or host
+        return f"{host}/{path}?{urlencode(query)}"
 
     @property
     def credentials(self) -> dict[str, str]:

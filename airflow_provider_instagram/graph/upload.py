@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 _CHUNK_BYTES: Final = 256 * 1024
 #: Interruptions in a row without progress, after which the upload is left to a retry of the task.
 _ATTEMPTS_WITHOUT_PROGRESS: Final = 5
-_STALL_TIMEOUT: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,6 @@ class VideoUpload:
     container_id: str
     offset: int = 0
     on_progress: Callable[[int, int], None] | None = None
-    stall_timeout: timedelta = _STALL_TIMEOUT
 
     def send(self) -> None:
         """Send the video.
@@ -88,7 +85,6 @@ class VideoUpload:
                     chunks,
                     offset=offset,
                     total_bytes=total_bytes,
-                    stall_timeout=self.stall_timeout,
                 )
             except (ValidationError, RateLimitError):
                 raise
@@ -121,19 +117,13 @@ class VideoUpload:
             raise error from None
         if failure := status.failure():
             raise failure from error
-        finished = status.state in (ContainerState.FINISHED, ContainerState.PUBLISHED)
-        if (
-            finished
-            or status.uploading.status == "complete"
-            or status.bytes_transferred == total_bytes
-        ):
+        received = status.bytes_transferred or 0
+        is_finished = status.state in (ContainerState.FINISHED, ContainerState.PUBLISHED)
+        if is_finished or status.uploading.status == "complete" or received == total_bytes:
             return total_bytes
         if not error.retryable and self.client.renewals == renewals:  # a new token may help
             raise error
-        expected, received = (
-            status.source_file_size_bytes or total_bytes,
-            status.bytes_transferred or 0,
-        )
+        expected = status.source_file_size_bytes or total_bytes
         if expected != total_bytes or received > total_bytes:
             raise ValidationError(
                 f"Container {self.container_id} expects a file of {expected:,} bytes and has received {received:,}, "

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from airflow_provider_instagram.graph.fields import as_mapping, read_json
 
@@ -35,11 +35,13 @@ class Usage:
                 reports += map(as_mapping, listed)
         if not any(reports):
             return None
-        percent = max(_number(report.get(counter)) for report in reports for counter in _COUNTERS)
-        regain_min = max(
-            _number(report.get("estimated_time_to_regain_access")) for report in reports
-        )
+        percent = max(_largest(reports, counter) for counter in _COUNTERS)
+        regain_min = _largest(reports, "estimated_time_to_regain_access")
         return cls(percent, timedelta(minutes=regain_min))
+
+
+def _largest(reports: Sequence[Mapping[str, Any]], name: str) -> int:
+    return max(_number(report.get(name)) for report in reports)
 
 
 def _number(value: object) -> int:

@@ -131,15 +131,11 @@ class TokenManager:
         """Log a warning if the token expires soon."""
         left = token.time_left(self.clock())
         if left is not None and timedelta() < left <= EXPIRY_WARNING:
-            _log.warning(
-                "The Instagram token of connection %r %s, in %.1f days, and %s",
-                self.conn_id,
-                token.end,
-                left / timedelta(days=1),
-                "has not been refreshed. Turn on the DAG refresh_instagram_tokens, or connect the account again."
-                if self.can_refresh
-                else "cannot be refreshed. Connect the account again.",
-            )
+            said = "The Instagram token of connection %r %s, in %.1f days, and %s"
+            what = "cannot be refreshed. Connect the account again."
+            if self.can_refresh:
+                what = "has not been refreshed. Turn on the DAG refresh_instagram_tokens, or connect the account again."
+            _log.warning(said, self.conn_id, token.end, left / timedelta(days=1), what)
 
     def refresh(self, by: str) -> RefreshResult:
         """Refresh the token for 60 more days, unless it is less than 24 hours old, which Meta refuses.
@@ -193,10 +189,9 @@ class TokenManager:
         token = replace(token, tried_at=now)
         self.store.save(token)
         stored = self.store.load()
-        if stored is None or (
-            stored.access_token == token.access_token
-            and not stored.was_tried_within(_STORE_WINDOW, now)
-        ):
+        is_replaced = stored is not None and stored.access_token != token.access_token
+        is_written = stored is not None and stored.was_tried_within(_STORE_WINDOW, now)
+        if not is_replaced and not is_written:
             raise InstagramError(
                 f"The token of connection {self.conn_id!r} was not refreshed: what is written to the Variable "
                 f"{self.store.variable!r} cannot be read back, so the new token would be lost.",

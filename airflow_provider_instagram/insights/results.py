@@ -286,8 +286,10 @@ class Results:
 
 
 def _ages(posts: Iterable[Measured]) -> dict[str, int]:
-    found = {(one.age_s, name) for post in posts for name, one in post.readings.items()}
-    return {name: age_s for age_s, name in sorted(found)}
+    found = dict[str, int]()
+    for post in posts:
+        found |= {name: reading.age_s for name, reading in post.readings.items()}
+    return dict(sorted(found.items(), key=lambda entry: entry[1]))
 
 
 def _spread(values: Sequence[float]) -> tuple[Cell, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -31,7 +30,6 @@ pytestmark = pytest.mark.usefixtures("airflow_pages")
 TOKEN = "IGAAtheTokenOfTheBrand000000000000000"
 SECRET = "0123456789abcdef0123456789abcdef"
 USER = "17841400000000001"
-TIMEOUT = timedelta(seconds=5)
 
 
 @pytest.fixture
@@ -218,9 +216,7 @@ def test_a_client_that_anybody_builds_sends_nothing_to_an_untrusted_host(collect
         with pytest.raises(ValidationError, match=NAME):
             client.send(oauth.exchange_code(login_app(collector.url), "AQ"))
         with pytest.raises(ValidationError, match=NAME):
-            client.send_bytes(
-                f"{collector.url}/ig-api-upload/v27.0/1", [b"1"], offset=0, total_bytes=1, stall_timeout=TIMEOUT
-            )
+            client.send_bytes(f"{collector.url}/ig-api-upload/v27.0/1", [b"1"], offset=0, total_bytes=1)
     assert collector.connections == 0
 
 
@@ -235,7 +231,7 @@ def test_a_redirect_takes_no_token_along(collector: Collector) -> None:
             with pytest.raises(InstagramError):
                 client.send(oauth.exchange_code(login_app(address), "AQ"))
             with pytest.raises(InstagramError):
-                client.send_bytes(f"{address}/1", [b"1"], offset=0, total_bytes=1, stall_timeout=TIMEOUT)
+                client.send_bytes(f"{address}/1", [b"1"], offset=0, total_bytes=1)
         assert trusted.received
     assert collector.connections == 0
 

@@ -24,7 +24,6 @@ from airflow_provider_instagram.graph.models import (
     page_of,
 )
 
-
 read_page = page_of(Media.read, "media")
 
 

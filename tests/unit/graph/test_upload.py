@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
     ValidationError,
 )
+from airflow_provider_instagram.graph import client
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.upload import VideoUpload
 
@@ -38,18 +38,15 @@ class Uploader:
         self.pauses_s: list[float] = []
         self.progress: list[tuple[int, int]] = []
 
-    def __call__(
-        self, offset: int = 0, uri: str | None = None, stall_timeout: timedelta = timedelta(seconds=5)
-    ) -> None:
-        with GraphClient(self.token, base_url=self.url, sleep=self.pauses_s.append) as client:
+    def __call__(self, offset: int = 0, uri: str | None = None) -> None:
+        with GraphClient(self.token, base_url=self.url, sleep=self.pauses_s.append) as graph:
             VideoUpload(
-                client,
+                graph,
                 uri or self.uri,
                 self.video,
                 CONTAINER,
                 offset,
                 on_progress=lambda sent, total: self.progress.append((sent, total)),
-                stall_timeout=stall_timeout,
             ).send()
 
 
@@ -126,22 +123,28 @@ def test_a_wrong_offset_is_read_again(server: WebServer, send_video: Uploader) -
     assert offsets(server) == [500_000, 123_456]
 
 
-def test_a_stalled_upload_is_given_up_and_goes_on(server: WebServer, send_video: Uploader) -> None:
+def test_a_stalled_upload_is_given_up_and_goes_on(
+    server: WebServer, send_video: Uploader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_READ_TIMEOUT_S", 0.5)
     server.stall()
     stands_at(server, 262_144)
     done(server)
-    send_video(stall_timeout=timedelta(seconds=0.2))
+    send_video()
     assert offsets(server) == [0, 262_144]
 
 
-def test_a_network_that_takes_no_more_bytes_is_given_up(server: WebServer, send_video: Uploader) -> None:
+def test_a_network_that_takes_no_more_bytes_is_given_up(
+    server: WebServer, send_video: Uploader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_READ_TIMEOUT_S", 0.5)
     size = 32_000_000  # more than the buffers of a socket hold
     with send_video.video.open("r+b") as file:
         file.truncate(size)
     server.stall(after_bytes=1_000)
     stands_at(server, 1_000, size=size)
     done(server)
-    send_video(stall_timeout=timedelta(seconds=0.5))
+    send_video()
     assert offsets(server) == [0, 1_000]
     assert send_video.progress.count((size, size)) == 1
 
