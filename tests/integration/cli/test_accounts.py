@@ -358,7 +358,7 @@ def test_each_line_of_the_doctor_says_what_to_do(
     said = doctors_lines(shell, capsys, 1)
     assert said[line].startswith("FIX"), what
     assert to_do in said[line]
-    assert len(said) == 21, "each has a line, also what cannot be checked"
+    assert len(said) == 19, "each has a line, also what cannot be checked"
 
 
 def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
