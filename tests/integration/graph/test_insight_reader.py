@@ -190,6 +190,7 @@ def test_a_throttled_account_is_an_error_and_refuses_no_metric(
     instagram_sandbox.fail("insights", 80002)
     with pytest.raises(RateLimitError):
         reader.of_media(reel, "reel", ["views", "likes"])
+    assert reader.refused is not None
     assert reader.refused.of("reel") == frozenset()
 
 
