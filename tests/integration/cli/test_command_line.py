@@ -205,7 +205,7 @@ def test_each_table_is_json_with_names_for_machines(
         assert rows, words
         assert all(re.fullmatch("[a-z_0-9]+", name) for name in names), names
     limits = {row["name"]: row["value"] for row in json.loads(shell("limits", "instagram_default", "-o", "json"))}
-    assert {"next_post", "calls_instagram", "waiting_containers"} <= limits.keys()
+    assert {"next_post", "calls_instagram"} <= limits.keys()
     assert limits["posts_instagram"].startswith("1 of 100")
 
 
