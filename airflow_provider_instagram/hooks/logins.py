@@ -29,10 +29,13 @@ SECRET_RECORD: Final = "app_secret_host"  # noqa: S105 -- a name
 def without_made_up_id(text: str, conn_id: str) -> str:
     """Return a text of the Test button with "this connection" in place of an id that Airflow made up.
 
-    Airflow tests a connection from the environment, under a random id of 8 letters and digits.
+    Airflow's API server tests a connection from its environment, under a random id of 8 letters and
+    digits. A worker that tests a connection knows its id.
     """
+    is_worker = os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client"
     is_in_environment = f"AIRFLOW_CONN_{conn_id.upper()}" in os.environ
-    if not is_in_environment or not re.fullmatch(r"[A-Za-z0-9]{8}", conn_id):
+    is_made_up = is_in_environment and re.fullmatch(r"[A-Za-z0-9]{8}", conn_id)
+    if is_worker or not is_made_up:
         return text
     for word, this in (("Connection", "This connection"), ("connection", "this connection")):
         text = text.replace(f"{word} {conn_id!r}", this)
