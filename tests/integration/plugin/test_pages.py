@@ -578,7 +578,7 @@ def test_of_several_pages_the_person_names_the_account(browser: TestClient, face
     second = "17841400000000077"
     facebook.add_account(second, "second_brand", managed_with=facebook.user_id)
     page = by_dialog(browser, facebook, BY_FACEBOOK)
-    assert f"@sandbox_studio ({facebook.user_id}) and @second_brand ({second})" in page.text
+    assert f"@sandbox_studio ({facebook.user_id}), @second_brand ({second})" in page.text
     assert "enter the Instagram user id" in page.text
     assert rows() == {}
     page = by_dialog(browser, facebook, {**BY_FACEBOOK, "account_id": "17841400000000099"})
