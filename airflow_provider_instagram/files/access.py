@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -25,10 +25,6 @@ from airflow_provider_instagram.utils.urls import is_local, is_web, local_path, 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-#: How a folder is opened: never through a link.
-FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-#: How one is opened on the way to a file. On Linux, this needs no right to list it.
-ON_THE_WAY: Final = FOLDER | getattr(os, "O_PATH", 0)
 #: What marks a link that leads to a place beside it, as a checkout and a ConfigMap have them: an
 #: update changes it.
 BESIDE: Final = "@"
@@ -101,48 +97,22 @@ class FileAccess:
             raise ValidationError(
                 f"{shown(location)} is a link to itself.", hint="Put the file there."
             ) from None
-        return self._inside(path, location)
-
-    @contextmanager
-    def opened(self, location: str) -> Iterator[IO[bytes]]:
-        """Open a local file that a user named.
-
-        :raises ValidationError: If the file is outside the folders, or is not a regular file.
-        :raises FileNotFoundError: If the file does not exist.
-        """
-        with (
-            self.opened_folder(location, ON_THE_WAY) as (folder, name),
-            open_regular(name, folder) as file,
-        ):
-            yield file
-
-    @contextmanager
-    def opened_folder(self, location: str, flags: int = FOLDER) -> Iterator[tuple[int, str]]:
-        """Open the folder of a local file that a user named, and yield it with the name of the file in it.
-
-        Each folder is opened in the one above, from an allowed one down. So no link is followed
-        that a user puts there after the location was resolved.
-        """
-        path = self.resolved(location)
-        root = next(root for root in self.folders if path.is_relative_to(root))
-        *folders, name = path.relative_to(root).parts or (".",)
-        with ExitStack() as opened:
-            folder = os.open(root, ON_THE_WAY)
-            opened.callback(os.close, folder)
-            for each in folders:
-                folder = os.open(each, ON_THE_WAY, dir_fd=folder)
-                opened.callback(os.close, folder)
-            folder = os.open(".", flags, dir_fd=folder)
-            opened.callback(os.close, folder)
-            yield folder, name
-
-    def _inside(self, path: Path, location: str) -> Path:
         if any(path.is_relative_to(folder) for folder in self.folders):
             return path
         raise ValidationError(
             f"{shown(location)} is not in an allowed folder ({self._listed(self.folders)}).",
             hint=NOT_ALLOWED_HINT,
         )
+
+    @contextmanager
+    def opened(self, location: str) -> Iterator[IO[bytes]]:
+        """Open a local file that a user named, and follow no link that is put in its place meanwhile.
+
+        :raises ValidationError: If the file is outside the folders, or is not a regular file.
+        :raises FileNotFoundError: If the file does not exist.
+        """
+        with open_regular(self.resolved(location), os.O_NOFOLLOW) as file:
+            yield file
 
     def _check_object(self, location: str) -> None:
         """Check the scheme, the connection, the bucket and the prefix of the key in a URI of object storage."""
@@ -210,7 +180,7 @@ def read_file(location: str, max_bytes: int) -> bytes:
     :raises TransientError: If a storage does not answer.
     """
     if is_local(location):
-        with open_regular(location) as file:
+        with open_regular(local_path(location)) as file:
             return _content(file, location, max_bytes)
     # the connection is looked up here, in the thread that talks with Airflow
     path = object_path(location)
@@ -262,24 +232,19 @@ def _content(file: IO[bytes], location: str, max_bytes: int) -> bytes:
 
 
 @contextmanager
-def open_regular(location: str, folder: int | None = None) -> Iterator[IO[bytes]]:
+def open_regular(path: Path, flags: int = 0) -> Iterator[IO[bytes]]:
     """Open a local file that is a regular one: reading a pipe would wait for a writer.
 
-    :param folder: The open folder in which the location is a name. Then a link is not followed.
+    :param flags: Further flags of :func:`os.open`.
     """
     # Without O_NONBLOCK, opening a pipe would wait for a writer.
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    if folder is None:
-        number = os.open(local_path(location), flags)
-    else:
-        number = os.open(location, flags | os.O_NOFOLLOW, dir_fd=folder)
-    if not stat.S_ISREG(os.fstat(number).st_mode):
-        os.close(number)
-        raise ValidationError(
-            f"{shown(location)} is not a regular file.",
-            hint="Use a file, not a folder, pipe or device.",
-        )
+    number = os.open(path, flags | os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with os.fdopen(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise ValidationError(
+                f"{shown(str(path))} is not a regular file.",
+                hint="Use a file, not a folder, pipe or device.",
+            )
         yield file
 
 

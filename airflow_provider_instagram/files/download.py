@@ -6,6 +6,7 @@ import logging
 import math
 import socket
 import tempfile
+import time
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from pathlib import Path
@@ -21,7 +22,7 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.files.scratch import require_space
-from airflow_provider_instagram.utils.time_limit import Cancel, Connections, run_with_time_limit
+from airflow_provider_instagram.utils.time_limit import within_timeout
 from airflow_provider_instagram.utils.urls import Origin, ending, shown
 
 T = TypeVar("T")
@@ -71,7 +72,6 @@ def download(
     folder: Path,
     *,
     max_bytes: int,
-    cancel: Cancel | None = None,
     total_s: float = TOTAL_TIMEOUT_S,
     stall_s: float = STALL_TIMEOUT_S,
 ) -> Path:
@@ -82,28 +82,15 @@ def download(
         handshakes, headers, bodies.
     :param stall_s: How long the server may send nothing, in seconds.
     """
+    until_s = time.monotonic() + total_s
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as work:
         part = Path(work) / "part"
 
         def save(answer: httpx.Response, address: httpx.URL) -> None:
             _raise_for_status(answer, address)
-            _save(answer, part, max_bytes, shown(url))
+            _save(answer, part, max_bytes, shown(url), until_s)
 
-        try:
-            _get(url, save, _secure, total_s=total_s, stall_s=stall_s, cancel=cancel)
-        except TimeoutError:
-            raise TransientError(
-                f"The download of {shown(url)} was too slow and was stopped after {total_s:g} s.",
-                hint="Use a faster server.",
-            ) from None
-        except httpx.TransportError as error:
-            why = str(error) or type(error).__name__
-            raise TransientError(
-                f"{shown(url)} could not be downloaded: {why}.",
-                hint="Check the link and try again.",
-            ) from error
-        except httpx.InvalidURL:
-            raise _not_valid() from None
+        _get(url, save, _secure, total_s=total_s, stall_s=stall_s)
         suffix = ending(url)
         return part.replace(folder / f"source{suffix if len(suffix) <= LONGEST_SUFFIX else ''}")
 
@@ -139,16 +126,7 @@ def read_web(
                 )
         return WebAnswer(answer.status_code, answer.headers, bytes(body))
 
-    try:
-        return _get(url, read, checked, total_s=total_s, headers=headers)
-    except TimeoutError:
-        raise TransientError(
-            f"it has not answered within {total_s:g} s.", hint="Use a faster server."
-        ) from None
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise TransientError(
-            shown(str(error) or type(error).__name__), hint="Check the link."
-        ) from None
+    return _get(url, read, checked, total_s=total_s, headers=headers)
 
 
 def check_link(link: str, kind: str) -> None:
@@ -167,8 +145,8 @@ def check_link(link: str, kind: str) -> None:
             headers=headers,
             redirects=0,
         )
-    except (InstagramError, httpx.HTTPError, TimeoutError) as error:
-        log.info("%s could not be checked from here: %s", shown(link), type(error).__name__)
+    except InstagramError as error:
+        log.info("%s could not be checked from here: %s", shown(link), error.message)
         return
     if _is_temporary(answer.status_code):
         raise MediaNotFetchedError(
@@ -204,20 +182,19 @@ def _get(
     stall_s: float = math.inf,
     headers: dict[str, str] | None = None,
     redirects: int = MAX_REDIRECTS,
-    cancel: Cancel | None = None,
 ) -> T:
     """Return what ``use`` makes of the answer at the end of all redirects, and of its address.
 
     The transport is used without httpx's client, which would log every link with its signature.
 
     :param checked: Checks each address, and returns where the request for it is sent.
-    :raises TimeoutError: If all of it takes longer than ``total_s``.
+    :raises TransientError: If the server fails, or all of it takes longer than ``total_s``.
     """
     stall_s = min(stall_s, total_s)
     timeout = httpx.Timeout(stall_s, connect=min(stall_s, CONNECT_TIMEOUT_S)).as_dict()
     given = {"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})}
 
-    def ask(connections: Connections) -> T:
+    def ask() -> T:
         address = httpx.URL(url)
         with httpx.HTTPTransport() as transport:
             for _ in range(redirects + 1):
@@ -225,11 +202,7 @@ def _get(
                     "GET",
                     checked(address),
                     headers={"Host": address.netloc.decode("ascii"), **given},
-                    extensions={
-                        "sni_hostname": address.host,
-                        "timeout": timeout,
-                        "trace": connections.trace,
-                    },
+                    extensions={"sni_hostname": address.host, "timeout": timeout},
                 )
                 answer = transport.handle_request(request)
                 try:
@@ -244,23 +217,36 @@ def _get(
         )
 
     _keep_headers_out_of_logs()
-    return run_with_time_limit(ask, total_s, cancel or Cancel(), THREAD)
+    try:
+        return within_timeout(total_s, ask, THREAD)
+    except TimeoutError:
+        raise TransientError(
+            f"The download of {shown(url)} was too slow and was stopped after {total_s:g} s.",
+            hint="Use a faster server.",
+        ) from None
+    except httpx.TransportError as error:
+        why = shown(str(error) or type(error).__name__)
+        raise TransientError(
+            f"{shown(url)} could not be downloaded: {why}.", hint="Check the link and try again."
+        ) from None
+    except httpx.InvalidURL:
+        raise _not_valid() from None
 
 
-def _save(answer: httpx.Response, part: Path, max_bytes: int, name: str) -> None:
+def _save(answer: httpx.Response, part: Path, max_bytes: int, name: str, until_s: float) -> None:
+    """Write an answer to a file, unless nobody waits for it any more."""
     length = answer.headers.get("content-length", "")
-    expected, received = int(length) if length.isdigit() else 0, 0
-    too_large = ValidationError(
-        f"{name} is larger than {max_bytes:,} bytes.", hint="Use a smaller file."
-    )
-    if expected > max_bytes:
-        raise too_large
-    require_space(part.parent, expected)
+    announced, received = int(length) if length.isdigit() else 0, 0
+    require_space(part.parent, min(announced, max_bytes))
     with part.open("wb") as file:
         for block in answer.iter_raw():
             received += len(block)
-            if received > max_bytes:
-                raise too_large
+            if max(announced, received) > max_bytes:
+                raise ValidationError(
+                    f"{name} is larger than {max_bytes:,} bytes.", hint="Use a smaller file."
+                )
+            if time.monotonic() > until_s:
+                raise TimeoutError
             file.write(block)
 
 
@@ -289,10 +275,9 @@ def _public(address: httpx.URL) -> httpx.URL:
             hint="Check the link and try again.",
         ) from error
     ips = [str(entry[4][0]) for entry in entries]
+    allows_private = conf.getboolean("instagram", "private_sources", fallback=False)
     for ip in ips:
-        if not is_public(ip) and not conf.getboolean(
-            "instagram", "private_sources", fallback=False
-        ):
+        if not is_public(ip) and not allows_private:
             raise ValidationError(
                 f"{origin.host} is {ip}, which is not a public address.",
                 hint="Use a link to a public server. If every user who can start a run may read what this worker can "
@@ -303,7 +288,7 @@ def _public(address: httpx.URL) -> httpx.URL:
 
 def _not_valid() -> ValidationError:
     return ValidationError(
-        "The link to the video is not valid.",
+        "The link is not valid.",
         hint="Use an https:// link without a user name and a password.",
     )
 

@@ -39,31 +39,21 @@ def remove_old(
     folder: str, is_ours: Callable[[str], bool], before: datetime, most: int, access: FileAccess
 ) -> int:
     """Remove files that are right in a folder or below a prefix. Links are neither followed nor removed."""
-    if is_local(folder):
-        return _remove_local(folder, is_ours, before, most, access)
     removed = 0
-    for name in storage.names_below(folder):
+    for name in _names(folder, access):
         location = f"{folder.rstrip('/')}/{name}"
-        if removed < most and is_ours(name) and (storage.modified(location) or before) < before:
-            storage.remove(location)
-            removed += 1
-    return removed
-
-
-def _remove_local(
-    folder: str, is_ours: Callable[[str], bool], before: datetime, most: int, access: FileAccess
-) -> int:
-    removed = 0
-    with access.opened_folder(f"{folder}/any") as (opened, _), os.scandir(opened) as entries:
-        for entry in entries:
-            if (
-                removed == most
-                or not is_ours(entry.name)
-                or not entry.is_file(follow_symlinks=False)
-            ):
-                continue
+        if removed == most or not is_ours(name):
+            continue
+        written = storage.modified(location)
+        if written is not None and written < before:
             with suppress(FileNotFoundError):  # another run removes it as well
-                if entry.stat(follow_symlinks=False).st_mtime < before.timestamp():
-                    os.unlink(entry.name, dir_fd=opened)
-                    removed += 1
+                storage.remove(location)
+                removed += 1
     return removed
+
+
+def _names(folder: str, access: FileAccess) -> list[str]:
+    if not is_local(folder):
+        return storage.names_below(folder)
+    with os.scandir(access.resolved(folder)) as entries:
+        return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]

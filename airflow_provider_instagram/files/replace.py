@@ -19,6 +19,7 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -69,15 +70,20 @@ def read_for_edit(location: str, access: FileAccess, max_bytes: int) -> ReadFile
     if is_local(location):
         return ReadFile(access.read(location, max_bytes))
     access.check(location)
-    path = object_path(location)
-    if path.protocol not in S3:
-        raise NotWritableError(
-            f"{path.protocol}:// has no writes that depend on the version of a file."
-        )
+    path = _s3_path(location)
     # An older version than the content belongs to is harmless: the write is refused, and both are
     # read again.
     etag = within_small_file_timeout(lambda: str(_fresh_info(path)["ETag"]))
     return ReadFile(read_file(location, max_bytes), etag)
+
+
+def _s3_path(location: str) -> Any:
+    path = object_path(location)
+    if path.protocol not in S3:
+        raise NotWritableError(
+            f"{path.protocol}:// has no writes that depend on whether a file has changed."
+        )
+    return path
 
 
 def _fresh_info(path: Any) -> Any:
@@ -114,18 +120,17 @@ def replace(
                 raise _refusal(location, error) from None
         return
     try:
-        with access.opened_folder(location) as (folder, name), _lock(folder, name):
-            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            with _part(folder) as (part, out):
-                with suppress(OSError):  # only members of a group may give it a file
-                    os.fchown(out.fileno(), -1, status.st_gid)
-                out.write(content)
-                _to_disk(out, stat.S_IMODE(status.st_mode))
-                if access.read(location, len(before.content) + 1) != before.content:
-                    raise ChangedMeanwhileError
-                check()
-                os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
-            os.fsync(folder)
+        file = access.resolved(location)
+        with _lock(file), unfinished(file.parent) as (part, out):
+            status = file.lstat()
+            with suppress(OSError):  # only members of a group may give it a file
+                os.fchown(out.fileno(), -1, status.st_gid)
+            out.write(content)
+            _to_disk(out, stat.S_IMODE(status.st_mode))
+            if access.read(location, len(before.content) + 1) != before.content:
+                raise ChangedMeanwhileError
+            check()
+            part.replace(file)
     except ValidationError:  # longer than it was
         raise ChangedMeanwhileError from None
     except OSError as error:
@@ -157,11 +162,7 @@ def add(source: Path, location: str, access: FileAccess) -> str:
     """
     access.check(location)
     if not is_local(location):
-        path = object_path(location)
-        if path.protocol not in S3:
-            raise NotWritableError(
-                f"{path.protocol}:// has no writes that fail where a file exists."
-            )
+        path = _s3_path(location)
         about = {UPLOAD: secrets.token_hex(8)}
         put = partial(path.fs.put_file, str(source), path.path, mode="create", Metadata=about)
         try:
@@ -171,12 +172,13 @@ def add(source: Path, location: str, access: FileAccess) -> str:
                 raise _refusal(location, error) from None
         return about[UPLOAD]
     try:
-        with access.opened_folder(location) as (folder, name), _part(folder) as (part, out):
+        file = access.resolved(location)
+        with unfinished(file.parent) as (part, out):
             with source.open("rb") as given:
                 shutil.copyfileobj(given, out)
             _to_disk(out, 0o644)
-            os.link(part, name, src_dir_fd=folder, dst_dir_fd=folder)  # fails where a file is
-            return _inode(name, folder)
+            file.hardlink_to(part)  # fails where a file is
+            return _inode(file)
     except FileExistsError:
         raise ChangedMeanwhileError from None
     except OSError as error:
@@ -199,19 +201,16 @@ def remove_added(
             return False
         within_small_file_timeout(lambda: path.fs.rm_file(path.path))
         return True
-    with (
-        access.opened_folder(location) as (folder, name),
-        _lock(folder, beside),
-        suppress(FileNotFoundError),
-    ):
-        if not is_wanted() and _inode(name, folder) == number:
-            os.unlink(name, dir_fd=folder)
+    file = access.resolved(location)
+    with _lock(file.with_name(beside)), suppress(FileNotFoundError):
+        if not is_wanted() and _inode(file) == number:
+            file.unlink()
             return True
     return False
 
 
-def _inode(name: str, folder: int) -> str:
-    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+def _inode(file: Path) -> str:
+    status = file.lstat()
     return f"{status.st_ino}-{status.st_mtime_ns}"
 
 
@@ -226,18 +225,15 @@ def _refusal(location: str, error: Exception) -> Exception:
 
 
 @contextmanager
-def _part(folder: int) -> Iterator[tuple[str, IO[bytes]]]:
-    """Create a file in an open folder, and remove it afterwards, unless it was renamed."""
-    name = f".{secrets.token_hex(8)}.part"
-    number = os.open(
-        name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder
-    )
+def unfinished(folder: Path) -> Iterator[tuple[Path, IO[bytes]]]:
+    """Create a file in a folder, and remove it afterwards, unless it was renamed."""
+    number, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
+    part = Path(name)
     try:
         with os.fdopen(number, "wb") as out:
-            yield name, out
+            yield part, out
     finally:
-        with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=folder)
+        part.unlink(missing_ok=True)
 
 
 def _to_disk(out: IO[bytes], mode: int) -> None:
@@ -247,23 +243,26 @@ def _to_disk(out: IO[bytes], mode: int) -> None:
 
 
 @contextmanager
-def _lock(folder: int, name: str) -> Iterator[None]:
-    lock = f".{name}.lock"
-    number = os.open(
-        lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660, dir_fd=folder
-    )
+def _lock(file: Path) -> Iterator[None]:
+    lock = file.with_name(f".{file.name}.lock")
+    number = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660)
     try:
         deadline_s = time.monotonic() + LOCK_TIMEOUT_S
-        while True:
-            try:
-                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline_s:
-                    raise NotWritableError(
-                        f"The file cannot be written: another program holds its lock {lock}."
-                    ) from None
-                time.sleep(LOCK_PAUSE_S)
+        while not _is_locked(number):
+            if time.monotonic() > deadline_s:
+                raise NotWritableError(
+                    f"The file cannot be written: another program holds its lock {lock.name}."
+                )
+            time.sleep(LOCK_PAUSE_S)
         yield
     finally:
         os.close(number)
+
+
+def _is_locked(number: int) -> bool:
+    """Lock an open file, and return whether that was possible."""
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,8 +16,9 @@ from airflow.sdk import conf
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files import scratch
 from airflow_provider_instagram.files.access import FileCheck, object_path, read_file
+from airflow_provider_instagram.files.replace import unfinished
 from airflow_provider_instagram.utils.local_files import file_digest, regular_file
-from airflow_provider_instagram.utils.time_limit import Cancel, within_small_file_timeout
+from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
 from airflow_provider_instagram.utils.urls import is_local, is_public_url, is_web, local_path, shown
 
 BLOCK_BYTES = 1 << 20
@@ -28,8 +28,6 @@ SET_PUBLIC_PREFIX = (
     "Set [instagram] public_prefix to a prefix in object storage, such as s3://my_aws@bucket/instagram/. Or use the "
     "picture's https address, or its URI in object storage."
 )
-
-_downloads: set[Cancel] = set()
 
 
 def make_folder(folder: Path) -> None:
@@ -41,16 +39,6 @@ def make_folder(folder: Path) -> None:
             f"The folder {folder} cannot be created on this worker: {error.strerror}.",
             hint="Use another folder, or create this one and give write access to the user that runs tasks.",
         ) from error
-
-
-def abandon_copies() -> None:
-    """End this process's downloads and remove its scratch folders, because a killed task has no time to do it later.
-
-    A signal handler may call this function at any moment of the task.
-    """
-    for download in list(_downloads):
-        download.cancel()
-    scratch.remove_all()
 
 
 @contextmanager
@@ -135,12 +123,8 @@ def _fetched(
     if is_web(location):
         from airflow_provider_instagram.files.download import TOTAL_TIMEOUT_S, download
 
-        _downloads.add(cancel := Cancel())
-        try:
-            total_s = max(0.0, min(TOTAL_TIMEOUT_S, until_s - time.monotonic()))
-            return download(location, folder, max_bytes=max_bytes, cancel=cancel, total_s=total_s)
-        finally:
-            _downloads.discard(cancel)
+        total_s = max(0.0, min(TOTAL_TIMEOUT_S, until_s - time.monotonic()))
+        return download(location, folder, max_bytes=max_bytes, total_s=total_s)
     if check is not None and is_local(location):
         copy = folder / local_path(location).name
         try:
@@ -219,10 +203,10 @@ def write(location: str, content: bytes) -> None:
         return
     file = local_path(location)
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    with os.fdopen(handle, "wb") as out:
+    with unfinished(file.parent) as (part, out):
         out.write(content)
-    Path(part).replace(file)
+        out.flush()
+        part.replace(file)
 
 
 def remove(location: str) -> None:

@@ -23,7 +23,7 @@ from airflow.sdk.log import mask_secret
 from jinja2 import TemplateError
 
 from airflow_provider_instagram.exceptions import InstagramError, RateLimitError, ValidationError
-from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files import scratch
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.utils import arguments, urls
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, NoConnectionError
@@ -173,7 +173,7 @@ class InstagramTask(BaseOperator):
         """Stop the programs that the task has started, and remove its copies of remote files."""
         if self.cancel is not None:
             self.cancel.cancel()
-        storage.abandon_copies()
+        scratch.remove_all()
 
 
 class AccountTask(InstagramTask):

@@ -8,7 +8,7 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 
@@ -72,11 +72,11 @@ def regular_file(path: Path) -> os.stat_result:
     return status
 
 
-def ends_with(file: BinaryIO, end: bytes) -> bool:
-    """Return whether an open file ends with these bytes, and zeros. Its position stays."""
-    number = file.fileno()
-    tail = os.pread(number, PADDING_BYTES, max(0, os.fstat(number).st_size - PADDING_BYTES))
-    return tail.rstrip(b"\x00").endswith(end)
+def ends_with(path: Path, end: bytes) -> bool:
+    """Return whether a file ends with these bytes, and zeros."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - PADDING_BYTES))
+        return file.read(PADDING_BYTES).rstrip(b"\x00").endswith(end)
 
 
 def file_digest(path: Path, prefix: bytes = b"") -> str:

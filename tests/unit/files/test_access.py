@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,52 +37,6 @@ def replace_folder_by_link(media: Path) -> None:
     """Replace the user's own folder by a link to the server's."""
     (media / "week").rename(media / "aside")
     (media / "week").symlink_to(media.parent / "server" / "week")
-
-
-def undo(media: Path) -> None:
-    (media / "week").unlink()
-    (media / "aside").rename(media / "week")
-
-
-def test_a_folder_that_becomes_a_link_after_the_check_leads_nowhere(
-    media: Path, check: FileCheck, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of the name of the file itself alone, a link would not be noticed."""
-    resolved = FileAccess.resolved
-
-    def attacked(access: FileAccess, location: str) -> Path:
-        path = resolved(access, location)
-        replace_folder_by_link(media)
-        return path
-
-    monkeypatch.setattr(FileAccess, "resolved", attacked)
-    location = str(media / "week" / "clip.mp4")
-    with pytest.raises(NotADirectoryError), as_local_file(location, check=check):
-        pass
-
-
-@pytest.mark.timeout(60)
-def test_whoever_swaps_a_folder_all_the_time_gets_nothing(media: Path, check: FileCheck) -> None:
-    """Without any knowledge of what the reader is doing right now."""
-    is_over = threading.Event()
-
-    def swap() -> None:
-        while not is_over.is_set():
-            replace_folder_by_link(media)
-            undo(media)
-
-    attacker = threading.Thread(target=swap)
-    attacker.start()
-    seen = set()
-    try:
-        for _ in range(3000):
-            with suppress(OSError, ValidationError):
-                seen.add(check.access.read(str(media / "week" / "clip.mp4"), 1000))
-    finally:
-        is_over.set()
-        attacker.join()
-    assert seen <= {b"mine"}
-    assert check.access.read(str(media / "week" / "clip.mp4"), 1000) == b"mine"
 
 
 def test_the_open_file_stays_the_same_whatever_takes_its_name(media: Path, check: FileCheck) -> None:

@@ -22,7 +22,6 @@ COMPUTES_S = 0.02
 @pytest.fixture(autouse=True)
 def short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time_limit, "SMALL_FILE_TIMEOUT_S", LIMIT_S)
-    monkeypatch.setattr(time_limit, "JOIN_TIMEOUT_S", 0.0)
 
 
 @contextmanager
