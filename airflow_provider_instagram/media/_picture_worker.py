@@ -8,68 +8,61 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import resource
 import signal
 import sys
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.media.info import PictureInfo
 
 
 def main() -> None:
     """Load Pillow once, and do what is asked for each picture in a copy of this process."""
     from airflow_provider_instagram.media import _pillow
     from airflow_provider_instagram.media.fork_server import serve
-    from airflow_provider_instagram.media.kind import HEAD_BYTES
 
     warnings.simplefilter("ignore")  # Pillow's, about what is checked here anyway
     gc.freeze()  # the copies share what is not touched
-    serve(lambda files: _pillow.load_format(os.pread(files[0], HEAD_BYTES, 0)), answer)
+    serve(lambda request: _pillow.load_format_of(Path(request["source"])), answer)
 
 
-def answer(request: dict[str, Any], files: list[int]) -> None:
-    """Print the properties of a picture, or of its JPEG, or why it cannot be used. SIGPROF ends what takes too long."""
-    from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties of a picture, or of its JPEG, or why it cannot be used. SIGPROF ends what takes long."""
+    from airflow_provider_instagram.exceptions import InstagramError, ValidationError
     from airflow_provider_instagram.media._launch import limit
 
     path = request["source"]
     limit(resource.RLIMIT_FSIZE, request["spec"]["max_size_bytes"])
     signal.setitimer(signal.ITIMER_PROF, request["cpu_s"])
     try:
-        answer = carry_out(request, files)
-    except ValidationError as error:
-        answer = {"error": error.message, "hint": error.hint}
-    except TranscodeError as error:
-        print(error.message.removesuffix("."), file=sys.stderr)  # noqa: T201  read as the complaint of a program
-        sys.exit(1)
+        return {"info": asdict(carry_out(request))}
+    except InstagramError as error:
+        refusal = error
     except MemoryError:
-        answer = {"error": f"{path} needs too much memory.", "hint": "Make it smaller."}
+        refusal = ValidationError(f"{path} needs too much memory.", hint="Make it smaller.")
     except Exception as error:  # noqa: BLE001  a damaged file can raise anything in a decoder
-        answer = {
-            "error": f"{path} is damaged: {str(error).rstrip('.') or type(error).__name__}.",
-            "hint": "Copy or export it again, and check that it opens.",
-        }
-    print(json.dumps(answer, default=str))  # noqa: T201  the answer
+        why = str(error).rstrip(".") or type(error).__name__
+        refusal = ValidationError(
+            f"{path} is damaged: {why}.",
+            hint="Copy or export it again, and check that it opens.",
+        )
+    return {"error": refusal.as_data()}
 
 
-def carry_out(request: dict[str, Any], files: list[int]) -> dict[str, Any]:
-    """Return the properties of the picture or of its JPEG, as plain data."""
+def carry_out(request: dict[str, Any]) -> PictureInfo:
+    """Return the properties of the picture or of its JPEG."""
     from airflow_provider_instagram.media import _pillow
     from airflow_provider_instagram.media.spec import PictureSpec
 
-    spec, fit, source = PictureSpec(**request["spec"]), request["fit"], Path(request["source"])
-    with os.fdopen(files[0], "rb") as file:
-        if request["output"] is None:
-            return asdict(
-                _pillow.read(source, file, spec if request["only_if_it_complies"] else None)
-            )
-        with os.fdopen(files[1], "w+b") as made:
-            output = Path(request["output"])
-            return asdict(
-                _pillow.convert(source, file, output, made, spec, fit, request["background"])
-            )
+    spec, source = PictureSpec(**request["spec"]), Path(request["source"])
+    if request["output"] is None:
+        return _pillow.read(source, spec if request["only_if_it_complies"] else None)
+    output = Path(request["output"])
+    return _pillow.convert(source, output, spec, request["fit"], request["background"])
 
 
 if __name__ == "__main__":

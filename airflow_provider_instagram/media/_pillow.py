@@ -1,18 +1,14 @@
-"""Read and convert pictures with Pillow. Runs in the processes of :mod:`_picture_worker` only.
-
-The files are open: their paths are for messages, so that no picture can have another file read.
-"""
+"""Read and convert pictures with Pillow. Runs in the processes of :mod:`_picture_worker` only."""
 
 from __future__ import annotations
 
 import io
-import os
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image, ImageCms, ImageFilter, ImageOps
 
@@ -22,7 +18,7 @@ from airflow_provider_instagram.media.info import SIDEWAYS, UPRIGHT, PictureInfo
 from airflow_provider_instagram.media.kind import HEAD_BYTES, PictureFormat, format_of
 from airflow_provider_instagram.media.plan import plan_picture
 from airflow_provider_instagram.media.spec import rgb
-from airflow_provider_instagram.utils.local_files import ends_with
+from airflow_provider_instagram.utils.local_files import FileInfo, ends_with
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.spec import Fit, PictureSpec
@@ -88,39 +84,32 @@ SIXTEEN_BITS: Final = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 PROFILE_MODES: Final = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 
 
-def read(source: Path, file: BinaryIO, spec: PictureSpec | None = None) -> PictureInfo:
+def read(source: Path, spec: PictureSpec | None = None) -> PictureInfo:
     """Return the properties of a picture that can be decoded to its end.
 
     :param spec: If given, a picture that does not comply with it is not decoded, because its
         conversion does so.
     """
-    with opened(source, file) as image:
-        info = read_info(image, source, file)
+    with opened(source) as image:
+        info = read_info(image, source)
         if spec is None or not plan_picture(info, spec).reasons:
             _decode(image)
     return info
 
 
 def convert(
-    source: Path,
-    file: BinaryIO,
-    output: Path,
-    made: BinaryIO,
-    spec: PictureSpec,
-    fit: Fit,
-    background: str,
+    source: Path, output: Path, spec: PictureSpec, fit: Fit, background: str
 ) -> PictureInfo:
     """Write a compliant JPEG, and check it by the same rules."""
-    with opened(source, file) as image:
-        info = read_info(image, source, file)
+    with opened(source) as image:
+        info = read_info(image, source)
         layout = picture_layout(info, spec, fit)
         jpeg = encoded(converted(image, info, layout, fit, background), spec.max_size_bytes)
     try:
-        made.write(jpeg)
-        made.flush()
+        output.write_bytes(jpeg)
     except OSError as error:
         raise TranscodeError(f"{output} cannot be written: {error.strerror}.") from error
-    after = read(output, made)
+    after = read(output)
     if reasons := plan_picture(after, spec).reasons:
         raise TranscodeError(
             f"The result for {source} does not comply: {'; '.join(map(str, reasons))}."
@@ -134,9 +123,10 @@ def _decode(image: Image.Image) -> None:
     image.load()
 
 
-def load_format(head: bytes) -> PictureFormat | None:
-    """Load what decodes a picture that begins with these bytes, and return its format, or None if it is unknown."""
-    name = format_of(head)
+def load_format_of(path: Path) -> PictureFormat | None:
+    """Load what decodes a picture, and return its format, or None if it is unknown."""
+    with path.open("rb") as file:
+        name = format_of(file.read(HEAD_BYTES))
     Image.preinit()
     if name in PLUGINS:
         import_module(PLUGINS[name])
@@ -146,23 +136,22 @@ def load_format(head: bytes) -> PictureFormat | None:
 
 
 @contextmanager
-def opened(path: Path, file: BinaryIO) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture that Pillow can convert. Its pixels are not decoded yet."""
-    if (size_bytes := os.fstat(file.fileno()).st_size) > MAX_FILE_BYTES:
+    if (size_bytes := path.stat().st_size) > MAX_FILE_BYTES:
         raise ValidationError(
             f"{path} has {size_bytes:,} bytes; the limit for a picture is {MAX_FILE_BYTES:,}.",
             hint="Make it smaller.",
         )
-    file.seek(0)
-    name = load_format(file.read(HEAD_BYTES))
+    name = load_format_of(path)
     if name is None:
         raise ValidationError(
             f"{path} is not a picture that can be opened.",
-            hint="Use a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF.",
+            hint="Use a JPEG, PNG, WebP, HEIC, AVIF or TIFF.",
         )
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow itself refuses twice as many
     try:
-        image = Image.open(file, formats=[name])
+        image = Image.open(path, formats=[name])
     except Image.DecompressionBombError:
         raise _too_many_pixels(path, "far too many") from None
     with image:
@@ -183,33 +172,33 @@ def _too_many_pixels(path: Path, number: str) -> ValidationError:
     )
 
 
-def read_info(image: Image.Image, path: Path, file: BinaryIO) -> PictureInfo:
+def read_info(image: Image.Image, path: Path) -> PictureInfo:
     """Return the properties of an open picture, before its pixels are decoded."""
-    status = os.fstat(file.fileno())
     exif = image.getexif()
+    orientation = exif.get(ORIENTATION, UPRIGHT)
     # Pillow applies the orientation of a TIFF itself, and pillow-heif that of a HEIC.
-    orientation = (
-        exif.get(ORIENTATION, UPRIGHT) if image.format not in ("TIFF", "HEIF") else UPRIGHT
-    )
-    orientation = orientation if orientation in range(1, 9) else UPRIGHT
+    if image.format in ("TIFF", "HEIF") or orientation not in range(1, 9):
+        orientation = UPRIGHT
     columns, rows = image.size[::-1] if orientation in SIDEWAYS else image.size
     profile = profile_of(image)
     name = ImageCms.getProfileDescription(profile).strip() if profile else ""
+    is_srgb = name.lower().startswith(SRGB_NAMES) if profile else "icc_profile" not in image.info
+    file = FileInfo.of(path)
     return PictureInfo(
         path=path,
-        size_bytes=status.st_size,
-        modified_ns=status.st_mtime_ns,
+        size_bytes=file.size_bytes,
+        modified_ns=file.modified_ns,
         format=image.format or "",
         mode=image.mode,
         columns=columns,
         rows=rows,
         orientation=orientation,
         colour_profile=name,
-        is_srgb=name.lower().startswith(SRGB_NAMES) if profile else "icc_profile" not in image.info,
+        is_srgb=is_srgb,
         has_alpha=image.has_transparency_data,
         frames=getattr(image, "n_frames", 1),
         location_tags=tuple(sorted(set(_location_tags(image, exif)))),
-        has_extra_data=image.format == "JPEG" and not ends_with(file, JPEG_END),
+        has_extra_data=image.format == "JPEG" and not ends_with(path, JPEG_END),
     )
 
 

@@ -7,16 +7,13 @@ what it reads, and reads only headers and the first bytes of small boxes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 from airflow_provider_instagram.exceptions import ValidationError
 
-#: The units of all keyframes. A frame has about five.
-MAX_UNITS: Final = 500_000
-FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"})
 MAX_BOXES: Final = 100_000
 #: A location in a track's metadata is at depth 4.
 MAX_DEPTH: Final = 8
@@ -145,36 +142,6 @@ def read_layout(path: Path) -> Mp4Layout:
         raise _broken(path, str(error)) from None
     except struct.error:
         raise _broken(path, "its index is damaged") from None
-
-
-def begins_like_mp4(path: Path) -> bool:
-    """Return whether a file starts like an MP4 or MOV file."""
-    with path.open("rb") as file:
-        return file.read(8)[4:] in FIRST_BOXES
-
-
-def has_only_idr_frames(path: Path, positions: Iterable[int], length_bytes: int) -> bool:
-    """Return whether each H.264 frame is an IDR frame, so that no later frame depends on a frame before it.
-
-    :param length_bytes: The size of the length field of each NAL unit, in bytes.
-    :return: Whether the first slice of each is that of an IDR picture. Source: ITU-T H.264, table
-        7-1. False also for a file in which it takes too long to find out.
-    """
-    units = 0
-    with path.open("rb") as file:
-        for at in positions:
-            kind = 0
-            while not 1 <= kind <= 5:
-                file.seek(at)
-                header = file.read(length_bytes + 1)
-                units += 1
-                if len(header) <= length_bytes or units > MAX_UNITS:
-                    return False
-                kind = header[-1] & 0x1F
-                at += length_bytes + int.from_bytes(header[:-1], "big")
-            if kind != 5:
-                return False
-    return True
 
 
 def _broken(path: Path, why: str) -> ValidationError:

@@ -202,7 +202,7 @@ class Steps:
 
     def measure(self) -> list[str]:
         """Return the command that measures the loudness of the part of the source's audio that the result contains."""
-        return arguments(meter(self._sound(self._source(), None), peaks=True).output("-", f="null"))
+        return arguments(meter(self._sound(self._source(), None)).output("-", f="null"))
 
     def _source(self) -> Any:
         """Return the source with its own timestamps, which :class:`VideoInfo` uses as well."""
@@ -275,16 +275,15 @@ class Steps:
 
 
 def decode(path: Path, *, video: bool) -> list[str]:
-    """Return the command that decodes a file, or without video prints its digest, and measures the loudness."""
+    """Return the command that decodes a file, or without video decodes its audio and prints the video's digest."""
     source = ffmpeg.input(f"file:{path}", **DECODE_ONLY, **ONLY_THIS_FILE)
-    audio_stream = meter(source.audio, peaks=False)
     if video:
-        output = ffmpeg.output(source.video, audio_stream, "-", f="null")
+        output = ffmpeg.output(source.video, source.audio, "-", f="null")
     else:
         digest = ffmpeg.output(
             source.video, "-", f="streamhash", c="copy", hash=DIGEST, **{"bsf:v": SAME_PACKETS}
         )
-        output = ffmpeg.merge_outputs(digest, ffmpeg.output(audio_stream, "-", f="null"))
+        output = ffmpeg.merge_outputs(digest, ffmpeg.output(source.audio, "-", f="null"))
     return arguments(output.global_args("-xerror"))
 
 
@@ -395,11 +394,10 @@ def _from_high_dynamic_range(stream: Any, video: Video) -> Any:
 
 def _source(video: Video) -> dict[str, str]:
     """Return the colours of the source. The default of an HDR video is bt2020."""
+    is_known = video.matrix in (*SCALER_MATRICES, "bt2020c", "gbr")
     return {
         "primariesin": video.primaries if video.primaries in OTHER_PRIMARIES else "bt2020",
-        "matrixin": video.matrix
-        if video.matrix in (*SCALER_MATRICES, "bt2020c", "gbr")
-        else _usual_matrix(video),
+        "matrixin": video.matrix if is_known else _usual_matrix(video),
         "rangein": "pc" if video.full_range else "tv",
     }
 

@@ -14,8 +14,7 @@ from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.loudness import Loudness, LoudnessReader
 from airflow_provider_instagram.media.process import Finished, ProcessLimits, beside, run
-from airflow_provider_instagram.media.spec import Progress
-from airflow_provider_instagram.media.throttle import Throttle
+from airflow_provider_instagram.media.spec import Progress, Throttle
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.utils.time_limit import Cancel
@@ -49,23 +48,15 @@ class ProgressReader:
         name, _, value = line.strip().partition("=")
         if name == "out_time_us" and value.lstrip("-").isdigit() and int(value) < NO_TIME_US:
             self._encoded_s = max(0.0, int(value) / 1e6)
-        elif name == "progress":
-            ended = value == "end"
-            if self._throttle.is_due() or ended:
-                self._on_progress(self._progress(ended=ended))
+        elif name == "progress" and (self._throttle.is_due() or value == "end"):
+            self._on_progress(self._progress(ended=value == "end"))
 
     def _progress(self, *, ended: bool) -> Progress:
         # the last time of a fast encoder may be N/A
-        encoded_s = self._duration_s if ended else self._encoded_s
+        encoded_s = self._duration_s if ended else min(self._encoded_s, self._duration_s)
         speed = encoded_s / max(self._throttle.elapsed_s, 1e-3)
-        if ended:
-            return Progress(100.0, speed, timedelta(0))
-        left = (
-            timedelta(seconds=max(0.0, self._duration_s - self._encoded_s) / speed)
-            if speed > 0
-            else None
-        )
-        return Progress(min(100.0, 100 * self._encoded_s / self._duration_s), speed, left)
+        remaining = timedelta(seconds=(self._duration_s - encoded_s) / speed) if speed else None
+        return Progress(100 * encoded_s / self._duration_s, speed, remaining)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +100,18 @@ class FFmpeg:
         self.run(self.steps.measure(), "measure the audio of", reader.read_line)
         return reader.loudness
 
-    def decode(self, result: Path, *, digest: str | None) -> Loudness:
+    def decode(self, result: Path, *, digest: str | None) -> None:
         """Decode a whole result, because an encoder can exit with 0 and leave a damaged file.
 
         :param digest: The digest of the encoder's video, which was decoded while it was written. It
             has to be the same.
         :raises TranscodeError: If the result is damaged.
         """
-        loudness = LoudnessReader()
-        reader = _DigestReader(loudness.read_line)
+        reader = _DigestReader()
         arguments = command.decode(result, video=digest is None)
         self.check(self.run(arguments, "decode its result for", reader.read_line))
         if reader.digest != digest:
             raise self.damaged("the file does not contain the video that was encoded")
-        return loudness.loudness
 
     @property
     def _source(self) -> Path:
@@ -141,7 +130,7 @@ class FFmpeg:
 class _DigestReader:
     """Reads the digest of the video from the output of ffmpeg's ``streamhash``."""
 
-    def __init__(self, on_line: Callable[[str], None]) -> None:
+    def __init__(self, on_line: Callable[[str], None] = lambda _: None) -> None:
         self._on_line = on_line
         self.digest: str | None = None
 
@@ -152,9 +141,7 @@ class _DigestReader:
             self.digest = line.strip()
 
 
-def encode(
-    tool: FFmpeg, result: Path, on_line: Callable[[str], None]
-) -> tuple[Loudness | None, str | None]:
+def encode(tool: FFmpeg, result: Path, on_line: Callable[[str], None]) -> str | None:
     """Encode a whole video. The encoder needs nearly all of the time, so that everything else happens beside it.
 
     1. The encoder starts. It writes the video into a pipe, and its progress and digest to its
@@ -167,17 +154,16 @@ def encode(
 
     The caller checks that the file has the digest of the encoder's video.
 
-    :return: The loudness of the source, or None without audio, and the digest of the video, printed
-        by its encoder.
+    :return: The digest of the video, printed by its encoder.
     :raises TranscodeError: If a step failed, or the work was cancelled.
     """
     reading, writing = os.pipe()
     errors: list[Exception] = []
     digest = _DigestReader(on_line)
 
-    def finish(cancel: Cancel) -> Loudness | None:
+    def finish(cancel: Cancel) -> None:
         try:
-            return _finish(replace(tool, cancel=cancel), result, reading)
+            _finish(replace(tool, cancel=cancel), result, reading)
         except Exception as error:
             errors.append(error)
             raise
@@ -193,14 +179,13 @@ def encode(
             raise
         finally:
             os.close(writing)
-        return finished.result(), digest.digest
+        finished.result()
+        return digest.digest
 
 
-def _finish(tool: FFmpeg, result: Path, pipe: int) -> Loudness | None:
+def _finish(tool: FFmpeg, result: Path, pipe: int) -> None:
     audio = result.with_name("audio.nut")
-    loudness = tool.measure()
-    tool.run(tool.steps.sound(loudness, audio), "convert the audio of")
+    tool.run(tool.steps.sound(tool.measure(), audio), "convert the audio of")
     tool.check(
         tool.run(tool.steps.join(pipe, audio, result), "write the result for", pass_fds=[pipe])
     )
-    return loudness

@@ -13,18 +13,13 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import socket
-import sys
-import tempfile
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from airflow_provider_instagram.media._launch import end_with
 from airflow_provider_instagram.media.process import (
-    STDERR_KEPT_BYTES,
     Finished,
     ProcessLimits,
     end,
@@ -36,49 +31,44 @@ from airflow_provider_instagram.media.process import (
 if TYPE_CHECKING:
     from airflow_provider_instagram.utils.time_limit import Cancel
 
-MOST_FILES: Final = 8
-#: The first files of each piece of work: its input, its output and its errors.
-STANDARD_FILES: Final = 3
+#: The longest answer that is read.
+MOST_BYTES: Final = 1 << 20
 
 
 class ForkServer:
-    """One such process.
+    """One such process. Requests and answers are lines of JSON.
 
     :param command: The program, which calls :func:`serve`.
     :param limits: Those of the process, and of each of its copies.
     """
 
     def __init__(self, command: Sequence[str], limits: ProcessLimits) -> None:
-        self._limits = limits
         self._control, theirs = socket.socketpair()
+        self._control.settimeout(limits.wall_s)
+        self._answers = self._control.makefile("rb")
         with theirs:
             self._process = start(command, limits, stdin=theirs.fileno())
 
-    def run(self, request: dict[str, Any], files: Sequence[int], cancel: Cancel) -> Finished:
-        """Have a piece of work done, and return what its process said and how it ended.
-
-        :param files: The open files of the work, which get other numbers.
-        """
-        with ExitStack() as stack, cancel.watching(lambda: end_group(self._process)):
-            asked, said, complained = (
-                stack.enter_context(tempfile.TemporaryFile()) for _ in range(STANDARD_FILES)
-            )
-            asked.write(json.dumps(request, default=str).encode())
-            asked.seek(0)
-            standard = [file.fileno() for file in (asked, said, complained)]
-            with suppress(BrokenPipeError):  # it has ended, which is found when its answer is read
-                socket.send_fds(self._control, [b"."], [*standard, *files])
-            in_time = bool(select.select([self._control], [], [], self._limits.wall_s)[0])
-            status = self._status() if in_time else b""
-            stderr = _end_of(complained, STDERR_KEPT_BYTES)
-            if status:
-                return Finished(
-                    int(status), _end_of(said, self._limits.stdout_bytes), stderr, timed_out=False
-                )
+    def run(self, request: dict[str, Any], cancel: Cancel) -> dict[str, Any] | Finished:
+        """Have a piece of work done, and return its answer, or how its process ended without one."""
+        timed_out = False
+        answer: dict[str, Any] = {}
+        with cancel.watching(lambda: end_group(self._process)):
+            try:
+                _send(self._control, request)
+                answer = json.loads(self._answers.readline(MOST_BYTES))
+            except TimeoutError:
+                timed_out = True
+            except (OSError, ValueError):
+                pass  # the process itself has ended, or a copy in the middle of its answer
+        if "returncode" in answer:
+            return Finished(answer["returncode"], "", "", timed_out=False)
+        if answer:
+            return answer
         end_group(self._process)
         assert self._process.stderr is not None  # noqa: S101  Popen made it
-        stderr = stderr or self._process.stderr.read().decode("utf-8", "replace")
-        return Finished(self._process.wait(), "", stderr, timed_out=not in_time)
+        stderr = self._process.stderr.read().decode("utf-8", "replace")
+        return Finished(self._process.wait(), "", stderr, timed_out)
 
     @property
     def is_running(self) -> bool:
@@ -88,19 +78,8 @@ class ForkServer:
     def end(self) -> None:
         """End the process with all of its copies."""
         end(self._process)
+        self._answers.close()
         self._control.close()
-
-    def _status(self) -> bytes:
-        """Return the exit code of the copy, or nothing if the process itself has ended."""
-        with suppress(ConnectionResetError):
-            return self._control.recv(MOST_FILES)
-        return b""
-
-
-def _end_of(file: IO[bytes], most_bytes: int) -> str:
-    size_bytes = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size_bytes - most_bytes))
-    return file.read().decode("utf-8", "replace")
 
 
 class ForkServers:
@@ -126,9 +105,8 @@ class ForkServers:
         command: Sequence[str],
         limits: ProcessLimits,
         request: dict[str, Any],
-        files: Sequence[int],
         cancel: Cancel,
-    ) -> Finished:
+    ) -> dict[str, Any] | Finished:
         """Do a piece of work in a process of its own. If it goes wrong, nothing of its process or its server is left.
 
         :raises TranscodeError: If the work was cancelled.
@@ -137,66 +115,67 @@ class ForkServers:
         server = self._idle_server() or ForkServer(command, limits)
         is_fine = False
         try:
-            finished = server.run(request, files, cancel)
-            is_fine = finished.ok and not cancel.requested
+            answer = server.run(request, cancel)
+            is_fine = isinstance(answer, dict) and not cancel.requested
         finally:
             if is_fine and self._is_kept:
                 self._idle.append(server)
             else:
                 server.end()
         cancel.raise_if_requested()
-        return finished
+        return answer
 
     def _idle_server(self) -> ForkServer | None:
-        with suppress(IndexError):
+        try:
             server = self._idle.pop()
-            if server.is_running:
-                return server
-            server.end()
+        except IndexError:
+            return None
+        if server.is_running:
+            return server
+        server.end()
         return None
 
 
 def serve(
-    prepare: Callable[[list[int]], object], work: Callable[[dict[str, Any], list[int]], None]
+    prepare: Callable[[dict[str, Any]], object], work: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
     """Do each piece of work in a copy of this process, until the caller ends. The caller is on standard input.
 
-    :param prepare: Called with the files in this process, which the next pieces of work share. It
-        must not read what may be hostile.
-    :param work: Called with the request and its files in the copy. It prints its answer.
+    :param prepare: Called with the request in this process, so that the next pieces of work share
+        what it loads. It must not read what may be hostile.
+    :param work: Called with the request in the copy. It returns the answer.
     """
     server_pid = os.getpid()
-    with socket.socket(fileno=os.dup(0)) as control:
-        while True:
-            message, files, _, _ = socket.recv_fds(control, 1, MOST_FILES)
-            if not message:
-                return
-            prepare(files[STANDARD_FILES:])
+    with socket.socket(fileno=os.dup(0)) as control, control.makefile("rb") as requests:
+        for line in requests:
+            request = json.loads(line)
+            prepare(request)
             copy_pid = os.fork()
             if copy_pid == 0:
-                control.close()
-                _work(server_pid, files, work)
-            for file in files:
-                os.close(file)
-            control.sendall(b"%d" % os.waitstatus_to_exitcode(os.waitpid(copy_pid, 0)[1]))
+                _work(server_pid, control, request, work)
+            returncode = os.waitstatus_to_exitcode(os.waitpid(copy_pid, 0)[1])
+            if returncode:
+                _send(control, {"returncode": returncode})
 
 
 def _work(
-    server_pid: int, files: list[int], work: Callable[[dict[str, Any], list[int]], None]
+    server_pid: int,
+    control: socket.socket,
+    request: dict[str, Any],
+    work: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> NoReturn:
     """Do one piece of work in this copy of the server, and end."""
     code = 1
     try:
         end_with(server_pid)
-        for number, file in enumerate(files[:STANDARD_FILES]):
-            os.dup2(file, number)
-            os.close(file)
-        work(json.load(sys.stdin.buffer), files[STANDARD_FILES:])
-        sys.stdout.flush()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for standard in range(3):
+            os.dup2(nothing, standard)
+        _send(control, work(request))
         code = 0
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 1
-    except BaseException:  # noqa: BLE001  the caller reads it
-        traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _send(control: socket.socket, message: dict[str, Any]) -> None:
+    control.sendall(json.dumps(message, default=str).encode() + b"\n")

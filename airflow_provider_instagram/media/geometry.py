@@ -62,11 +62,8 @@ def video_layout(video: Video, spec: VideoSpec, fit: Fit) -> Layout:
     )
     whole = _fitted(video.aspect_ratio, columns, rows, fit, spec)
     unit = Fraction(columns, rows)
-    step = (
-        unit.numerator
-        if not unit.numerator % 2 and not unit.denominator % 2
-        else unit.numerator * 2
-    )
+    is_even = not unit.numerator % 2 and not unit.denominator % 2
+    step = unit.numerator if is_even else unit.numerator * 2
     enlarged = whole.columns / video.shown_columns
     least = min(columns, ceil(spec.min_columns / step) * step)
     across = min(columns, max(least, ceil(columns / max(enlarged, 1) / step) * step))
@@ -139,12 +136,9 @@ def _even(number: Fraction) -> int:
 
 def picture_layout(info: PictureInfo, spec: PictureSpec, fit: Fit) -> Layout:
     """Return the layout that keeps the most of a picture."""
-    ratio = info.aspect_ratio
-    target = (
-        ratio
-        if spec.is_allowed(ratio)
-        else min(max(ratio, spec.min_aspect_ratio), spec.max_aspect_ratio)
-    )
+    target = ratio = info.aspect_ratio
+    if not spec.is_allowed(ratio):
+        target = min(max(ratio, spec.min_aspect_ratio), spec.max_aspect_ratio)
     is_stretched = abs(ratio / target - 1) <= STRETCHED
     is_wide = ratio > target
     # The frame as wide as the source needs it, without a change of size: the columns that crop

@@ -32,8 +32,6 @@ class Video:
         mirrored.
     :param full_range: Whether the levels are 0 to 255.
     :param matrix: The colour matrix, as ffmpeg names it. Empty if unknown.
-    :param has_non_idr_keyframes: Whether some keyframes are not IDR frames. Looked for in MP4 files
-        only.
     """
 
     index: int
@@ -51,7 +49,6 @@ class Video:
     transfer: str
     primaries: str
     nominal_fps: Fraction
-    has_non_idr_keyframes: bool
     timeline: Timeline
 
     @property
@@ -68,19 +65,22 @@ class Video:
     def aspect_ratio(self) -> Fraction:
         """The aspect ratio as shown: width over height."""
         stored = Fraction(self.columns, self.rows) * self.sample_aspect_ratio
-        return 1 / stored if self.rotation in (90, 270) else stored
+        return 1 / stored if self.is_sideways else stored
+
+    @property
+    def is_sideways(self) -> bool:
+        """Whether players show the stored columns as rows."""
+        return self.rotation in (90, 270)
 
     @property
     def shown_columns(self) -> int:
         """The columns as shown, for at least the stored number of rows."""
-        across, down = (
-            (self.rows, self.columns) if self.rotation in (90, 270) else (self.columns, self.rows)
-        )
-        return (
-            max(across, round(down * self.aspect_ratio))
-            if self.sample_aspect_ratio != 1
-            else across
-        )
+        across, down = self.columns, self.rows
+        if self.is_sideways:
+            across, down = down, across
+        if self.sample_aspect_ratio == 1:
+            return across
+        return max(across, round(down * self.aspect_ratio))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import Final, Literal
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, PICTURE_ENDINGS, ItemKind
 from airflow_provider_instagram.utils.local_files import regular_file
 
 #: The formats of pictures that can be opened, by Pillow's names.
-PictureFormat = Literal["JPEG", "PNG", "GIF", "TIFF", "WEBP", "HEIF", "AVIF"]
+PictureFormat = Literal["JPEG", "PNG", "TIFF", "WEBP", "HEIF", "AVIF"]
 
-#: How files of these formats start. Sources: ITU-T T.81, PNG, GIF89a, TIFF 6.0, BigTIFF.
+#: How files of these formats start. Sources: ITU-T T.81, PNG, TIFF 6.0, BigTIFF.
 MAGIC: Final[tuple[tuple[bytes, PictureFormat], ...]] = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"GIF8", "GIF"),
     (b"II*\x00", "TIFF"),
     (b"MM\x00*", "TIFF"),
     (b"II+\x00", "TIFF"),
@@ -29,8 +27,9 @@ HEIF_BRANDS: Final = frozenset(
 )
 AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 #: How videos start, beside the boxes of MP4. Sources: Matroska, ISO/IEC 13818-1 (a program, a
-#: sequence), ASF.
+#: sequence), ASF, GIF89a.
 VIDEO_MAGIC: Final = (
+    b"GIF8",
     b"\x1a\x45\xdf\xa3",
     b"\0\0\x01\xba",
     b"\0\0\x01\xb3",
@@ -41,12 +40,7 @@ FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"s
 #: Where the first two packets of a transport stream start: as broadcast, and as a camera writes it.
 PACKETS: Final = ((0, 188), (4, 196))
 HEAD_BYTES: Final = 256
-#: How the blocks of a GIF start.
-GIF_IMAGE: Final = b"\x2c"
-GIF_EXTENSION: Final = b"\x21"
-#: A damaged file must not be read for minutes.
-MAX_GIF_BLOCKS: Final = 2_000_000
-FORMATS: Final = "a JPEG, PNG, WebP, HEIC, AVIF, TIFF or GIF."
+FORMATS: Final = "a JPEG, PNG, WebP, HEIC, AVIF or TIFF."
 #: The names of other pictures. A camera's raw file starts like a TIFF, and its first picture is a
 #: thumbnail.
 OTHER_PICTURES: Final = (
@@ -56,7 +50,7 @@ OTHER_PICTURES: Final = (
 
 
 def kind_of(path: Path) -> ItemKind:
-    """Return the kind of a file. A GIF with a single frame is a picture, and an animated one is a video.
+    """Return the kind of a file. A GIF is a video.
 
     :raises ValidationError: If the file cannot be read, or if its name is that of a picture and its
         content is not one that can be opened, or if its name is that of neither a picture nor a
@@ -72,11 +66,9 @@ def kind_of(path: Path) -> ItemKind:
             f"{path} is a picture in a format that cannot be opened ({suffix}).",
             hint=f"Export it as {FORMATS}",
         )
-    if picture_format == "GIF":
-        return ItemKind.PICTURE if _has_single_frame(path) else ItemKind.VIDEO
     if picture_format is not None:
         return ItemKind.PICTURE
-    if head[4:8] != b"ftyp":
+    if kind_by_head(head) is None:
         if suffix in PICTURE_ENDINGS:
             raise ValidationError(
                 f"{path} is not a picture, although its name says so.", hint=f"Use {FORMATS}"
@@ -101,7 +93,7 @@ def format_of(head: bytes) -> PictureFormat | None:
 
 
 def kind_by_head(head: bytes) -> ItemKind | None:
-    """Return the kind of a file by its first :data:`HEAD_BYTES`, or None if it is neither. A GIF is a picture here."""
+    """Return the kind of a file by its first :data:`HEAD_BYTES`, or None if it is neither. A GIF is a video."""
     if format_of(head) is not None:
         return ItemKind.PICTURE
     is_avi = head[:4] == b"RIFF" and head[8:12] == b"AVI "
@@ -111,32 +103,3 @@ def kind_by_head(head: bytes) -> ItemKind | None:
     if is_avi or is_stream or head[4:8] in FIRST_BOXES or head.startswith(VIDEO_MAGIC):
         return ItemKind.VIDEO
     return None
-
-
-def _has_single_frame(path: Path) -> bool:
-    """Return whether a GIF has exactly one frame, so that it is a picture. Nothing is decoded. Source: GIF89a."""
-    frames, in_block = 0, False
-    with path.open("rb") as file:
-        _skip_colour_table(file, file.read(13)[10:11])
-        for _ in range(MAX_GIF_BLOCKS):
-            byte = file.read(1)
-            if in_block and byte:  # the length of the next part of this block
-                in_block = byte != b"\x00"
-                file.seek(byte[0], os.SEEK_CUR)
-            elif byte == GIF_IMAGE:
-                frames, in_block = frames + 1, True
-                _skip_colour_table(file, file.read(9)[8:])
-                file.seek(1, os.SEEK_CUR)
-            elif byte == GIF_EXTENSION:
-                in_block = True
-                file.seek(1, os.SEEK_CUR)
-            else:
-                break
-            if frames > 1:
-                break
-    return frames == 1
-
-
-def _skip_colour_table(file: BinaryIO, flags: bytes) -> None:
-    if flags and flags[0] & 0x80:
-        file.seek(3 << (flags[0] & 7) + 1, os.SEEK_CUR)

@@ -9,8 +9,6 @@ from typing import Any, Final
 TARGET_LUFS: Final = -14.0
 #: A smaller difference from the target is not corrected.
 TOLERANCE_LU: Final = 0.5
-#: A larger difference from the target is reported.
-WARN_FROM_LU: Final = 1.0
 #: Audio below this counts as silence with noise, and is not made louder.
 SILENCE_LUFS: Final = -50.0
 PEAK_DBTP: Final = -1.5
@@ -34,11 +32,6 @@ class Loudness:
         gain_db = TARGET_LUFS - self.lufs
         return 0.0 if self.lufs < SILENCE_LUFS or abs(gain_db) <= TOLERANCE_LU else gain_db
 
-    @property
-    def is_silent(self) -> bool:
-        """Whether the audio is silent."""
-        return self.lufs < SILENCE_LUFS
-
 
 class LoudnessReader:
     """Reads the output of ffmpeg's ``ebur128`` and ``ametadata``. The last values count."""
@@ -61,18 +54,18 @@ class LoudnessReader:
         return Loudness(self._lufs, self._peak_dbtp)
 
 
-def meter(audio: Any, *, peaks: bool) -> Any:
-    """Add a loudness meter to an audio stream, which prints to standard output. True peaks take most of the time."""
-    return audio.filter(
-        "ebur128", metadata=1, framelog="quiet", peak="true" if peaks else "none"
-    ).filter("ametadata", mode="print", file="-")
+def meter(audio: Any) -> Any:
+    """Add a meter of loudness and true peaks to an audio stream. It prints to standard output."""
+    return audio.filter("ebur128", metadata=1, framelog="quiet", peak="true").filter(
+        "ametadata", mode="print", file="-"
+    )
 
 
 def adjusted(audio: Any, loudness: Loudness) -> Any:
     """Adjust an audio stream to the target with a constant gain, and with a limiter if its peaks require it."""
     if loudness.gain_db:
         audio = audio.filter("volume", f"{loudness.gain_db:.2f}dB")
-    if loudness.peak_dbtp + loudness.gain_db > PEAK_DBTP and not loudness.is_silent:
+    if loudness.peak_dbtp + loudness.gain_db > PEAK_DBTP and loudness.lufs >= SILENCE_LUFS:
         limit = f"{10 ** (PEAK_DBTP / 20):.6f}"
         audio = audio.filter("aresample", LIMITER_RATE_HZ).filter(
             "alimiter", limit=limit, level=0, attack=5, release=80, latency=1

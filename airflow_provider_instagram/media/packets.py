@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: The most packets of priming that an AAC encoder puts before the audio, plus one.
 FIRST_PACKETS: Final = 4
 HALF_A_TICK_S: Final = 0.0005
-ENTRIES: Final = "packet=stream_index,pts_time,dts_time,duration_time,size,pos,flags"
+ENTRIES: Final = "packet=stream_index,pts_time,dts_time,duration_time,size,flags"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,6 @@ class Timeline:
         back, in seconds.
     :param first_timestamps_s: The timestamps of the first few packets of the file, including hidden
         ones, in seconds.
-    :param keyframe_positions: The byte positions of the keyframes. Empty if the container does not
-        have them.
     """
 
     count: int = 0
@@ -47,7 +45,6 @@ class Timeline:
     open_gop: bool = False
     largest_step_s: float = 0.0
     first_timestamps_s: tuple[float, ...] = ()
-    keyframe_positions: tuple[int, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -78,7 +75,6 @@ class _Packet:
     size_bytes: int
     is_keyframe: bool
     is_hidden: bool
-    position: int | None
 
 
 def read_timelines(
@@ -126,7 +122,7 @@ def read_timelines(
 
 def _parse_packet(line: str, *, starts_at_zero: bool) -> tuple[int, _Packet | None]:
     """Return the stream and the packet of a line from ffprobe. A line without a timestamp has no packet."""
-    index, pts, dts, duration, size, position, flags, *_ = f"{line},,,,,,".split(",")
+    index, pts, dts, duration, size, flags, *_ = f"{line},,,,,".split(",")
     timestamp_s = _number(pts, _number(dts, None))
     if not index.isdigit() or timestamp_s is None:
         return -1, None
@@ -137,7 +133,6 @@ def _parse_packet(line: str, *, starts_at_zero: bool) -> tuple[int, _Packet | No
         int(size or 0),
         is_keyframe="K" in flags,
         is_hidden="D" in flags or (starts_at_zero and timestamp_s + duration_s < HALF_A_TICK_S),
-        position=int(position) if position.isdigit() else None,
     )
 
 
@@ -176,11 +171,6 @@ def _timeline(packets: list[_Packet]) -> Timeline:
             default=0.0,
         ),
         first_timestamps_s=tuple(packet.timestamp_s for packet in packets[:FIRST_PACKETS]),
-        keyframe_positions=tuple(
-            packet.position
-            for packet in packets
-            if packet.is_keyframe and packet.position is not None
-        ),
     )
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, TranscodeError, ValidationError
 from airflow_provider_instagram.media.geometry import Layout, picture_layout
 from airflow_provider_instagram.media.info import Info, PictureInfo
 from airflow_provider_instagram.media.item import Item, copy_whole
@@ -95,7 +94,7 @@ def _run_worker(
     *,
     only_if_it_complies: bool = False,
 ) -> PictureInfo:
-    """Read or convert a picture in a process with limits, which opens no file by its name.
+    """Read or convert a picture in a process with limits.
 
     :param output: The file to write. None to decode the source only.
     :param only_if_it_complies: Whether to decode only a source that complies.
@@ -112,20 +111,15 @@ def _run_worker(
     }
     command = (sys.executable, "-I", WORKER, json.dumps([entry for entry in sys.path if entry]))
     regular_file(source)
-    with ExitStack() as stack:
-        files = [stack.enter_context(source.open("rb")).fileno()]
-        if output is not None:
-            files.append(stack.enter_context(output.open("w+b")).fileno())
-        finished = options.pictures.run(command, LIMITS, request, files, options.cancel)
-    if not finished.stdout:
-        raise _failure(source, finished)
-    answer: dict[str, Any] = json.loads(finished.stdout)
+    answer = options.pictures.run(command, LIMITS, request, options.cancel)
+    if isinstance(answer, Finished):
+        raise _failure(source, answer)
     if "error" in answer:
-        raise ValidationError(answer["error"], hint=answer["hint"])
-    return PictureInfo.from_data(answer)
+        raise InstagramError.from_data(answer["error"])
+    return PictureInfo.from_data(answer["info"])
 
 
-def _failure(source: Path, finished: Finished) -> Exception:
+def _failure(source: Path, finished: Finished) -> InstagramError:
     """Return the error for a process that ended without an answer about a picture."""
     if finished.timed_out or finished.returncode == -signal.SIGPROF:
         return ValidationError(

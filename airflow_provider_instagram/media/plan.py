@@ -60,7 +60,7 @@ class Reason:
 
     rule: str
     finding: str
-    needs: Tier
+    needs: Tier = "full"
 
     def __str__(self) -> str:
         return f"{self.rule}: {self.finding} (needs {self.needs})"
@@ -129,23 +129,15 @@ def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:
         )
     picture_s = info.video.timeline.end_s - info.start_s
     overhang_s = info.duration_s - picture_s
-    wanted_s = (
-        picture_s
-        if overhang_s < HOLD_LAST_FRAME_S and picture_s >= spec.min_duration_s
-        else info.duration_s
-    )
-    return min(wanted_s, spec.max_duration_s)
+    is_padding = overhang_s < HOLD_LAST_FRAME_S and picture_s >= spec.min_duration_s
+    return min(picture_s if is_padding else info.duration_s, spec.max_duration_s)
 
 
 def _limit_reasons(info: VideoInfo, spec: VideoSpec) -> Iterator[Reason]:
     if info.duration_s > spec.max_duration_s + 0.001:
-        yield Reason(
-            "duration", f"{info.duration_s:.2f} s is more than {spec.max_duration_s:g} s", "full"
-        )
+        yield Reason("duration", f"{info.duration_s:.2f} s is more than {spec.max_duration_s:g} s")
     if info.size_bytes > spec.max_size_bytes:
-        yield Reason(
-            "size", f"{info.size_bytes:,} bytes is more than {spec.max_size_bytes:,}", "full"
-        )
+        yield Reason("size", f"{info.size_bytes:,} bytes is more than {spec.max_size_bytes:,}")
 
 
 def _container_reasons(info: VideoInfo) -> Iterator[Reason]:
@@ -200,13 +192,13 @@ def _sync_reasons(info: VideoInfo) -> Iterator[Reason]:
         return
     held_s = info.audio.timeline.end_s - info.video.timeline.end_s
     if held_s >= HOLD_LAST_FRAME_S:
-        yield Reason("audio length", f"the video ends {held_s:.1f} s before the audio", "full")
+        yield Reason("audio length", f"the video ends {held_s:.1f} s before the audio")
     late_s = info.audio.timeline.start_s - info.video.timeline.start_s
     delayed_s = _delay_s(info, info.video.index) - _delay_s(info, info.audio.index)
     if late_s > SYNC_S:
         yield Reason("sync", f"the audio starts {late_s * 1000:.0f} ms after the video", "audio")
     elif -late_s > MAX_PRIMING_S or delayed_s > SYNC_S:
-        yield Reason("sync", f"the video starts {-late_s * 1000:.0f} ms after the audio", "full")
+        yield Reason("sync", f"the video starts {-late_s * 1000:.0f} ms after the audio")
 
 
 def _packet_grid_reasons(info: VideoInfo) -> Iterator[Reason]:
@@ -229,48 +221,39 @@ def _delay_s(info: VideoInfo, index: int) -> float:
 
 def _video_reasons(video: Video, spec: VideoSpec) -> Iterator[Reason]:
     if video.codec != "h264":
-        yield Reason("video codec", f"{video.codec} is not H.264", "full")
+        yield Reason("video codec", f"{video.codec} is not H.264")
     if video.pixel_format != "yuv420p":
         yield Reason(
             "pixel format",
             f"{video.pixel_format or 'unknown'} is not 8-bit 4:2:0 (yuv420p)",
-            "full",
         )
     if video.interlaced:
-        yield Reason("interlacing", "the video is interlaced", "full")
+        yield Reason("interlacing", "the video is interlaced")
     if video.rotation:
-        yield Reason(
-            "rotation", f"the frames are stored rotated by {video.rotation} degrees", "full"
-        )
+        yield Reason("rotation", f"the frames are stored rotated by {video.rotation} degrees")
     elif not video.is_upright:
-        yield Reason("rotation", "the frames are stored mirrored or skewed", "full")
+        yield Reason("rotation", "the frames are stored mirrored or skewed")
     if video.is_cropped:
-        yield Reason("cropping", "players crop the edges of the stored frames", "full")
+        yield Reason("cropping", "players crop the edges of the stored frames")
     if video.sample_aspect_ratio != 1:
         yield Reason(
             "sample aspect ratio",
             f"the pixels are {float(video.sample_aspect_ratio):.3f}:1, not square",
-            "full",
         )
     if not any(is_close(video.aspect_ratio, Fraction(*frame), spec) for frame in spec.frames):
-        yield Reason(
-            "aspect ratio", f"{video.columns}x{video.rows} is not {spec.aspect_ratios()}", "full"
-        )
+        yield Reason("aspect ratio", f"{video.columns}x{video.rows} is not {spec.aspect_ratios()}")
     if not spec.min_columns <= video.columns <= spec.max_columns:
         yield Reason(
             "columns",
             f"{video.columns} is not between {spec.min_columns} and {spec.max_columns}",
-            "full",
         )
     if video.timeline.bits_per_s > spec.max_video_bps:
         finding = f"{video.timeline.bits_per_s / 1e6:.2f} Mb/s is more than {spec.max_video_bps / 1e6:g} Mb/s"
-        yield Reason("bit rate", finding, "full")
-    if video.timeline.open_gop or video.has_non_idr_keyframes:
-        yield Reason("closed GOP", "some frames depend on frames before their keyframe", "full")
+        yield Reason("bit rate", finding)
+    if video.timeline.open_gop:
+        yield Reason("closed GOP", "some frames depend on frames before their keyframe")
     if video.is_hdr or video.primaries == "bt2020":
-        yield Reason(
-            "colours", f"the colours are {video.transfer}, {video.primaries}, not bt709", "full"
-        )
+        yield Reason("colours", f"the colours are {video.transfer}, {video.primaries}, not bt709")
 
 
 def _frame_rate_reasons(video: Video, spec: VideoSpec) -> Iterator[Reason]:
@@ -279,10 +262,10 @@ def _frame_rate_reasons(video: Video, spec: VideoSpec) -> Iterator[Reason]:
         finding = (
             f"{rate:.2f} fps is not between {float(spec.min_fps):g} and {float(spec.max_fps):g} fps"
         )
-        yield Reason("frame rate", finding, "full")
+        yield Reason("frame rate", finding)
     elif video.timeline.longest_s > MAX_FRAME_RATIO / float(spec.min_fps):
         yield Reason(
-            "frame rate", f"one frame is shown for {video.timeline.longest_s * 1000:.0f} ms", "full"
+            "frame rate", f"one frame is shown for {video.timeline.longest_s * 1000:.0f} ms"
         )
 
 
@@ -331,43 +314,32 @@ def layout_warnings(layout: Layout, remedy: str = "") -> Iterator[str]:
 
 def _picture_reasons(info: PictureInfo, spec: PictureSpec) -> Iterator[Reason]:
     if info.format != "JPEG":
-        yield Reason("format", f"{FORMAT_NAMES.get(info.format, info.format)} is not JPEG", "full")
+        yield Reason("format", f"{FORMAT_NAMES.get(info.format, info.format)} is not JPEG")
     if info.orientation != UPRIGHT:
-        yield Reason(
-            "orientation", f"EXIF's orientation is {info.orientation}, not upright", "full"
-        )
+        yield Reason("orientation", f"EXIF's orientation is {info.orientation}, not upright")
     if info.location_tags:
         finding = f"the metadata may reveal where it was taken ({', '.join(info.location_tags)})"
-        yield Reason("location", finding, "full")
+        yield Reason("location", finding)
     if info.has_extra_data:
-        yield Reason(
-            "extra data", "the file goes on after the picture, as a motion photo does", "full"
-        )
+        yield Reason("extra data", "the file goes on after the picture, as a motion photo does")
     if info.format in ("JPEG", "MPO") and info.mode != "RGB":
-        yield Reason(
-            "colour space", f"{'grey' if info.mode == 'L' else info.mode} is not sRGB", "full"
-        )
+        yield Reason("colour space", f"{'grey' if info.mode == 'L' else info.mode} is not sRGB")
     if not info.is_srgb:
-        yield Reason(
-            "colour profile", f"{info.colour_profile or 'the colour profile'} is not sRGB", "full"
-        )
+        yield Reason("colour profile", f"{info.colour_profile or 'the colour profile'} is not sRGB")
     if info.has_alpha:
-        yield Reason("alpha", "parts may be transparent", "full")
+        yield Reason("alpha", "parts may be transparent")
     if not spec.is_allowed(info.aspect_ratio):
         finding = (
             f"{info.columns}x{info.rows} ({info.aspect_ratio:.2f}:1) is not {spec.aspect_ratios()}"
         )
-        yield Reason("aspect ratio", finding, "full")
+        yield Reason("aspect ratio", finding)
     if not spec.min_columns <= info.columns <= spec.max_columns:
         yield Reason(
             "columns",
             f"{info.columns} is not between {spec.min_columns} and {spec.max_columns}",
-            "full",
         )
     if info.size_bytes > spec.max_size_bytes:
-        yield Reason(
-            "size", f"{info.size_bytes:,} bytes is more than {spec.max_size_bytes:,}", "full"
-        )
+        yield Reason("size", f"{info.size_bytes:,} bytes is more than {spec.max_size_bytes:,}")
 
 
 def _picture_warnings(info: PictureInfo, spec: PictureSpec, fit: Fit) -> Iterator[str]:

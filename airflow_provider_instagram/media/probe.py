@@ -9,13 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.boxes import (
-    Mp4Layout,
-    begins_like_mp4,
-    has_only_idr_frames,
-    read_layout,
-)
+from airflow_provider_instagram.media.boxes import Mp4Layout, read_layout
 from airflow_provider_instagram.media.info import Audio, Video, VideoInfo
+from airflow_provider_instagram.media.kind import FIRST_BOXES
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
 from airflow_provider_instagram.media.process import ProcessLimits, run
 from airflow_provider_instagram.utils.local_files import ends_with, regular_file
@@ -83,7 +79,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
         modified_ns=status.st_mtime_ns,
         container=container,
         start_s=min(timelines[stream["index"]].start_s for stream in (video, audio) if stream),
-        video=_video(path, video, timelines[video["index"]], is_mp4=layout is not None),
+        video=_video(video, timelines[video["index"]]),
         audio=_audio(audio, timelines[audio["index"]]) if audio else None,
         extra_streams=_extra_streams(header, video, audio),
         location_tags=_location_tags(header, layout),
@@ -132,16 +128,12 @@ def _check_frames(path: Path, container: str, timeline: Timeline) -> None:
         raise ValidationError(
             f"{path} has a video stream without frames.", hint="Export or copy it again."
         )
-    if container == "gif":
-        with path.open("rb") as file:
-            if not ends_with(file, GIF_END):
-                raise ValidationError(
-                    f"{path} is truncated: the GIF has no trailer.", hint="Copy or export it again."
-                )
+    if container == "gif" and not ends_with(path, GIF_END):
+        raise _truncated(path, "the GIF has no trailer")
     if container == "gif" and timeline.count == 1:
         raise ValidationError(
             f"{path} is not a video: the GIF has a single frame.",
-            hint="Use an animated GIF, or a video file.",
+            hint="Use an animated GIF, or export it as a JPEG or PNG.",
         )
     # Concatenated recordings have timestamps of their own, so that they would overlap.
     if (
@@ -162,8 +154,10 @@ def _whole_layout(path: Path, header: dict[str, Any]) -> Mp4Layout:
 
 
 def _ffprobe(ffprobe: str, path: Path) -> list[str]:
-    options = [word for name, value in ONLY_THIS_FILE.items() for word in (f"-{name}", str(value))]
-    return [ffprobe, "-v", "error", *options, "-i", f"file:{path}"]
+    command = [ffprobe, "-v", "error"]
+    for name, value in ONLY_THIS_FILE.items():
+        command += [f"-{name}", str(value)]
+    return [*command, "-i", f"file:{path}"]
 
 
 def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, Any]:
@@ -178,7 +172,7 @@ def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, A
             hint="The file is damaged or malicious, or this machine is overloaded.",
         )
     if not finished.ok:
-        if "moov atom not found" in finished.stderr and begins_like_mp4(path):
+        if "moov atom not found" in finished.stderr and _begins_like_mp4(path):
             raise _truncated(path, "its index is missing")
         complaint = finished.complaint.replace(f"file:{path}: ", "")
         if finished.crashed:
@@ -192,6 +186,11 @@ def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, A
         raise ValidationError(f"{path} is not a video, or is damaged.", hint=hint)
     header: dict[str, Any] = json.loads(finished.stdout)
     return header
+
+
+def _begins_like_mp4(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8)[4:] in FIRST_BOXES
 
 
 def _truncated(path: Path, why: str) -> ValidationError:
@@ -241,7 +240,7 @@ def _check_completeness(info: VideoInfo, container: dict[str, Any], complaint: s
         raise _truncated(info.path, complaint.rpartition("] ")[2])
 
 
-def _video(path: Path, stream: dict[str, Any], timeline: Timeline, *, is_mp4: bool) -> Video:
+def _video(stream: dict[str, Any], timeline: Timeline) -> Video:
     sample_aspect_ratio = _ratio(stream.get("sample_aspect_ratio", "1:1").replace(":", "/"))
     matrices = [data for data in stream.get("side_data_list", []) if "displaymatrix" in data]
     crops = [data for data in stream.get("side_data_list", []) if "crop_top" in data]
@@ -249,10 +248,8 @@ def _video(path: Path, stream: dict[str, Any], timeline: Timeline, *, is_mp4: bo
     return Video(
         index=stream["index"],
         codec=stream["codec_name"],
-        columns=stream["width"]
-        - sum(crop[f"crop_{side}"] for crop in crops for side in ("left", "right")),
-        rows=stream["height"]
-        - sum(crop[f"crop_{side}"] for crop in crops for side in ("top", "bottom")),
+        columns=stream["width"] - _cropped(crops, "left") - _cropped(crops, "right"),
+        rows=stream["height"] - _cropped(crops, "top") - _cropped(crops, "bottom"),
         is_cropped=bool(crops),
         sample_aspect_ratio=sample_aspect_ratio or Fraction(1),
         rotation=round(-turns[0] / 90) * 90 % 360 if turns else 0,
@@ -264,13 +261,12 @@ def _video(path: Path, stream: dict[str, Any], timeline: Timeline, *, is_mp4: bo
         transfer=_known_value(stream, "color_transfer"),
         primaries=_known_value(stream, "color_primaries"),
         nominal_fps=_ratio(stream.get("r_frame_rate", "0/1")),
-        has_non_idr_keyframes=is_mp4
-        and stream["codec_name"] == "h264"
-        and not has_only_idr_frames(
-            path, timeline.keyframe_positions, int(stream.get("nal_length_size", 4))
-        ),
         timeline=timeline,
     )
+
+
+def _cropped(crops: list[dict[str, int]], side: str) -> int:
+    return sum(crop[f"crop_{side}"] for crop in crops)
 
 
 def _is_upright(matrix: str) -> bool:
@@ -303,11 +299,9 @@ def _ratio(text: str) -> Fraction:
 
 
 def _location_tags(header: dict[str, Any], layout: Mp4Layout | None) -> tuple[str, ...]:
-    owners = [header["format"], *header.get("streams", [])]
-    tags = {
-        tag
-        for owner in owners
-        for tag in owner.get("tags", {})
-        if any(word in tag.lower() for word in LOCATION_WORDS)
-    }
-    return tuple(sorted(tags | set(layout.location_boxes if layout else ())))
+    found = set(layout.location_boxes if layout else ())
+    for owner in (header["format"], *header.get("streams", [])):
+        for tag in owner.get("tags", {}):
+            if any(word in tag.lower() for word in LOCATION_WORDS):
+                found.add(tag)
+    return tuple(sorted(found))

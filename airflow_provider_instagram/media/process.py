@@ -110,17 +110,16 @@ def run(
     cancel = cancel or Cancel()
     cancel.raise_if_requested()
     process = start(command, limits, pass_fds=pass_fds)
-    assert process.stdout is not None  # noqa: S101  Popen made both
-    assert process.stderr is not None  # noqa: S101
+    output = _Output(limits.stdout_bytes, on_line)
     try:
         with cancel.watching(lambda: end_group(process)):
-            reader = OutputReader(process.stdout, process.stderr, limits.stdout_bytes, on_line)
             until = time.monotonic() + limits.wall_s
-            timed_out = not (reader.read_until(until) and _wait_until(process, until))
+            timed_out = not (output.read_until(process, until) and _wait_until(process, until))
     finally:
         end(process)
     cancel.raise_if_requested()
-    return Finished(process.returncode, reader.stdout, reader.stderr, timed_out)
+    stdout, stderr = (one.decode("utf-8", "replace") for one in (output.stdout, output.stderr))
+    return Finished(process.returncode, stdout, stderr, timed_out)
 
 
 def start(
@@ -195,41 +194,29 @@ def beside(work: Callable[[Cancel], T], cancel: Cancel) -> Iterator[Future[T]]:
         yield begin(work)
 
 
-class OutputReader:
-    """Reads both outputs of a process as they arrive."""
+class _Output:
+    """What a program has printed so far.
 
-    def __init__(
-        self,
-        out: IO[bytes],
-        err: IO[bytes],
-        stdout_bytes: int,
-        on_line: Callable[[str], None] | None = None,
-    ) -> None:
-        self._takers = {out: self._take_stdout, err: self._take_stderr}
-        self._stdout_left = stdout_bytes
+    :param stdout_left: How many bytes its standard output may still have.
+    """
+
+    def __init__(self, stdout_left: int, on_line: Callable[[str], None] | None) -> None:
+        self._stdout_left = stdout_left
         self._on_line = on_line
-        self._stdout = bytearray()
-        self._stderr = bytearray()
+        self.stdout = bytearray()
+        self.stderr = bytearray()
 
-    @property
-    def stdout(self) -> str:
-        """What was read of the standard output."""
-        return self._stdout.decode("utf-8", "replace")
-
-    @property
-    def stderr(self) -> str:
-        """The end of what was read of the standard error."""
-        return self._stderr.decode("utf-8", "replace")
-
-    def read_until(self, deadline: float) -> bool:
-        """Read both outputs to their ends.
+    def read_until(self, process: subprocess.Popen[bytes], deadline: float) -> bool:
+        """Read both outputs as they arrive.
 
         :param deadline: When to give up, on the monotonic clock, in seconds.
         :return: Whether both have ended.
         """
+        assert process.stdout is not None  # noqa: S101  Popen made both
+        assert process.stderr is not None  # noqa: S101
         with selectors.DefaultSelector() as selector:
-            for pipe, take in self._takers.items():
-                selector.register(pipe, selectors.EVENT_READ, take)
+            selector.register(process.stdout, selectors.EVENT_READ, self._take_stdout)
+            selector.register(process.stderr, selectors.EVENT_READ, self._take_stderr)
             while selector.get_map():
                 if time.monotonic() > deadline:
                     return False
@@ -247,16 +234,16 @@ class OutputReader:
             raise TranscodeError(
                 "The output of the program is too large for a video, so the program was stopped."
             )
-        self._stdout += chunk
+        self.stdout += chunk
         if self._on_line is not None:
-            *lines, rest = bytes(self._stdout).split(b"\n")
-            self._stdout = bytearray(rest)
+            *lines, rest = bytes(self.stdout).split(b"\n")
+            self.stdout = bytearray(rest)
             for line in lines:
                 self._on_line(line.decode("utf-8", "replace"))
 
     def _take_stderr(self, chunk: bytes) -> None:
-        self._stderr += chunk
-        del self._stderr[:-STDERR_KEPT_BYTES]
+        self.stderr += chunk
+        del self.stderr[:-STDERR_KEPT_BYTES]
 
 
 def _wait_until(process: subprocess.Popen[bytes], deadline: float) -> bool:

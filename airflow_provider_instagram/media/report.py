@@ -18,17 +18,15 @@ def measures_of(info: Info) -> dict[str, Any]:
         names = ("format", "size_bytes", "columns", "rows", "mode", "colour_profile")
         return {name: getattr(info, name) for name in names}
     video, audio = info.video, info.audio
-    sideways = video.rotation in (90, 270)
+    container = info.container
+    if info.layout:
+        container = "mov" if info.layout.brand == "qt" else "mp4"
     return {
-        "container": "mov"
-        if info.layout and info.layout.brand == "qt"
-        else "mp4"
-        if info.layout
-        else info.container,
+        "container": container,
         "size_bytes": info.size_bytes,
         "duration_s": round(info.duration_s, 3),
-        "columns": video.rows if sideways else video.columns,
-        "rows": video.columns if sideways else video.rows,
+        "columns": video.rows if video.is_sideways else video.columns,
+        "rows": video.columns if video.is_sideways else video.rows,
         "fps": round(video.timeline.rate, 3),
         "video_codec": video.codec,
         "video_kbps": round(video.timeline.bits_per_s / 1000),
@@ -79,10 +77,9 @@ class Report:
 
     def as_data(self) -> dict[str, Any]:
         """Return the report as plain data."""
+        is_picture = isinstance(self.after, PictureInfo)
         data = {
-            "kind": (
-                ItemKind.PICTURE if isinstance(self.after, PictureInfo) else ItemKind.VIDEO
-            ).value,
+            "kind": ItemKind.PICTURE.value if is_picture else ItemKind.VIDEO.value,
             "tier": self.plan.tier,
             "reasons": list(map(str, self.plan.reasons)),
             "warnings": list(self.plan.warnings),

@@ -1,8 +1,9 @@
-"""The profiles, which are the rules that a video or a picture must comply with, and the options of a transcode."""
+"""The profiles, which are the rules that a video or a picture must comply with; options and progress of a transcode."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -22,6 +23,8 @@ ProfileName = Literal["reels", "feed", "story", "carousel"]
 MAX_DENOMINATOR: Final = 40
 #: How a colour is written: a name in CSS, or numbers.
 COLOUR: Final = "^([A-Za-z]+|#[0-9A-Fa-f]{6})$"
+#: How often a long piece of work reports its progress, in seconds.
+REPORT_EVERY_S: Final = 5.0
 #: How the names of files may end, by the ending of a result. A name without an ending says nothing
 #: wrong.
 ENDINGS: Final = {".mp4": (".mp4", ".m4v", ""), ".jpg": (".jpg", ".jpeg", "")}
@@ -153,6 +156,25 @@ class Progress:
         return f"{self.percent:.0f} %, {self.speed:.2f} times real time{left}"
 
 
+class Throttle:
+    """Limits a report to once in five seconds. The first report is due five seconds after the start."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._started_s = self._reported_s = clock()
+        #: The time from the start to the latest check, in seconds.
+        self.elapsed_s = 0.0
+
+    def is_due(self) -> bool:
+        """Return whether a report is due. If it is, the next one is due five seconds later."""
+        now_s = self._clock()
+        self.elapsed_s = now_s - self._started_s
+        if now_s - self._reported_s < REPORT_EVERY_S:
+            return False
+        self._reported_s = now_s
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """The options of a transcode, for videos and for pictures.
@@ -273,9 +295,8 @@ def check_ending(name: str, location: str | None, *suffixes: str) -> None:
             f"{name}={urls.shown(location)!r} is a web address, which nothing can be written to.",
             hint="Use a path, or a URI of object storage.",
         )
-    if (found := urls.ending(location)) not in [
-        one for suffix in suffixes for one in ENDINGS[suffix]
-    ]:
+    found = urls.ending(location)
+    if not any(found in ENDINGS[suffix] for suffix in suffixes):
         made = " or ".join({".mp4": "an MP4", ".jpg": "a JPEG"}[suffix] for suffix in suffixes)
         raise ValidationError(
             f"{name}={urls.shown(location)!r} ends in {found}, but the result is {made}.",

@@ -15,7 +15,6 @@ from airflow_provider_instagram.media.encode import FFmpeg, ProgressReader, enco
 from airflow_provider_instagram.media.geometry import Layout, video_layout
 from airflow_provider_instagram.media.item import Item
 from airflow_provider_instagram.media.kind import kind_of
-from airflow_provider_instagram.media.loudness import TARGET_LUFS, WARN_FROM_LU, Loudness
 from airflow_provider_instagram.media.picture import PictureItem
 from airflow_provider_instagram.media.plan import Plan, Reason, plan_video
 from airflow_provider_instagram.media.probe import ONLY_THIS_FILE, probe
@@ -113,30 +112,17 @@ class VideoItem(Item):
             tool.run(steps.remux(result), "copy", on_line)
             return todo, self._checked(result)
         if todo.tier == "audio":
-            measured = tool.measure()
-            tool.run(steps.audio(measured, result), "convert", on_line)
+            tool.run(steps.audio(tool.measure(), result), "convert", on_line)
         else:
-            measured, digest = encode(tool, result, on_line)
+            digest = encode(tool, result, on_line)
 
-        def decode(cancel: Cancel) -> Loudness:
-            return replace(tool, cancel=cancel).decode(result, digest=digest)
+        def decode(cancel: Cancel) -> None:
+            replace(tool, cancel=cancel).decode(result, digest=digest)
 
         with beside(decode, self.options.cancel) as decoded:
             after = self._checked(result)
-            loudness = decoded.result()
-        return replace(
-            todo, warnings=(*todo.warnings, *_loudness_warnings(measured, loudness))
-        ), after
-
-
-def _loudness_warnings(measured: Loudness | None, result: Loudness) -> tuple[str, ...]:
-    away_lu = result.lufs - TARGET_LUFS
-    if measured is None or measured.is_silent or abs(away_lu) <= WARN_FROM_LU:
-        return ()
-    word = "louder" if away_lu > 0 else "quieter"
-    return (
-        f"The audio is {abs(away_lu):.1f} LU {word} than {TARGET_LUFS:g} LUFS, because its peaks limit the gain.",
-    )
+            decoded.result()
+        return todo, after
 
 
 def write_preview(

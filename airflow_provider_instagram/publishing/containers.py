@@ -27,7 +27,7 @@ from airflow_provider_instagram.graph.responses import edges_of
 from airflow_provider_instagram.graph.upload import VideoUpload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
-from airflow_provider_instagram.media.throttle import Throttle
+from airflow_provider_instagram.media.spec import Throttle
 from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.outcome import undecided

@@ -224,7 +224,6 @@ def _formats() -> Iterator[Sample]:
         ("photo.heic", quarters()),
         ("photo.avif", quarters()),
         ("photo.tif", quarters()),
-        ("still.gif", quarters().quantize(16)),
     ):
         yield Sample(name, saved(picture), PORTRAIT, NOT_JPEG)
     yield Sample("lzw.tiff", lambda path: quarters().save(path, compression="tiff_lzw"), PORTRAIT, NOT_JPEG)
@@ -251,7 +250,6 @@ def _colours() -> Iterator[Sample]:
     transparent = NOT_JPEG | {"alpha"}
     for name in ("alpha.png", "alpha.webp", "alpha.heic", "alpha.avif", "alpha.tif"):
         yield Sample(name, saved(see_through()), PORTRAIT, transparent, ALPHA_CORNERS)
-    yield Sample("alpha.gif", saved(see_through()), PORTRAIT, transparent, ALPHA_CORNERS)
     grey_corners = tuple((round(0.299 * r + 0.587 * g + 0.114 * b),) * 3 for r, g, b in ALPHA_CORNERS)
     yield Sample("alpha-grey.png", saved(see_through("LA")), PORTRAIT, transparent, grey_corners)
     yield Sample("colour-key.png", saved(transparency=YELLOW), PORTRAIT, transparent, ALPHA_CORNERS)
@@ -336,16 +334,6 @@ def claims(columns: int, rows: int) -> bytes:
     return bytes(data)
 
 
-def gif_of(columns: int, rows: int) -> bytes:
-    file = io.BytesIO()
-    quarters(64, 64).quantize(16).save(file, "GIF")
-    data = bytearray(file.getvalue())
-    struct.pack_into("<HH", data, 6, columns, rows)
-    at = data.index(b"\x2c", 13 + 3 * 16)
-    struct.pack_into("<HH", data, at + 5, columns, rows)
-    return bytes(data)
-
-
 def circular_tiff() -> bytes:
     """A TIFF whose directory refers to itself as the next one, without the tags of a picture."""
     return b"II*\0" + struct.pack("<IH", 8, 1) + struct.pack("<HHII", 256, 4, 1, 800) + struct.pack("<I", 8)
@@ -356,7 +344,6 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "bomb.png": (lambda: png_of(30_000, 30_000), "far too many pixels; the limit is 120 million"),
     "wide-bomb.png": (lambda: png_of(2_000_000_000, 2_000_000_000), "pixels|damaged"),
     "bomb.jpg": (lambda: claims(65_000, 65_000), "the limit is 120 million"),
-    "bomb.gif": (lambda: gif_of(65_000, 65_000), "pixels"),
     "large.png": (lambda: png_of(12_000, 12_000), "12000x12000 pixels; the limit is 120 million"),
     "empty-bomb.png": (lambda: png_of(10_000, 10_000), "damaged"),
     "text-bomb.png": (text_bomb, "damaged"),
@@ -374,7 +361,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "magic-and-noise.avif": (lambda: b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + bytes(range(256)) * 400, "damaged"),
     "magic-and-noise.webp": (lambda: b"RIFF\xff\xff\0\0WEBPVP8 " + bytes(range(256)) * 400, "damaged"),
 }
-CUT = ("jpg", "png", "webp", "heic", "avif", "tif", "gif")
+CUT = ("jpg", "png", "webp", "heic", "avif", "tif")
 
 
 def cut(suffix: str, share: float) -> bytes:

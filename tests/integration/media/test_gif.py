@@ -86,7 +86,7 @@ def test_what_is_transparent_shows_the_background(fit: Any, see_through: Path, t
 
 def test_a_gif_of_one_picture_is_no_video(corpus: Make) -> None:
     still = corpus("still.gif", "-f", "lavfi", "-i", "color=red:s=540x960", "-frames:v", "1")
-    with pytest.raises(ValidationError, match=r"is not a video: the GIF has a single frame.*animated GIF"):
+    with pytest.raises(ValidationError, match=r"is not a video: the GIF has a single frame.*as a JPEG or PNG"):
         probe(still)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_instagram.exceptions import InstagramError, TranscodeError, ValidationError
-from airflow_provider_instagram.media.boxes import has_only_idr_frames, read_layout
+from airflow_provider_instagram.media.boxes import read_layout
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.media.process import ProcessLimits
 from airflow_provider_instagram.media.spec import REELS, Options
@@ -191,14 +191,6 @@ def test_a_video_with_hostile_boxes_is_refused_before_it_is_transcoded(
 ) -> None:
     """A second index is skipped by ffprobe, which finds nothing wrong."""
     assert NESTED in refused(with_hostile_boxes("a second index of boxes in boxes"))
-
-
-def test_a_million_keyframes_are_not_looked_through(tmp_path: Path) -> None:
-    """All are at one place, where a long row of units ends in an IDR frame."""
-    (source := tmp_path / "units.h264").write_bytes(b"\0\0\0\1\x06" * 600_000 + b"\0\0\0\1\x65")
-    assert has_only_idr_frames(source, [3_000_000] * 1000, 4)
-    assert not has_only_idr_frames(source, [0], 4)
-    assert not has_only_idr_frames(source, [3_000_000 - 5 * 60] * 1_000_000, 4)
 
 
 def test_a_huge_file_of_nothing_is_given_up(refused: Callable[..., str], tmp_path: Path) -> None:

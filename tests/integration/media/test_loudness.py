@@ -70,13 +70,12 @@ def test_silence_is_not_made_louder(expression: str, run: Callable[..., tuple[Re
     assert not report.plan.warnings
 
 
-def test_peaks_are_held_down_and_a_miss_is_a_warning(run: Callable[..., tuple[Report, Path]]) -> None:
+def test_peaks_are_held_down(run: Callable[..., tuple[Report, Path]]) -> None:
     """Loud clicks over a quiet tone: full loudness would take peaks above full scale."""
-    report, output = run("clicks", "0.02*sin(2*PI*440*t)+0.95*sin(2*PI*2000*t)*lt(mod(t,0.5),0.004)")
+    _, output = run("clicks", "0.02*sin(2*PI*440*t)+0.95*sin(2*PI*2000*t)*lt(mod(t,0.5),0.004)")
     lufs, peak = _loudness(output)
     assert peak <= -0.5
     assert lufs < -15
-    assert any(re.search(r"\d\.\d LU quieter than -14 LUFS", warning) for warning in report.plan.warnings)
 
 
 def test_surround_is_mixed_to_stereo(run: Callable[..., tuple[Report, Path]]) -> None:

@@ -27,7 +27,6 @@ def _timeline(rate: float, seconds: float, bytes_per_s: int) -> Timeline:
         open_gop=False,
         largest_step_s=1 / rate,
         first_timestamps_s=(0.0, 1 / rate),
-        keyframe_positions=(),
     )
 
 
@@ -62,7 +61,6 @@ def make_info() -> MakeInfo:
             transfer="bt709",
             primaries="bt709",
             nominal_fps=fps,
-            has_non_idr_keyframes=False,
             timeline=replace(_timeline(float(fps), seconds, 500_000), **pictures or {}),
         )
         tone = Audio(1, "aac", "LC", 48_000, 2, replace(_timeline(46.875, seconds, 16_000), **sound or {}))

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from airflow_provider_instagram.media.encode import ProgressReader
-from airflow_provider_instagram.media.spec import Progress
+from airflow_provider_instagram.media.spec import Progress, Throttle
 
 
 def test_progress_is_reported_once_in_five_seconds_and_at_the_end() -> None:
@@ -42,3 +42,10 @@ def test_at_the_end_all_is_made_also_when_ffmpeg_gives_no_time() -> None:
     reader.read_line("out_time_us=N/A")
     reader.read_line("progress=end")
     assert told == [Progress(100.0, 5.0, timedelta(0))]
+
+
+def test_a_report_is_due_once_in_five_seconds_and_not_at_once() -> None:
+    times_s = iter((100.0, 100.0, 104.9, 105.0, 109.9, 110.5, 115.0, 115.5))
+    throttle = Throttle(clock=lambda: next(times_s))
+    assert [throttle.is_due() for _ in range(7)] == [False, False, True, False, True, False, True]
+    assert throttle.elapsed_s == 15.5

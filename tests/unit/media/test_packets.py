@@ -20,7 +20,7 @@ Read = Callable[..., Timeline]
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    """Read lines as ffprobe prints them: stream, presentation, decoding, duration, size, position, flags."""
+    """Read lines as ffprobe prints them: stream, presentation, decoding, duration, size, flags."""
 
     def go(*lines: str, then: str = "", starts_at_zero: bool = False) -> Timeline:
         (listing := tmp_path / "listing").write_text("".join(f"{line}\n" for line in lines))
@@ -32,16 +32,15 @@ def read(tmp_path: Path) -> Read:
     return go
 
 
-FRAMES = ("0,0.0,0.0,0.5,100,48,K__", "0,0.5,0.5,0.5,50,148,___", "0,1.0,1.0,0.5,50,198,K__")
+FRAMES = ("0,0.0,0.0,0.5,100,K__", "0,0.5,0.5,0.5,50,___", "0,1.0,1.0,0.5,50,K__")
 
 
 def test_the_rate_the_duration_and_the_bit_rate_are_those_of_the_packets(read: Read) -> None:
     """Packets of other streams and lines without a time do not count."""
-    timeline = read(*FRAMES, "1,7.0,7.0,0.5,999,0,K__", "0,N/A,N/A,0.5,7,0,___", "")
+    timeline = read(*FRAMES, "1,7.0,7.0,0.5,999,K__", "0,N/A,N/A,0.5,7,___", "")
     assert (timeline.count, timeline.hidden, timeline.size_bytes) == (3, 0, 200)
     assert (timeline.start_s, timeline.end_s, timeline.duration_s) == (0.0, 1.5, 1.5)
     assert [timeline.rate, timeline.bits_per_s] == pytest.approx([2.0, 200 * 8 / 1.5])
-    assert timeline.keyframe_positions == (48, 198)
     assert not timeline.open_gop
 
 
@@ -49,9 +48,9 @@ def test_the_rate_the_duration_and_the_bit_rate_are_those_of_the_packets(read: R
     ("lines", "open_gop"),
     [
         (FRAMES, False),
-        (("0,0.0,0.0,0.5,9,0,K__", "0,1.0,0.5,0.5,9,0,___", "0,0.5,1.0,0.5,9,0,___"), False),
-        (("0,0.0,0.0,0.5,9,0,K__", "0,1.0,0.5,0.5,9,0,K__", "0,0.5,1.0,0.5,9,0,___"), True),
-        (("0,0.0,0.0,0.5,9,0,___", "0,0.5,0.5,0.5,9,0,K__"), True),
+        (("0,0.0,0.0,0.5,9,K__", "0,1.0,0.5,0.5,9,___", "0,0.5,1.0,0.5,9,___"), False),
+        (("0,0.0,0.0,0.5,9,K__", "0,1.0,0.5,0.5,9,K__", "0,0.5,1.0,0.5,9,___"), True),
+        (("0,0.0,0.0,0.5,9,___", "0,0.5,0.5,0.5,9,K__"), True),
     ],
     ids=["in order", "B-frames after their keyframe", "a frame shown before its keyframe", "no keyframe first"],
 )
@@ -64,10 +63,10 @@ def test_a_frame_that_is_shown_before_its_keyframe_opens_the_group(
 @pytest.mark.parametrize(
     ("lines", "starts_at_zero", "count", "hidden", "start_s"),
     [
-        (("0,-0.5,-0.5,0.5,9,0,_D_", "0,0.0,0.0,0.5,9,0,K__"), False, 1, 1, 0.0),
-        (("0,-0.5,-0.5,0.5,9,0,K__", "0,0.0,0.0,0.5,9,0,K__"), False, 2, 0, -0.5),
-        (("0,-0.5,-0.5,0.5,9,0,K__", "0,0.0,0.0,0.5,9,0,K__"), True, 1, 1, 0.0),
-        (("0,-0.4,-0.4,0.5,9,0,K__", "0,0.1,0.1,0.5,9,0,K__"), True, 2, 0, -0.4),
+        (("0,-0.5,-0.5,0.5,9,_D_", "0,0.0,0.0,0.5,9,K__"), False, 1, 1, 0.0),
+        (("0,-0.5,-0.5,0.5,9,K__", "0,0.0,0.0,0.5,9,K__"), False, 2, 0, -0.5),
+        (("0,-0.5,-0.5,0.5,9,K__", "0,0.0,0.0,0.5,9,K__"), True, 1, 1, 0.0),
+        (("0,-0.4,-0.4,0.5,9,K__", "0,0.1,0.1,0.5,9,K__"), True, 2, 0, -0.4),
     ],
     ids=["marked", "not marked", "over before a fragmented file starts", "partly shown"],
 )
@@ -79,7 +78,7 @@ def test_what_an_edit_list_hides_is_counted_and_not_shown(
 
 
 def test_the_steps_between_packets_show_variable_rates_and_concatenated_recordings(read: Read) -> None:
-    timeline = read("0,0.0,0.0,,9,0,K__", "0,0.1,0.1,,9,0,___", "0,0.4,0.4,,9,0,___", "0,0.2,0.2,,9,0,___")
+    timeline = read("0,0.0,0.0,,9,K__", "0,0.1,0.1,,9,___", "0,0.4,0.4,,9,___", "0,0.2,0.2,,9,___")
     assert timeline.longest_s == pytest.approx(0.2)
     assert timeline.shortest_s == pytest.approx(0.1)
     assert timeline.largest_step_s == pytest.approx(0.3)

@@ -59,7 +59,6 @@ def test_a_video_that_keeps_every_rule_passes(make_info: MakeInfo) -> None:
         ({"video": {"columns": 360, "rows": 640}}, "columns", "full"),
         ({"pictures": {"size_bytes": 7_000_000}}, "bit rate", "full"),
         ({"pictures": {"open_gop": True}}, "closed GOP", "full"),
-        ({"video": {"has_non_idr_keyframes": True}}, "closed GOP", "full"),
         ({"video": {"transfer": "smpte2084", "primaries": "bt2020"}}, "colours", "full"),
         ({"layout": None, "container": "avi"}, "container", "full"),
         ({"pictures": {"longest_s": 0.5}}, "frame rate", "full"),
