@@ -90,11 +90,9 @@ class InstagramError(Exception):
 
 def own_words(error: BaseException) -> str:
     """Return what our own error says, or the type of another: its text may contain a signed link."""
-    return (
-        error.message
-        if isinstance(error, InstagramError)
-        else f"It failed with {type(error).__name__}."
-    )
+    if isinstance(error, InstagramError):
+        return error.message
+    return f"It failed with {type(error).__name__}."
 
 
 def _sentence(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The assets and aliases of an account: its ledger, and its posts."""
+"""The assets and aliases of an account: its ledger, its posts, and its insights."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from airflow.sdk import Asset, AssetAlias
 
 def ledger_asset(conn_id: str) -> Asset:
     """Return the asset whose state store is the ledger of a connection."""
-    uri = f"instagram://{conn_id}/ledger"
-    return Asset(name=uri, uri=uri)
+    return _asset(conn_id, "ledger")
 
 
 def ledger_alias(conn_id: str) -> AssetAlias:
@@ -23,8 +22,7 @@ def ledger_alias(conn_id: str) -> AssetAlias:
 
 def posts_asset(conn_id: str) -> Asset:
     """Return the asset that has an event for every post that the account published."""
-    uri = f"instagram://{conn_id}/posts"
-    return Asset(name=uri, uri=uri)
+    return _asset(conn_id, "posts")
 
 
 def posts_alias(conn_id: str) -> AssetAlias:
@@ -34,10 +32,14 @@ def posts_alias(conn_id: str) -> AssetAlias:
 
 def insights_asset(conn_id: str) -> Asset:
     """Return the asset that has an event for every batch of numbers that was read of the account."""
-    uri = f"instagram://{conn_id}/insights"
-    return Asset(name=uri, uri=uri)
+    return _asset(conn_id, "insights")
 
 
 def insights_alias(conn_id: str) -> AssetAlias:
     """Return the alias through which a task emits an event of :func:`insights_asset`, only if it has read numbers."""
     return AssetAlias(f"instagram://{conn_id}/insights")
+
+
+def _asset(conn_id: str, what: str) -> Asset:
+    uri = f"instagram://{conn_id}/{what}"
+    return Asset(name=uri, uri=uri)

@@ -41,6 +41,7 @@ OF_A_POST = (
     *("begun", "skip", "late", "approval", "approval-of-dry-run"),
 )
 ROWS_AT_ONCE = 500
+LEDGERS = "instagram://%/ledger"
 #: The assets of calendars.
 EVENTS = "instagram://calendar/%/events"
 
@@ -145,7 +146,7 @@ def open_ledger(conn_id: str) -> Iterator[DatabaseStore]:
 def sealed_stores() -> Iterator[list[DatabaseStore]]:
     """Open the rows of all accounts and calendars, and commit what was written if the block ends without an error."""
     uri = AssetModel.uri
-    ours = or_(uri.like("instagram://%/ledger"), uri.like(EVENTS))
+    ours = or_(uri.like(LEDGERS), uri.like(EVENTS))
     with create_session() as session:
         yield [
             DatabaseStore(session, *one)
@@ -155,10 +156,9 @@ def sealed_stores() -> Iterator[list[DatabaseStore]]:
 
 def ledgers() -> list[str]:
     """Return the connections that have a ledger."""
+    ours = AssetModel.uri.like(LEDGERS)
     with create_session() as session:
-        uris = session.scalars(
-            select(AssetModel.uri).where(AssetModel.uri.like("instagram://%/ledger"))
-        ).all()
+        uris = session.scalars(select(AssetModel.uri).where(ours)).all()
     return sorted(uri.removeprefix("instagram://").removesuffix("/ledger") for uri in uris)
 
 
@@ -176,12 +176,13 @@ def prune(store: DatabaseStore, before: datetime) -> int:
         if isinstance(row, LedgerRowError) and key.partition(":")[0] not in REPLACEABLE:
             raise row
     comments = {
-        row["post_key"] for row in _well_formed(rows, "comment-intent:") if not row.get("withdrawn")
+        row["post_key"] for row in _of_kind(rows, "comment-intent:") if not row.get("withdrawn")
     }
     undecided = {row["post_key"] for row in open_intents(rows)}
     undecided |= {key for key in comments if row_key("comment", key) not in rows}
-    kept = {key for post_key in undecided for key in rows_of(store, post_key)}
-    kept |= {row_key("container", row["container_id"]) for row in _well_formed(rows, "done:")}
+    kept = {row_key("container", row["container_id"]) for row in _of_kind(rows, "done:")}
+    for post_key in undecided:
+        kept.update(rows_of(store, post_key))
     return store.delete_old(
         [key for key in rows if key.partition(":")[0] in IN_THE_MAKING and key not in kept], before
     )
@@ -246,9 +247,10 @@ def rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
     """Return all rows of a post, or the row that has this key."""
     rows = store.rows()
     lists = [row_key(kind, post_key) for kind in ("containers", "children")]
-    ids = [one for name in lists if isinstance(rows.get(name), list) for one in rows[name]]
-    named = {*lists, *(row_key("container", container_id) for container_id in ids), post_key}
-    named |= {row_key(kind, post_key) for kind in OF_A_POST}
+    named = {*lists, post_key, *(row_key(kind, post_key) for kind in OF_A_POST)}
+    for name in lists:
+        if isinstance(rows.get(name), list):
+            named.update(row_key("container", container_id) for container_id in rows[name])
     return {
         key: row
         for key, row in rows.items()
@@ -263,10 +265,10 @@ def rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
 
 def open_intents(rows: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the intents with an unknown outcome, one for each post and container, oldest first."""
-    live = {row["post_key"] for row in _well_formed(rows, "done:")}
+    live = {row["post_key"] for row in _of_kind(rows, "done:")}
     intents = [
         one
-        for one in _well_formed(rows, "intent:")
+        for one in _of_kind(rows, "intent:")
         if not one.get("withdrawn") and one["post_key"] not in live
     ]
     undecided = sorted(intents, key=lambda row: str(row.get("at")))
@@ -280,11 +282,6 @@ def _verified_or_error(stored: Any, key: str, uri: str) -> Any:
         return error
 
 
-def _well_formed(rows: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    """Return the rows of a kind that name a post and a container, as those do that a task of this version wrote."""
-    found = (row for key, row in rows.items() if key.startswith(kind) and isinstance(row, dict))
-    return [
-        row
-        for row in found
-        if isinstance(row.get("post_key"), str) and isinstance(row.get("container_id"), str)
-    ]
+def _of_kind(rows: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return the rows of a kind, without those whose seal is not good."""
+    return [row for key, row in rows.items() if key.startswith(kind) and isinstance(row, dict)]

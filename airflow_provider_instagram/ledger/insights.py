@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import pydantic.dataclasses
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from airflow_provider_instagram.ledger.ledger import row_key
 
@@ -45,7 +46,7 @@ class StoredRefusals:
         self.store.set(REFUSED_ROW, row | {kind: row.get(kind, {}) | now})
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclasses.dataclass(frozen=True)
 class LatestNumbers:
     """The numbers of a post as they were read last.
 
@@ -71,12 +72,7 @@ def record_numbers(store: StateStore, media_id: str, numbers: LatestNumbers) -> 
 def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
     """Return the latest numbers of a post, or None if none were read."""
     row = store.get(row_key("insights", media_id))
-    if not row:
-        return None
-    responses, refused = row.get("responses") or {}, tuple(row.get("refused") or ())
-    return LatestNumbers(
-        row["post_key"], row["age"], row["read_at"], row["values"], responses, refused
-    )
+    return LatestNumbers(**row) if row else None
 
 
 class Refusal(BaseModel):
@@ -86,6 +82,10 @@ class Refusal(BaseModel):
 
     reason: str
     at: datetime
+
+
+#: The content of a row of refusals.
+REFUSALS: Final = TypeAdapter(dict[str, Refusal])
 
 
 def record_refusal(store: StateStore, reason: str | None, at: datetime, *what: str) -> None:
@@ -101,10 +101,8 @@ def record_refusal(store: StateStore, reason: str | None, at: datetime, *what: s
         if reason is not None:
             now |= dict.fromkeys(what, Refusal(reason=reason, at=at))
         if now != known:
-            store.set(
-                REFUSALS_ROW,
-                {name: refusal.model_dump(mode="json") for name, refusal in now.items()},
-            )
+            dumped = {name: refusal.model_dump(mode="json") for name, refusal in now.items()}
+            store.set(REFUSALS_ROW, dumped)
     except Exception:
         log.exception("It could not be recorded whether Instagram refuses %s", ", ".join(what))
 
@@ -112,10 +110,7 @@ def record_refusal(store: StateStore, reason: str | None, at: datetime, *what: s
 def refusals(store: StateStore, now: datetime) -> dict[str, Refusal]:
     """Return what Instagram refused to the account within the last day, by the name of the capability."""
     try:
-        found = {
-            str(what): Refusal.model_validate(row)
-            for what, row in dict(store.get(REFUSALS_ROW) or {}).items()
-        }
-        return {what: refusal for what, refusal in found.items() if now - refusal.at < REMEMBERED}
-    except (ValidationError, TypeError, ValueError):
+        found = REFUSALS.validate_python(store.get(REFUSALS_ROW) or {})
+    except ValidationError:
         return {}  # a user with rights may have written anything
+    return {what: refusal for what, refusal in found.items() if now - refusal.at < REMEMBERED}

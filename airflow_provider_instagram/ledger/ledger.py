@@ -16,12 +16,12 @@ from airflow_provider_instagram.ledger.records import (
     Claim,
     CommentRecord,
     ContainerRecord,
+    Deletion,
     Intent,
     Owner,
     PublishedPost,
 )
 from airflow_provider_instagram.ledger.seal import SealedStore, StateStore, of_another_version
-from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Ledger:
 
     def post(self, post_key: str) -> PublishedPost | None:
         """Read the post of a key, if it is known to be live."""
-        return self._read(row_key("done", post_key), lambda row: PublishedPost(**row))
+        return self._read(row_key("done", post_key), PublishedPost)
 
     def response_edges(self, post_key: str | None) -> list[str]:
         """Return where Instagram tells how people responded to a post. Empty for a post of other programs."""
@@ -103,14 +103,16 @@ class Ledger:
 
     def may_be_deleted(self, media_id: str, ig_user_id: str) -> bool:
         """Return whether a request to delete a post of an account may have been sent, and was not certainly refused."""
-        return (
-            self._read(row_key("deletion", media_id), lambda row: row["ig_user_id"] == ig_user_id)
-            or False
-        )
+        deletion = self._deletion(media_id)
+        return deletion is not None and deletion.ig_user_id == ig_user_id
 
     def deleted_by(self, media_id: str) -> str | None:
         """Return who agreed to the last request to delete a post, or None if that is not known."""
-        return self._read(row_key("deletion", media_id), lambda row: row["by"])
+        deletion = self._deletion(media_id)
+        return None if deletion is None else deletion.by
+
+    def _deletion(self, media_id: str) -> Deletion | None:
+        return self._read(row_key("deletion", media_id), Deletion)
 
     def record_deletion_intent(
         self, media_id: str, ig_user_id: str | None, by: str | None = None
@@ -121,12 +123,12 @@ class Ledger:
             nothing.
         :param by: Who agreed to it.
         """
-        row = {"at": self.now(), "ig_user_id": ig_user_id, "by": by}
-        self.store.set(row_key("deletion", media_id), row)
+        deletion = Deletion(self.now(), ig_user_id, by)
+        self.store.set(row_key("deletion", media_id), asdict(deletion))
 
     def claim(self, post_key: str) -> Claim | None:
         """Read the claim of a key."""
-        return self._read(row_key(f"{self.prefix}claim", post_key), _claim)
+        return self._read(row_key(f"{self.prefix}claim", post_key), Claim)
 
     def record_claim(self, post_key: str, claim: Claim) -> None:
         """Record a claim of a key. The last claim counts."""
@@ -134,8 +136,7 @@ class Ledger:
 
     def intent(self, post_key: str, owner: Owner | None = None) -> Intent | None:
         """Read the intent to publish a key: the latest one, or an owner's own, which no other owner overwrites."""
-        name = row_key(f"{self.prefix}intent", post_key, owner)
-        return self._read(name, lambda row: Intent(**row | {"claim": _claim(row["claim"])}))
+        return self._read(row_key(f"{self.prefix}intent", post_key, owner), Intent)
 
     def open_intents(self, post_key: str, *owners: Owner) -> list[Intent]:
         """Return the intents with an open outcome, one for each container, oldest first.
@@ -187,7 +188,7 @@ class Ledger:
 
     def container(self, container_id: str) -> ContainerRecord | None:
         """Read the record of a container."""
-        return self._read(row_key("container", container_id), _container)
+        return self._read(row_key("container", container_id), ContainerRecord)
 
     def record_container(self, record: ContainerRecord) -> None:
         """Record a new container and the post that it is for."""
@@ -208,15 +209,15 @@ class Ledger:
         """Record that no container of an item is good for another carousel."""
         self.store.set(row_key("children", post_key), [])
 
-    def _read(self, name: str, build: Callable[[dict[str, Any]], T]) -> T | None:
+    def _read(self, name: str, kind: type[T]) -> T | None:
         """Read a row, or return None if there is none.
 
         :raises LedgerRowError: If no task of this version has written it.
         """
         row = self.store.get(name)
         try:
-            return build(row) if row else None
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            return kind(**row) if row else None
+        except (TypeError, ValueError) as error:
             if getattr(self.store, "is_lenient", False):
                 return None
             raise of_another_version(name, ledger_asset(self.conn_id).uri) from error
@@ -232,16 +233,6 @@ class Ledger:
 def digest(text: str) -> str:
     """Return a digest of a text that ignores what Instagram may normalise: Unicode form (NFC) and white space."""
     return hashlib.sha256(" ".join(unicodedata.normalize("NFC", text).split()).encode()).hexdigest()
-
-
-def _container(row: dict[str, Any]) -> ContainerRecord:
-    kind, shows = PostKind(row["kind"]), row["shows"] and ItemKind(row["shows"])
-    return ContainerRecord(**{**row, "kind": kind, "shows": shows})
-
-
-def _claim(row: dict[str, Any]) -> Claim:
-    undecided = [Owner(**owner) for owner in row["undecided"]]
-    return Claim(Owner(**row["owner"]), row["nonce"], undecided)
 
 
 def row_key(kind: str, key: str, owner: Owner | None = None) -> str:
@@ -273,7 +264,7 @@ class CommentLedger(Ledger):
 
     def comment(self, comment_key: str) -> CommentRecord | None:
         """Read the comment of a key, if it is known to be live."""
-        return self._read(row_key("comment", comment_key), lambda row: CommentRecord(**row))
+        return self._read(row_key("comment", comment_key), CommentRecord)
 
     def record_comment(self, record: CommentRecord) -> None:
         """Record that the comment of a key is live."""

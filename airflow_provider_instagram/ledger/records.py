@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 
@@ -22,9 +25,11 @@ CONTAINER_LIFE = timedelta(hours=24)
 EXPIRY_MARGIN = timedelta(minutes=30)
 #: The digest of no caption.
 NO_CAPTION = hashlib.sha256(b"").hexdigest()
+#: A row with a field that a record does not have was written by another version.
+AS_WRITTEN = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=AS_WRITTEN)
 class ContainerRecord:
     """A container that was created for a post.
 
@@ -48,7 +53,7 @@ class ContainerRecord:
     shows: ItemKind | None = ItemKind.VIDEO
     item: int | None = None
     round: str | None = None
-    edges: list[str] = field(default_factory=list)
+    edges: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def is_fetched(self) -> bool:
@@ -79,7 +84,7 @@ class ContainerRecord:
         return publish_at <= self.expires - EXPIRY_MARGIN
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=AS_WRITTEN)
 class Owner:
     """The task instance that works on a post, in all its tries.
 
@@ -117,7 +122,7 @@ class Owner:
         return "" if self.loop_index is None else f"/pass-{self.loop_index}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=AS_WRITTEN)
 class Claim:
     """The right to publish a post. The last claim written counts.
 
@@ -127,10 +132,10 @@ class Claim:
 
     owner: Owner
     nonce: str
-    undecided: list[Owner] = field(default_factory=list)
+    undecided: list[Owner] = dataclasses.field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=AS_WRITTEN)
 class Intent:
     """The record of an owner that is about to send a request: to publish, or to write a comment.
 
@@ -159,7 +164,7 @@ class Intent:
         return datetime.fromisoformat(self.at)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=AS_WRITTEN)
 class PublishedPost:
     """A post that is live.
 
@@ -214,7 +219,7 @@ class PublishedPost:
         return self.media_id is not None and self.permalink is None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=AS_WRITTEN)
 class CommentRecord:
     """A comment that is live, or that something was done to.
 
@@ -228,6 +233,19 @@ class CommentRecord:
     comment_id: str
     written_at: str
     text: str | None = None
+
+
+@dataclass(frozen=True, config=AS_WRITTEN)
+class Deletion:
+    """The record that a request to delete a post may have been sent.
+
+    :param ig_user_id: The account. None if the request certainly deleted nothing.
+    :param by: Who agreed to it.
+    """
+
+    at: str
+    ig_user_id: str | None
+    by: str | None
 
 
 #: States of a task instance that may still send a request, now or in a later try.
@@ -245,7 +263,7 @@ AT_WORK = frozenset(
 )
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Try:
     """The running try of a task.
 

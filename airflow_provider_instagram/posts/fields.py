@@ -62,12 +62,12 @@ class About:
 @cache
 def declared(model: type[BaseModel]) -> dict[str, About]:
     """Return what is known of the fields of a model, in their order."""
-    return {
-        name: one
-        for name, info in model.model_fields.items()
-        for one in info.metadata
-        if isinstance(one, About)
-    }
+    known = {}
+    for name, info in model.model_fields.items():
+        for one in info.metadata:
+            if isinstance(one, About):
+                known[name] = one
+    return known
 
 
 class PlacedTag(TypedDict):
@@ -85,11 +85,6 @@ UserTag: TypeAlias = str | PlacedTag
 def read_caption(name: str, value: Any) -> str:
     """Read a text that may be empty."""
     return arguments.text(name, value) or ""
-
-
-def read_flag(name: str, value: Any) -> bool:
-    """Read true or false. Without a value, it is false."""
-    return arguments.boolean(name, value) or False
 
 
 def read_word(default: str) -> Callable[[str, Any], str]:

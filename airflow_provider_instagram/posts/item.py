@@ -59,11 +59,9 @@ class Item(BaseModel):
         }
         unknown = sorted(str(name) for name in value if name not in (*ItemKind, *own))
         if len(named) != 1 or unknown:
-            wrong = (
-                f"has an unknown key {unknown[0]!r}"
-                if unknown
-                else f"has {' and '.join(named) or 'no media'}"
-            )
+            wrong = f"has {' and '.join(named) or 'no media'}"
+            if unknown:
+                wrong = f"has an unknown key {unknown[0]!r}"
             raise ValidationError(
                 f"An item of carousel {wrong}.",
                 hint="Write a location, or exactly one of video and image, with alt_text and user_tags if you like: "

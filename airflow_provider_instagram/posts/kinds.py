@@ -21,12 +21,10 @@ class PostKind(str, Enum):
     ) -> PostKind:
         """Return the kind whose value is its word in calendars."""
         kind = str.__new__(cls, value)
-        kind._value_, kind.placement, kind.media_type, kind.other_words = (
-            value,
-            placement,
-            media_type,
-            other_words,
-        )
+        kind._value_ = value
+        kind.placement = placement
+        kind.media_type = media_type
+        kind.other_words = other_words
         return kind
 
     REEL = "reel", "reels", "REELS", "reels"
@@ -115,10 +113,6 @@ OTHER_ENDINGS: Final = (
 def kind_by_name(location: str) -> ItemKind | None:
     """Return the kind of a file by the end of its name, or None if the name does not show it. A GIF may be either."""
     suffix = ending(location)
-    return (
-        ItemKind.VIDEO
-        if suffix in VIDEO_ENDINGS
-        else ItemKind.PICTURE
-        if suffix in PICTURE_ENDINGS
-        else None
-    )
+    if suffix in VIDEO_ENDINGS:
+        return ItemKind.VIDEO
+    return ItemKind.PICTURE if suffix in PICTURE_ENDINGS else None

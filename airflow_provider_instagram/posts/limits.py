@@ -324,11 +324,9 @@ def check_known(known: Mapping[str, Any]) -> None:
     has_items = arguments.given(known.get("carousel")) is not None
     items = broken_by_carousel(values["carousel"]) if has_items else ()
     if "placement" in known and (is_named or len(unknown) == 1):
-        values |= (
-            {}
-            if is_named
-            else {unknown[0]: (Item(location="?"),) if unknown[0] == PostKind.CAROUSEL else "?"}
-        )
+        if not is_named:
+            (unread,) = unknown
+            values[unread] = (Item(location="?"),) if unread == PostKind.CAROUSEL else "?"
         limits = broken_limits(values, kind_in(values))
     else:
         limits = broken_by_values(values)
@@ -337,23 +335,12 @@ def check_known(known: Mapping[str, Any]) -> None:
 
 def _broken_by_links(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
     """Yield each link that neither Instagram nor a worker fetches."""
-    found = [(name, values.get(name)) for name in ("video", "image")]
-    found += [
-        (f"item {place} of carousel", item.location)
-        for place, item in enumerate(values.get("carousel", ()), 1)
-    ]
-    for name, location in found:
-        is_sent = (
-            values.get("upload") == "file"
-            and location is not None
-            and location.lower().startswith("https:")
-        )
-        if (
-            location is not None
-            and is_web(location)
-            and not is_public_url(location)
-            and not is_sent
-        ):
+    found = {name: values[name] for name in ("video", "image") if values.get(name) is not None}
+    for place, item in enumerate(values.get("carousel", ()), 1):
+        found[f"item {place} of carousel"] = item.location
+    for name, location in found.items():
+        is_sent = values.get("upload") == "file" and location.lower().startswith("https:")
+        if is_web(location) and not is_public_url(location) and not is_sent:
             message = (
                 f"{name} is {shown(location)}: a link must be https, in plain ASCII, and public."
             )

@@ -111,7 +111,7 @@ INSIGHTS_SHARE: Final = 0.15
 STOP_FROM_PERCENT: Final = 50
 STOP_FOR: Final = timedelta(minutes=30)
 ROW: Final = "insights-calls"
-_HOUR: Final = timedelta(hours=1)
+HOUR_S: Final = 3600
 
 
 class InsightsBudget:
@@ -126,7 +126,7 @@ class InsightsBudget:
         self.store, self.clock = store, clock
         self.limit = max(2, int(calls_per_hour * INSIGHTS_SHARE))
         row = store.get(ROW) or {}
-        self._spent: list[tuple[float, int]] = [(at, calls) for at, calls in row.get("spent", ())]
+        self._spent: list[tuple[float, int]] = row.get("spent", [])
         self._stopped_until: float = row.get("stopped_until", 0.0)
         self._new = 0
         self._client: GraphClient | None = None
@@ -141,27 +141,31 @@ class InsightsBudget:
             self._counted += sent
             self.consume(sent, self._client.usage)
 
+    def _recent(self, spent: list[tuple[float, int]]) -> list[tuple[float, int]]:
+        """Return the calls of the last hour, with those of this task, and when they were counted."""
+        now = self.clock().timestamp()
+        own = [(now, self._new)] if self._new else []
+        return [(at, calls) for at, calls in spent if at > now - HOUR_S] + own
+
     def left(self) -> int:
         """Return how many calls may be sent now."""
         self._count()
-        now = self.clock().timestamp()
-        if now < self._stopped_until:
+        if self.clock().timestamp() < self._stopped_until:
             return 0
-        recent = sum(calls for at, calls in self._spent if at > now - _HOUR.total_seconds())
-        return max(0, self.limit - recent - self._new)
+        return max(0, self.limit - sum(calls for _, calls in self._recent(self._spent)))
 
     def available_at(self) -> datetime:
         """Return when the next call may be sent: a time in the past if it may be sent now."""
         self._count()
-        now = self.clock().timestamp()
-        spent = [(at, calls) for at, calls in self._spent if at > now - _HOUR.total_seconds()]
-        spent += [(now, self._new)] if self._new else []
-        free, at = self.limit - sum(calls for _, calls in spent), 0.0
-        for sent_at, calls in spent if free < 1 else ():
-            at, free = sent_at + _HOUR.total_seconds(), free + calls
+        recent = self._recent(self._spent)
+        free = self.limit - sum(calls for _, calls in recent)
+        at = self._stopped_until
+        for sent_at, calls in recent:
             if free >= 1:
                 break
-        return datetime.fromtimestamp(max(at, self._stopped_until), timezone.utc)
+            free += calls
+            at = max(at, sent_at + HOUR_S)
+        return datetime.fromtimestamp(at, timezone.utc)
 
     def consume(self, calls: int, usage: Usage | None) -> None:
         """Count calls that were sent."""
@@ -181,14 +185,11 @@ class InsightsBudget:
     def save(self) -> None:
         """Write the row, if there is anything new. Calls that another task has counted meanwhile are kept."""
         self._count()
-        now = self.clock().timestamp()
         row = self.store.get(ROW) or {}
-        if not self._new and self._stopped_until <= row.get("stopped_until", 0.0):
+        known_until = row.get("stopped_until", 0.0)
+        if not self._new and self._stopped_until <= known_until:
             return
-        spent = [
-            [at, calls] for at, calls in row.get("spent", ()) if at > now - _HOUR.total_seconds()
-        ]
-        spent += [[now, self._new]] if self._new else []
-        stopped_until = max(self._stopped_until, row.get("stopped_until", 0.0))
-        self.store.set(ROW, {"spent": spent, "stopped_until": stopped_until})
-        self._spent, self._new = [(at, calls) for at, calls in spent], 0
+        self._spent = self._recent(row.get("spent", []))
+        self._new = 0
+        stopped_until = max(self._stopped_until, known_until)
+        self.store.set(ROW, {"spent": self._spent, "stopped_until": stopped_until})
