@@ -207,13 +207,6 @@ class PostTask(CalendarTask, AccountTask):
             return edited(post)
         raise _unprepared(post)
 
-    def state_of(self, context: Context, task_id: str) -> str | None:
-        """Return the state of another task of this run. Users may set it."""
-        ti = context["ti"]
-        states = ti.get_task_states(ti.dag_id, task_ids=[task_id], run_ids=[ti.run_id])
-        state: str | None = states.get(ti.run_id, {}).get(task_id)
-        return state
-
     def records(self, context: Context, post: ScheduledPost) -> PostRecords:
         """Return the rows of a post that its tasks leave to each other."""
         return PostRecords(
