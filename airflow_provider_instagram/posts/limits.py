@@ -39,6 +39,9 @@ MOST_LINKS_OF_COMMENT: Final = 1
 #: Source: Meta, Instagram Messaging, Send a message, 2026-06-24.
 MOST_BYTES_OF_MESSAGE: Final = 1000
 
+NO_LINK: Final = "a link must be https, in plain ASCII, and public."
+WRITE_LINK: Final = "Write its https:// address, with other characters percent-encoded."
+
 HASHTAG: Final = re.compile(r"(?<![\w#&])#\w+")
 MENTION: Final = re.compile(r"(?<![\w@.])@[A-Za-z0-9_.]+")
 _HASHTAG_OF_COMMENT: Final = re.compile(r"#\w+")
@@ -320,7 +323,7 @@ def check_known(known: Mapping[str, Any]) -> None:
     unknown = [name for name in MEDIA if name not in known]
     is_named = any(arguments.given(known.get(name)) is not None for name in MEDIA)
     values = read_values(known) if is_named or not unknown else _read(known)
-    raise_if_broken(_broken_by_links(values))
+    raise_if_broken(broken_by_links(values))
     has_items = arguments.given(known.get("carousel")) is not None
     items = broken_by_carousel(values["carousel"]) if has_items else ()
     if "placement" in known and (is_named or len(unknown) == 1):
@@ -333,20 +336,22 @@ def check_known(known: Mapping[str, Any]) -> None:
     raise_if_broken([*items, *limits])
 
 
-def _broken_by_links(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
+def broken_by_links(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
     """Yield each link that neither Instagram nor a worker fetches."""
-    found = {name: values[name] for name in ("video", "image") if values.get(name) is not None}
-    for place, item in enumerate(values.get("carousel", ()), 1):
-        found[f"item {place} of carousel"] = item.location
-    for name, location in found.items():
-        is_sent = values.get("upload") == "file" and location.lower().startswith("https:")
-        if is_web(location) and not is_public_url(location) and not is_sent:
-            message = (
-                f"{name} is {shown(location)}: a link must be https, in plain ASCII, and public."
-            )
-            yield BrokenLimit(
-                name, message, "Write its https:// address, with other characters percent-encoded."
-            )
+    is_sent = values.get("upload") == "file"
+    for name in ItemKind:
+        if values.get(name) and _is_broken_link(values[name], is_sent):
+            yield BrokenLimit(name, f"{name} is {shown(values[name])}: {NO_LINK}", WRITE_LINK)
+    for place, item in enumerate(values.get("carousel", ())):
+        if _is_broken_link(item.location, is_sent):
+            message = f"item {place + 1} of carousel is {shown(item.location)}: {NO_LINK}"
+            yield BrokenLimit("carousel", message, WRITE_LINK, place)
+
+
+def _is_broken_link(location: str, is_sent: bool) -> bool:
+    if is_sent and location.lower().startswith("https:"):
+        return False
+    return is_web(location) and not is_public_url(location)
 
 
 def _read(given: Mapping[str, Any]) -> dict[str, Any]:

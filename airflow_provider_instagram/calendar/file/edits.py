@@ -131,7 +131,7 @@ def values_to_edit(
 def values_of_new(text: str, location: str) -> dict[str, Any]:
     """Return the values that a new post has by the file's defaults."""
     shared = _rows(text, location).defaults.values
-    return {name: shown_value(name, None, shared.get(name)) for name in FIELDS}
+    return {name: shown_value(name, shared.get(name)) for name in FIELDS}
 
 
 @lru_cache(maxsize=4)
@@ -142,7 +142,7 @@ def _rows(text: str, location: str) -> Rows:
 
 def zone_of_new(calendar: Calendar, text: str) -> str:
     """Return the zone in which the time of a new post is meant."""
-    return _zone_of_new(_rows(text, calendar.location), calendar)[0]
+    return _zone_of_new(_rows(text, calendar.location), calendar)
 
 
 def post_of(calendar: Calendar, post_id: str) -> AnyPost | None:
@@ -172,7 +172,10 @@ def apply(
     first = edits[0]
     if first.do == "remove":
         _seen_post(first, before, rows, is_alone=True)
-        edited, removed, new_rows = _without_post(text, location, rows, first.post_id)
+        edited, removed = TreeText(text).remove(first.post_id)
+        new_rows = read_rows(edited, location)
+        others = [row for row in rows.rows if row.text("id") != first.post_id]
+        _check_content(rows, new_rows, [plain(row) for row in others])
         _check_problems(before, parse_rows(new_rows, location, files, **rules))
         place = ids.index(first.post_id)
         return Edited(edited, None, removed, ids[place - 1] or None if place else None)
@@ -270,7 +273,7 @@ def _fields_of_new(
     if approval == "required":  # whoever reads the file sees it, too
         fields.setdefault("approval", approval)
     if at := edit.fields.get("publish_at"):
-        fields |= _first_time(at, rows, calendar)
+        fields["publish_at"] = _first_time(at, rows, calendar)
     return fields
 
 
@@ -291,38 +294,32 @@ def _changed_fields(
         fields[name] = GONE if is_gone and edit.do == "change" else written
     if at := edit.fields.get("publish_at"):
         if post.publish_at is None and not row.text("timezone"):
-            fields |= _first_time(at, rows, calendar)
+            fields["publish_at"] = _first_time(at, rows, calendar)
         else:
             fields["publish_at"] = _moved_time(at, post, row, rows)
     return fields
 
 
-def _first_time(local: str, rows: Rows, calendar: Calendar) -> dict[str, str]:
+def _first_time(local: str, rows: Rows, calendar: Calendar) -> str:
     """Return the time of a post that had none, with its zone if the defaults do not name one."""
-    zone_name, stands_in = _zone_of_new(rows, calendar)
-    time = local.replace("T", " ")
-    if stands_in == "publish_at":
-        return {"publish_at": f"{time} {zone_name.removeprefix('UTC') or 'UTC'}"}
-    if stands_in == "timezone":
-        return {"publish_at": time, "timezone": zone_name}
-    return {"publish_at": time}
+    at = local.replace("T", " ")
+    if rows.defaults.text("timezone"):
+        return at
+    zone_name = _zone_of_new(rows, calendar)
+    return f"{at} {zone_name.removeprefix('UTC') or 'UTC'}"
 
 
-def _zone_of_new(rows: Rows, calendar: Calendar) -> tuple[str, str]:
-    """Return the zone for a new post: that of the defaults or else of the last post. UTC in a file without any.
-
-    :return: Its name or offset, and what says it: ``defaults``, or the post's own ``timezone`` or
-        ``publish_at``.
-    """
+def _zone_of_new(rows: Rows, calendar: Calendar) -> str:
+    """Return the zone for a new post: that of the defaults or else of the last post. UTC in a file without any."""
     if name := rows.defaults.text("timezone"):
-        return name, "defaults"
+        return name
     for row in reversed(rows.rows):
         if name := row.text("timezone"):
-            return name, "timezone"
+            return name
         post = post_of(calendar, row.text("id"))
         if post is not None and post.publish_at is not None:
-            return str(post.publish_at.tzname()), "publish_at"
-    return "UTC", "publish_at"
+            return str(post.publish_at.tzname())
+    return "UTC"
 
 
 def _moved_time(local: str, post: AnyPost, row: Row, rows: Rows) -> str:
@@ -377,14 +374,6 @@ def _rewritten(
         posts.insert(at, plain(new_rows.rows[at]) if isinstance(post, str) else _as_texts(post))
     _check_content(rows, new_rows, [_without_none(post) for post in posts])
     return edited, new_rows
-
-
-def _without_post(text: str, location: str, rows: Rows, post_id: str) -> tuple[str, str, Rows]:
-    """Return a text without a post, what was removed, and its rows, which hold the other posts as before."""
-    edited, removed = TreeText(text).remove(post_id)
-    new_rows = read_rows(edited, location)
-    _check_content(rows, new_rows, [plain(row) for row in rows.rows if row.text("id") != post_id])
-    return edited, removed, new_rows
 
 
 def _check_content(before: Rows, after: Rows, posts: list[dict[str, Any]]) -> None:

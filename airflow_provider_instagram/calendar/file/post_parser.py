@@ -21,6 +21,7 @@ from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, ItemKind, Post
 from airflow_provider_instagram.posts.limits import (
     BrokenLimit,
     broken_by_carousel,
+    broken_by_links,
     broken_comment_limits,
     broken_limits,
     may_have_video,
@@ -192,23 +193,17 @@ class PostFields:
         return values
 
     def _check_links(self, values: dict[str, Any], named: str) -> None:
-        how = values.get("upload", "auto")
-        items = values.get("carousel", ())
-        locations = [item.location for item in items]
-        locations += [values[kind] for kind in ItemKind if kind in values]
-        for location in locations:
-            is_picture = kind_by_name(location) is ItemKind.PICTURE
-            if how == "url" and urls.is_local(location) and not is_picture:
+        self._add_limits(broken_by_links(values))
+        if values.get("upload") != "url":
+            return
+        items = [item.location for item in values.get("carousel", ())]
+        for location in (*items, *(values[kind] for kind in ItemKind if kind in values)):
+            if urls.is_local(location) and kind_by_name(location) is not ItemKind.PICTURE:
                 self._add_problem(
                     "upload" if "upload" in self.row.values else named,
                     "upload is url, but Instagram cannot fetch a local file.",
                     f"Write upload: file, or give the {named}'s https address.",
                 )
-            is_sent = how == "file" and location.lower().startswith("https:")
-            if urls.is_web(location) and not is_sent and not urls.is_public_url(location):
-                message = f"{named} {urls.shown(location)}: a link must be https, in plain ASCII."
-                remedy = "Write its https address, with characters outside ASCII percent-encoded."
-                self._add_problem(named, message, remedy)
 
     def _is_unused(self, name: str, kind: PostKind) -> bool:
         """Return whether an option is a default that a post of this kind does not take."""

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -63,7 +64,6 @@ INDENTED_BY_TAB = re.compile(r"[ -]*\t\s*")
 LOOK_THERE = "Check that line and the one above it for indentation, a missing quotation mark, or a colon inside a text."
 QUOTE = 'Put the text between quotation marks: "…".'
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-MAX_COLUMNS = 200
 #: More than a calendar has posts: spreadsheets save the empty rows below a table, too. A million
 #: take seconds to read.
 MOST_RECORDS = 12 * MAX_POSTS
@@ -332,26 +332,22 @@ def read_table(text: str, field_of: Callable[[str], str | None]) -> Table:
 
     :param field_of: Returns the field of a column by its title, or None.
     """
-    records = [record for record in split_csv(text) if any(cell.strip() for cell in record.cells)]
+    records = split_csv(text)
     line, written = records[0] if records else Record(1, [])
     titles = [*map(public_name, written)]
     while titles and not titles[-1].strip():
         titles.pop()
-    if len(titles) > MAX_COLUMNS:
-        raise InvalidValue(
-            f"the file has {len(titles):,} columns; at most {MAX_COLUMNS} are allowed.",
-            "Remove some.",
-        )
     check_count(len(records) - 1)
     names = [field_of(title) for title in titles]
-    problems = []
-    for name in dict.fromkeys(name for name in names if name and names.count(name) > 1):
-        those = ", ".join(
-            title.strip() for title, other in zip(titles, names, strict=True) if other == name
-        )
-        problems.append(
-            Problem(line, f"several columns mean {name}: {those}.", "Keep one of them.")
-        )
+    titles_of = defaultdict[str, list[str]](list)
+    for title, name in zip(titles, names, strict=True):
+        if name:
+            titles_of[name].append(title.strip())
+    problems = [
+        Problem(line, f"several columns mean {name}: {', '.join(those)}.", "Keep one of them.")
+        for name, those in titles_of.items()
+        if len(those) > 1
+    ]
     return Table(line, titles, names, [_row(names, record) for record in records[1:]], problems)
 
 
@@ -363,29 +359,28 @@ class Record(NamedTuple):
 
 
 def split_csv(text: str) -> list[Record]:
-    """Return all rows, also empty ones, without Excel's own first line."""
+    """Return the rows that are not empty, without Excel's own first line."""
     found = SEPARATOR.match(text)
     head = found[0] if found else ""
     separator = found[1] if found else max(",;\t", key=text.lstrip().partition("\n")[0].count)
-    lines, records = [*io.StringIO(text[len(head) :], newline="")], list[Record]()
-    reader, begin, first_line = (
-        csv.reader(lines, delimiter=separator, strict=True),
-        0,
-        2 if head else 1,
-    )
+    rows = io.StringIO(text[len(head) :], newline="")
+    reader = csv.reader(rows, delimiter=separator, strict=True)
+    first_line = 2 if head else 1
+    records, line = list[Record](), first_line
     try:
-        for cells in reader:
-            if len(records) == MOST_RECORDS:
+        for number, cells in enumerate(reader):
+            if number == MOST_RECORDS:
                 raise InvalidValue(
                     f"the file has more than {MOST_RECORDS:,} rows, also empty ones.",
                     "Delete those.",
                 )
-            records.append(Record(begin + first_line, cells))
-            begin = reader.line_num
+            if any(cell.strip() for cell in cells):
+                records.append(Record(line, cells))
+            line = reader.line_num + first_line
     except csv.Error as error:
         why = next((words for part, words in WORDS.items() if part in str(error)), str(error))
         raise InvalidValue(
-            f"the row that begins in line {begin + first_line} is not CSV: {why}.", QUOTATION
+            f"the row that begins in line {line} is not CSV: {why}.", QUOTATION
         ) from None
     return records
 

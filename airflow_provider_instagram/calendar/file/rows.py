@@ -51,13 +51,11 @@ def _texts_in(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
         return
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for part in parts:
-        yield from (
-            text
-            for text in _texts_in(part)
-            if is_web(text.strip()) or text.lstrip().startswith("//")
-        )
+    parts = value.values() if isinstance(value, dict) else value
+    for part in parts if isinstance(value, (dict, list)) else ():
+        for text in _texts_in(part):
+            if is_web(text.strip()) or text.lstrip().startswith("//"):
+                yield text
 
 
 @dataclass

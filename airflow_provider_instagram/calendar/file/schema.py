@@ -17,7 +17,7 @@ from airflow_provider_instagram.calendar.file.model import (
     WrittenPost,
 )
 from airflow_provider_instagram.calendar.file.reader import SCHEMA
-from airflow_provider_instagram.calendar.file.slots import EXAMPLE, MAX_SLOTS, SLOT
+from airflow_provider_instagram.calendar.file.slots import MAX_SLOTS, SLOT
 from airflow_provider_instagram.posts.fields import declared
 from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import ItemKind
@@ -45,7 +45,7 @@ def calendar_schema() -> dict[str, Any]:
     defaults = {name: field for name, field in fields.items() if CALENDAR_FIELDS[name].has_default}
     post = {"title": "Post", **_object(fields), "required": ["id"]}
     # JavaScript has another form of named groups
-    slot = {"pattern": f"^{re.sub('[?]P<[a-z]+>', '', SLOT.pattern)}$", "errorMessage": EXAMPLE}
+    slot = {"pattern": f"^{re.sub('[?]P<[a-z]+>', '', SLOT.pattern)}$"}
     slots = {"type": "array", "items": {"type": "string", **slot}, "maxItems": MAX_SLOTS}
     forms: dict[str, Any] = {
         "defaults": {**_object(defaults), "type": ["object", "null"]},
@@ -82,9 +82,6 @@ def _fields(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
     fields = {}
     for name, about in declared(model).items():
         written = _as_written(schema["properties"][name], schema.get("$defs", {}))
-        if about.remedy:
-            for branch in written.get("anyOf", [written]):
-                branch.setdefault("errorMessage", about.remedy)
         fields[name] = {"title": name, "description": about.says, **written}
     return fields
 

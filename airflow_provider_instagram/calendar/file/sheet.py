@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from airflow.sdk import conf
@@ -39,12 +39,12 @@ class SheetForm:
     :param columns: The field of each column whose title is not in :data:`COLUMNS`.
     """
 
-    columns: tuple[tuple[str, str], ...] = ()
-    defaults: tuple[tuple[str, str], ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self, text: str) -> Rows:
         """Return the rows of a sheet."""
-        defaults = {name: value for name, value in self.defaults if name != DATES}
+        defaults = {name: value for name, value in self.defaults.items() if name != DATES}
         sheet = import_sheet(text, self._reading, defaults)
         unnamed = sheet.lines_with_dated_id
         message = "its title is not unique, so it has no id that would stay the same."
@@ -60,7 +60,7 @@ class SheetForm:
         """
         known = read_table(before, self._reading.field_of)
         found = read_table(text, self._reading.field_of)
-        used = {name for row in known.rows for name in row.values}
+        used = set[str]().union(*(row.values for row in known.rows))
         missing = [
             title
             for title, name in zip(known.titles, known.names, strict=True)
@@ -80,8 +80,8 @@ class SheetForm:
 
     @property
     def _reading(self) -> SheetReading:
-        order: Any = dict(self.defaults).get(DATES)
-        return SheetReading(dict(self.columns), order)
+        order: Any = self.defaults.get(DATES)
+        return SheetReading(self.columns, order)
 
 
 def read_sheet(address: str) -> str:

@@ -145,11 +145,19 @@ MORE_NAMES: Final = {
     "timezone": ("zeitzone",),
     HASHTAGS: ("hashtags", "hashtag"),
 }
+
+
+def _fields_by_title() -> dict[str, str]:
+    found = {}
+    for name, titles in MORE_NAMES.items():
+        found.update(dict.fromkeys(titles, name))
+    for name, about in CALENDAR_FIELDS.items():
+        found.update(dict.fromkeys(about.titles, name))
+    return found
+
+
 #: What a title of a column means.
-COLUMNS: Final = {
-    **{title: name for name, titles in MORE_NAMES.items() for title in titles},
-    **{title: name for name, about in CALENDAR_FIELDS.items() for title in about.titles},
-}
+COLUMNS: Final = _fields_by_title()
 #: What a column of a sheet may mean.
 MEANINGS: Final = frozenset((*COLUMNS.values(), *CALENDAR_FIELDS))
 
@@ -243,7 +251,7 @@ def import_sheet(
         )
     drafts, problems, needs = dict[int, dict[str, str]](), list(table.problems), set[str]()
     asked: dict[tuple[str, str], list[int]] = defaultdict(list)
-    is_contradicted = False
+    contradiction = None
     for row in table.rows:
         problems += row.problems
         cells = {name: row.text(name) for name in row.values}
@@ -254,17 +262,17 @@ def import_sheet(
             times = TimeCells(*(cells.get(name, "") for name in ("publish_at", "date", "time")))
             at = read_time_cells(times, reading.order, reading.time)
             drafts[row.line] = {"publish_at": at, **_with_media(meant)}
-        except ContradictedDates as wrong:
-            if reading.accounts is None:
-                raise InvalidValue(f"in line {row.line}, {wrong.message}", wrong.remedy) from None
-            is_contradicted = True
-            needs.add(wrong.what)
-            problems.append(Problem(row.line, wrong.message, wrong.remedy))
         except InvalidValue as invalid:
+            problem = Problem(row.line, invalid.message, invalid.remedy)
+            problems.append(problem)
             if isinstance(invalid, AskedFor):
                 needs.add(invalid.what)
-            problems.append(Problem(row.line, invalid.message, invalid.remedy))
-    if is_contradicted:
+            if isinstance(invalid, ContradictedDates):
+                contradiction = problem
+    if contradiction is not None:
+        if reading.accounts is None:
+            message = f"in line {contradiction.line}, {contradiction.message}"
+            raise InvalidValue(message, contradiction.remedy)
         drafts.clear()
     ids, lines_with_dated_id = _ids(drafts)
     broken = {row.line for row in table.rows if row.broken or row.problems}

@@ -10,6 +10,16 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME
 
 DateOrder = Literal["day-first", "month-first"]
+
+
+def _numbers(rows: tuple[str, ...], first: int) -> dict[str, int]:
+    """Return the number of each word: that of its row."""
+    found = {}
+    for number, words in enumerate(rows, first):
+        found.update(dict.fromkeys(words.split(), number))
+    return found
+
+
 #: The names of the months from January on, also shortened.
 MONTHS: Final = (
     "january januar jänner jan",
@@ -25,7 +35,7 @@ MONTHS: Final = (
     "november nov",
     "december dezember dec dez",
 )
-BY_NAME: Final = {name: number for number, names in enumerate(MONTHS, 1) for name in names.split()}
+BY_NAME: Final = _numbers(MONTHS, 1)
 NAME: Final = "|".join(sorted(BY_NAME, key=len, reverse=True))
 ISO: Final = re.compile(r"(?<!\d)(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
 OTHER: Final = re.compile(r"(?<!\d)(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
@@ -49,7 +59,7 @@ DAYS: Final = (
     "saturday sat samstag sonnabend sa",
     "sunday sun sonntag so",
 )
-WEEKDAYS: Final = {name: number for number, names in enumerate(DAYS) for name in names.split()}
+WEEKDAYS: Final = _numbers(DAYS, 0)
 WEEKDAY: Final = re.compile(rf"\b(?:{'|'.join(WEEKDAYS)})\b", re.IGNORECASE)
 #: Words beside a date that are not a part of it: the day of the week, *at* and *um*.
 BESIDE: Final = re.compile(rf"(?:{WEEKDAY.pattern}|\bat\b|\bum\b)[.,]?", re.IGNORECASE)

@@ -7,6 +7,7 @@ all lines.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -299,17 +300,8 @@ def _is_literal(body: str) -> bool:
 
 def _is_plain(value: str) -> bool:
     """Return whether YAML reads a text back that has no quotation marks."""
-    if "\n" in value or not value or UNPRINTABLE.search(value):
-        return False
-    try:
-        root = yaml.compose(f"a: {value}\nb: c", Loader=LOADER)
-    except yaml.YAMLError:
-        return False
-    if not isinstance(root, yaml.MappingNode) or len(root.value) != 2:
-        return False
-    read = root.value[0][1]
-    is_text = isinstance(read, yaml.ScalarNode) and ":str" in read.tag
-    return is_text and not read.style and bool(read.value == value)
+    written = yaml.safe_dump(value, allow_unicode=True, width=math.inf)
+    return "\n" not in value and written[0] not in "\"'"
 
 
 def _in_line(value: Any) -> str:

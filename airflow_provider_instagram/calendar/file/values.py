@@ -10,11 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file.model import (
-    CALENDAR_FIELDS,
-    CalendarPost,
-    ScheduledPost,
-)
+from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.post_parser import items_in, read_item
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.exceptions import ValidationError
@@ -47,35 +43,28 @@ LOCATIONS: Final = tuple(name for name, about in CALENDAR_FIELDS.items() if abou
 
 def shown_values(post: AnyPost, rows: Rows) -> dict[str, Any]:
     """Return the values of a post."""
-    row = rows.of(post.id)
-    at = {"publish_at": post.publish_at.strftime("%Y-%m-%dT%H:%M") if post.publish_at else None}
-    valid = post if isinstance(post, ScheduledPost) else None
-    written = written_values(row, rows)
-    return at | {name: shown_value(name, valid, written.get(name)) for name in FIELDS}
+    at = f"{post.publish_at:%Y-%m-%dT%H:%M}" if post.publish_at else None
+    written = written_values(rows.of(post.id), rows)
+    return {"publish_at": at, **{name: shown_value(name, written.get(name)) for name in FIELDS}}
 
 
 def written_values(row: Row | None, rows: Rows) -> dict[str, Value]:
     """Return the values of a post with those of the defaults. A post with media of its own has no others."""
-    own, shared = row.values if row is not None else {}, rows.defaults.values
-    has_media = any(own[name].value for name in MEDIA if name in own)
-    return {
-        name: value for name, value in shared.items() if not (has_media and name in MEDIA)
-    } | own
+    own, values = row.values if row is not None else {}, dict(rows.defaults.values)
+    if any(own[name].value for name in MEDIA if name in own):
+        for name in MEDIA:
+            values.pop(name, None)
+    return values | own
 
 
-def shown_value(name: str, post: ScheduledPost | None, value: Value | None) -> Any:
-    """Return a value: that of a valid post, or else as it is written. Files are always shown as they are written."""
+def shown_value(name: str, value: Value | None) -> Any:
+    """Return a value as a calendar reads it. Files are shown as they are written."""
+    written = value.value if value is not None else None
     if name == PostKind.CAROUSEL:
         return [_shown_item(item) for item in _items(value)]
     if name in LOCATIONS:
-        return (
-            shown(value.value.strip())
-            if value is not None and isinstance(value.value, str)
-            else None
-        )
-    if post is not None and name in CalendarPost.model_fields:
-        return _plain_value(getattr(post, name))
-    return _read(name, value.value if value is not None else None)
+        return shown(written.strip()) if isinstance(written, str) else None
+    return _read(name, written)
 
 
 def _read(name: str, value: Any) -> Any:
@@ -104,11 +93,12 @@ def _items(value: Value | None) -> list[Item]:
 
 def _shown_item(item: Item) -> dict[str, Any]:
     kind = item.kind or kind_by_name(item.location) or ItemKind.PICTURE
-    own = {"alt_text": item.alt_text, "user_tags": list(item.user_tags)}
-    return {
-        str(kind): shown(item.location),
-        **{name: value for name, value in own.items() if value},
-    }
+    found: dict[str, Any] = {str(kind): shown(item.location)}
+    if item.alt_text:
+        found["alt_text"] = item.alt_text
+    if item.user_tags:
+        found["user_tags"] = list(item.user_tags)
+    return found
 
 
 def is_same(one: Any, other: Any) -> bool:

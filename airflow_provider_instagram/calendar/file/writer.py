@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -165,7 +165,11 @@ class CalendarWriter:
         else:
             edited = apply(text, self._location, edit, self.files, now, rules)
         name = self._location.partition("?")[0].rpartition("/")[2]
-        return Written(edited, tuple(unified_diff(text, edited.text, name, self._public)), refused)
+        before, after = self._public_lines(text), self._public_lines(edited.text)
+        return Written(edited, tuple(unified_diff(before, after, name)), refused)
+
+    def _public_lines(self, text: str) -> list[str]:
+        return [*self._public(END_OF_LINE.split(text.removesuffix("\n")))]
 
     def media_names(self) -> list[str]:
         """Return the names of the videos and pictures that people have put into the calendar's folder."""
@@ -208,38 +212,28 @@ class CalendarWriter:
         return ""
 
 
-def unified_diff(
-    before: str, after: str, name: str, public: Callable[[list[str]], Iterable[str]] = list
-) -> Iterator[str]:
-    """Return what an edit changes, in the form that ``patch`` reads. Only the lines around it are compared.
-
-    :param public: Returns all lines of a text as they may be shown: what must be hidden depends on
-        those above.
-    """
-    old, new = (END_OF_LINE.split(text.removesuffix("\n")) for text in (before, after))
-    first = 0
-    while first < min(len(old), len(new)) and old[first] == new[first]:
-        first += 1
-    last = 0
-    while last < min(len(old), len(new)) - first and old[-1 - last] == new[-1 - last]:
-        last += 1
+def unified_diff(before: Sequence[str], after: Sequence[str], name: str) -> Iterator[str]:
+    """Return what an edit changes in lines, as ``patch`` reads it. Only the lines around it are compared."""
+    first = _count_equal(before, after)
+    last = _count_equal(before[first:][::-1], after[first:][::-1])
     begin, kept = max(0, first - CONTEXT_LINES), max(0, last - CONTEXT_LINES)
-    parts = old[begin : len(old) - kept], new[begin : len(new) - kept]
-    if max(map(len, parts)) > MOST_LINES:
+    old, new = before[begin : len(before) - kept], after[begin : len(after) - kept]
+    if max(len(old), len(new)) > MOST_LINES:
         yield f"The first and the last change are more than {MOST_LINES:,} lines apart, too many to compare."
         return
-    lines = difflib.unified_diff(*parts, f"a/{name}", f"b/{name}", lineterm="", n=CONTEXT_LINES)
-    yield from islice(lines, 2)
-    old, new = [*public(old)], [*public(new)]
-    removed = added = 0
-    for line in lines:
+    for line in difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", "", "", CONTEXT_LINES, ""):
         if line.startswith("@@ "):
-            head = HUNK.sub(lambda number: str(int(number[0]) + begin), line)
-            removed, added = (int(number) - 1 for number in HUNK.findall(head))
-            yield head
+            yield HUNK.sub(lambda number: str(int(number[0]) + begin), line)
         else:
-            yield line[0] + (new[added] if line[0] == "+" else old[removed])
-            removed, added = removed + (line[0] != "+"), added + (line[0] != "-")
+            yield line
+
+
+def _count_equal(before: Sequence[str], after: Sequence[str]) -> int:
+    """Return how many lines two texts have alike at their beginning."""
+    place = 0
+    while place < min(len(before), len(after)) and before[place] == after[place]:
+        place += 1
+    return place
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.calendar.file.slots import read_slots
-from airflow_provider_instagram.calendar.file.times import as_written, moment, named_zone, zone_of
+from airflow_provider_instagram.calendar.file.times import as_written, moment, named_zone
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
@@ -34,14 +34,6 @@ HORIZON: Final = timedelta(days=366)
 #: from noon on.
 QUARTER: Final = timedelta(minutes=15)
 DAY: Final = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A post that needs a time."""
-
-    id: str
-    account: str
 
 
 @dataclass(frozen=True)
@@ -65,13 +57,11 @@ class AccountSlots:
     """The slots of an account, and the times that are taken.
 
     :param taken: The times of all its posts, in seconds since the epoch.
-    :param is_one_a_day: Whether a day that has a post of the account is taken.
     """
 
     slots: Sequence[Slot]
     taken: list[float] = field(default_factory=list)
     min_spacing: timedelta = timedelta()
-    is_one_a_day: bool = True
 
     def __post_init__(self) -> None:
         self.taken.sort()
@@ -86,19 +76,11 @@ class AccountSlots:
         insort(self.taken, at.timestamp())
 
     def has_room(self, at: datetime) -> bool:
-        """Return whether a time keeps its distance to the others, and its day has room."""
+        """Return whether a time keeps its distance to the others."""
         at_s, spacing_s = at.timestamp(), max(1.0, self.min_spacing.total_seconds())
         place = bisect_left(self.taken, at_s)
-        for other in self.taken[max(0, place - 1) : place + 1]:
-            if abs(other - at_s) < spacing_s:
-                return False
-        if not self.is_one_a_day:
-            return True
-        begin = datetime.combine(at.date(), time(), zone_of(at))
-        end = begin + DAY
-        return bisect_left(self.taken, begin.timestamp()) == bisect_left(
-            self.taken, end.timestamp()
-        )
+        beside = self.taken[max(0, place - 1) : place + 1]
+        return all(abs(other - at_s) >= spacing_s for other in beside)
 
 
 @dataclass(frozen=True)
@@ -128,36 +110,36 @@ def proposal_for(
         for account, own in _slots(rows).items()
     }
     by_id = {row.text("id"): row for row in rows.rows}
-    found = propose([*_wanted(rows, calendar)], slots, now)
+    found = propose(dict(_wanted(rows, calendar)), slots, now)
     times = {one.id: _written(one.at, by_id[one.id], rows) for one in found if one.at is not None}
     fill = Fill(digest(text), times) if times else None
     return Proposal(fill, tuple(map(str, found)), len(found) - len(times))
 
 
 def propose(
-    wanted: Sequence[Wanted], slots: Mapping[str, AccountSlots], now: datetime
+    wanted: Mapping[str, str], slots: Mapping[str, AccountSlots], now: datetime
 ) -> list[Proposed]:
     """Propose times. The same file and the same moment give the same proposal.
 
     Each post gets a free slot of its account. Posts of one account keep the order of the file.
 
-    :param wanted: The posts without a time, in the order of the file.
+    :param wanted: The accounts of the posts without a time, by post id in the order of the file.
     :param slots: The slots by account.
     """
     found, last = list[Proposed](), dict[str, datetime]()
-    for one in wanted:
-        own, at = slots.get(one.account), None
+    for post_id, account in wanted.items():
+        own, at = slots.get(account), None
         if own is None:
-            example = f"slots: {{{one.account}: [Mon 08:30, Thu 19:00]}}"
-            why = f"{one.account} has no slots: write {example} at the head of the file"
+            example = f"slots: {{{account}: [Mon 08:30, Thu 19:00]}}"
+            why = f"{account} has no slots: write {example} at the head of the file"
         else:
-            at = own.first_free(last.get(one.account, now + AHEAD), now + HORIZON)
+            at = own.first_free(last.get(account, now + AHEAD), now + HORIZON)
             why = f"no slot is free within {HORIZON.days} days"
         if own is not None and at is not None:
             own.take(at)
-            last[one.account] = at
+            last[account] = at
             why = "the first free slot"
-        found.append(Proposed(one.id, at, why))
+        found.append(Proposed(post_id, at, why))
     return found
 
 
@@ -183,7 +165,7 @@ def time_on(
     local = named_zone(row.text("timezone") or zone_of_new(calendar, text))
     begin = datetime.combine(day, time(), local)
     slots, taken = _slots(rows).get(draft.account, ()), _taken(calendar, draft.account)
-    own = AccountSlots(slots, taken, calendar.min_spacing, is_one_a_day=False)
+    own = AccountSlots(slots, taken, calendar.min_spacing)
     earliest = max(begin, now + AHEAD)
     at = own.first_free(earliest, begin + DAY - timedelta(minutes=1))
     quarter = begin.replace(hour=12)
@@ -206,15 +188,15 @@ def _taken(calendar: Calendar, account: str) -> list[float]:
     return [at.timestamp() for at in times if at is not None]
 
 
-def _wanted(rows: Rows, calendar: Calendar) -> Iterator[Wanted]:
-    """Yield the posts that need a time."""
+def _wanted(rows: Rows, calendar: Calendar) -> Iterator[tuple[str, str]]:
+    """Yield the posts that need a time, each with its account."""
     ids = Counter(row.text("id") for row in rows.rows)
     without_file = {draft.id for draft in calendar.drafts if not draft.has_file}
     for row in rows.rows:
         post_id, written = row.text("id"), row.values.get("publish_at")
         has_time = written is not None and bool(str(written.value or "").strip())
         if post_id and ids[post_id] == 1 and not has_time and post_id not in without_file:
-            yield Wanted(post_id, _own_or_shared("account", row, rows) or DEFAULT_CONN_ID)
+            yield post_id, _own_or_shared("account", row, rows) or DEFAULT_CONN_ID
 
 
 def _slots(rows: Rows) -> dict[str, tuple[Slot, ...]]:

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
     from airflow_provider_instagram.calendar.file.model import Calendar
 
-#: More than a year of a team, and few enough to be read again at each choice of a user.
-MOST_ROWS: Final = 1_000
 #: So many rows a user sees of a sheet.
 SHOWN_ROWS: Final = 5
 LONGEST_CELL: Final = 200
@@ -53,8 +51,6 @@ FIELDS: Final = (
     *MEDIA,
 )
 LONGEST_ID: Final = 100
-#: The id of a row that has no words.
-NAMELESS: Final = "post"
 
 
 @dataclass(frozen=True)
@@ -142,10 +138,11 @@ class Target:
 def _refused(problems: Iterable[Problem], new: Mapping[str, Row]) -> dict[str, Problem]:
     """Return the problems of new posts, by post id."""
     own = {one.post_id: one for one in problems if one.post_id in new}
-    # A new post right before another one makes that one a problem.
-    beside = {
-        post_id: one for one in problems for post_id in new if f"post {post_id!r}" in one.message
-    }
+    beside = dict[str | None, Problem]()
+    for post_id in new:  # a new post right before another one makes that one a problem
+        for one in problems:
+            if f"post {post_id!r}" in one.message:
+                beside[post_id] = one
     return {post_id: one for post_id, one in (own or beside).items() if post_id is not None}
 
 
@@ -157,14 +154,9 @@ def sheet_proposal(
     :param zone_name: The zone of times without one; empty for that of the calendar.
     :param account: The account of rows without one; empty for that of the file, or the only one of
         the calendar.
-    :raises InvalidValue: If the sheet cannot be read, or has too many rows.
+    :raises InvalidValue: If the sheet cannot be read.
     """
-    records = [one for one in split_csv(sheet) if any(cell.strip() for cell in one.cells)]
-    if len(records) - 1 > MOST_ROWS:
-        raise InvalidValue(
-            f"the sheet has {len(records) - 1:,} rows; at most {MOST_ROWS:,} are allowed.",
-            "Split it.",
-        )
+    records = split_csv(sheet)
     if zone_name:
         zone(zone_name)
     imported = import_sheet(sheet, reading)

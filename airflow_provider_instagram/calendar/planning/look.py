@@ -6,10 +6,10 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar
+from airflow_provider_instagram.calendar.file.model import Calendar
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
@@ -127,24 +127,21 @@ class _Look:
 
     def _plan(self) -> StoredPlan:
         text, stored, settings = self._read(), self.stored, self.settings
-        made_of = f"{self.content} {settings.digest}"
-        if stored is not None and self._is_current(stored, made_of):
+        made_of = f"{self.content} {settings.digest} {self.files.pin}"
+        if stored is not None and stored.made_of == made_of:
             plan = replace(stored.plan, readable=True)
-            return stored.model_copy(
-                update={"plan": plan, "at": self._at, "about": settings.about()}
-            )
+            update = {"plan": plan, "at": self._at, "about": settings.about()}
+            return stored.model_copy(update=update)
         if settings.sheet is not None and stored is not None and stored.text and not self.by_hand:
             settings.sheet.check_columns(text, stored.text)
         calendar = self._parse(text)
-        if (kept := self._kept(calendar)) is not None:
-            return kept
+        kept = self._kept(calendar)
+        return kept or self._new(Plan(calendar), text=text, made_of=made_of)
+
+    def _new(self, plan: Plan, **more: Any) -> StoredPlan:
+        about = self.settings.about()
         return StoredPlan(
-            location=settings.location,
-            text=text,
-            at=self._at,
-            plan=Plan(calendar),
-            about=settings.about(),
-            made_of=made_of,
+            location=self.settings.location, at=self._at, plan=plan, about=about, **more
         )
 
     def _kept(self, calendar: Calendar) -> StoredPlan | None:
@@ -152,29 +149,26 @@ class _Look:
         stored, keeps_for = self.stored, kept_for()
         if stored is None or not keeps_for:
             return None
+        known = stored.plan.calendar
         removed = partial(removed_on_page, self.settings.plan_file, self.now)
-        vanished = vanished_now(stored.vanished, stored.plan.calendar, calendar, self.now, removed)
-        if vanished is None or self.now >= (until := vanished.until(keeps_for)):
+        vanished = vanished_now(stored.vanished, known, calendar, self.now, removed)
+        if vanished is None:
             return None
-        if self.by_hand and vanished is stored.vanished:
-            # who started the planner for a date to come has not seen what was lost since
+        until = vanished.until(keeps_for)
+        # who started the planner for a date to come has not seen what was lost since
+        is_agreed = self.by_hand and vanished is stored.vanished
+        if self.now >= until or is_agreed:
             return None
-        zone = posts[-1].publish_at.tzinfo if (posts := stored.plan.calendar.posts) else None
+        zone = known.posts[-1].publish_at.tzinfo if known.posts else None
         return self._last_version(stored, vanished.problem(until.astimezone(zone)), vanished)
 
     def _last_readable(self, invalid: InvalidValue) -> StoredPlan:
         """Return the plan of the last text that could be read, with the problem of the present one."""
-        settings, stored = self.settings, self.last
+        stored = self.last
         if stored is None:
             problem = Problem(0, invalid.message, invalid.remedy)
-            spacing = DEFAULT_SPACING if settings.min_spacing is None else settings.min_spacing
-            calendar = Calendar(
-                settings.location, problems=(problem,), min_spacing=spacing, pin=self.files.pin
-            )
-            plan = replace(Plan(calendar), readable=False)
-            return StoredPlan(
-                location=settings.location, at=self._at, plan=plan, about=settings.about()
-            )
+            calendar = Calendar(self.settings.location, problems=(problem,), pin=self.files.pin)
+            return self._new(Plan(calendar, readable=False))
         used = f"Until then, its version of {stored.at:%Y-%m-%d %H:%M} UTC is used."
         problem = Problem(0, invalid.message, f"{invalid.remedy} {used}")
         return self._last_version(stored, problem, stored.vanished)
@@ -187,11 +181,10 @@ class _Look:
         calendar = self._parse(stored.text) if is_here else stored.plan.calendar
         others = [one for one in calendar.problems if one != problem]
         calendar = replace(calendar, problems=(problem, *others))
-        plan = replace(Plan(calendar), readable=False)
         # Without `made_of`, the next look at a readable file reads it again. `at` stays that of the
         # text.
         update = {
-            "plan": plan,
+            "plan": Plan(calendar, readable=False),
             "made_of": None,
             "about": self.settings.about(),
             "vanished": vanished,
@@ -201,10 +194,6 @@ class _Look:
     @cached_property
     def _at(self) -> datetime:
         return self.now.astimezone(timezone.utc).replace(microsecond=0)
-
-    def _is_current(self, stored: StoredPlan, made_of: str) -> bool:
-        """Return whether the posts of the last plan still hold."""
-        return stored.plan.calendar.pin == self.files.pin and stored.made_of == made_of
 
     def _read(self) -> str:
         """Return the text of the file or the sheet."""

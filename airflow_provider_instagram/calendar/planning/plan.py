@@ -274,12 +274,9 @@ class _Look:
     def _free_name(self, post_id: str, known: Collection[str]) -> str:
         """Return an id that no run of a post has or had. Users may take many of those that are next."""
         taken = 0
-        for next_number in count(1):
-            number = (
-                next_number
-                if taken < MOST_TAKEN
-                else secrets.randbelow(MOST_NUMBERS) + MOST_NUMBERS
-            )
+        for number in count(1):
+            if taken >= MOST_TAKEN:
+                number = secrets.randbelow(MOST_NUMBERS) + MOST_NUMBERS
             run_id = f"{post_id}{VERSION_MARK}{number}" if number > 1 else post_id
             if run_id in known:
                 continue

@@ -186,7 +186,7 @@ class CalendarSettings:
         if not is_table(self.calendar):
             return None
         own = {"account": self.accounts[0]} if len(self.accounts) == 1 else {}
-        return SheetForm(tuple(self.columns.items()), tuple({**own, **self.defaults}.items()))
+        return SheetForm(self.columns, {**own, **self.defaults})
 
     @property
     def work_ahead(self) -> timedelta:

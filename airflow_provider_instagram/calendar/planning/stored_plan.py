@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -31,6 +31,14 @@ class Stored(BaseModel):
 
     #: From 0.2.0 on, two later releases read each form.
     form: Literal[1] = 1
+
+    def as_content(self) -> bytes:
+        """Return the content of the file."""
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps({"form": self.form, **content}).encode()
+
+
+AnyStored = TypeVar("AnyStored", bound=Stored)
 
 
 class About(BaseModel):
@@ -65,11 +73,6 @@ class StoredPlan(Stored):
     about: About
     made_of: str | None = None
     vanished: Vanished | None = None
-
-    def as_content(self) -> bytes:
-        """Return the content of the file."""
-        content = self.model_dump(mode="json", exclude_defaults=True)
-        return json.dumps({"form": self.form, **content}).encode()
 
 
 class Due(Stored):
@@ -109,16 +112,7 @@ def read_plan(file: str) -> StoredPlan | None:
 
     :raises TransientError: If its storage does not answer.
     """
-    content = read_stored_file(file)
-    try:
-        return None if content is None else StoredPlan.model_validate_json(content)
-    except ValueError as error:
-        log.warning(
-            "The plan %s is damaged, or another version has written it: %s",
-            shown(file),
-            shown(str(error)),
-        )
-        return None
+    return _read(StoredPlan, file)
 
 
 def read_due(file: str) -> Due | None:
@@ -126,10 +120,21 @@ def read_due(file: str) -> Due | None:
 
     :raises TransientError: If its storage does not answer.
     """
+    return _read(Due, file)
+
+
+def _read(kind: type[AnyStored], file: str) -> AnyStored | None:
     content = read_stored_file(file)
+    if content is None:
+        return None
     try:
-        return None if content is None else Due.model_validate_json(content)
-    except ValueError:
+        return kind.model_validate_json(content)
+    except ValueError as error:
+        log.warning(
+            "The file %s is damaged, or another version has written it: %s",
+            shown(file),
+            shown(str(error)),
+        )
         return None
 
 
@@ -151,16 +156,13 @@ def read_stored_file(file: str) -> bytes | None:
         ) from error
 
 
-def store(file: str, stored: StoredPlan | Due) -> None:
+def store(file: str, stored: Stored) -> None:
     """Write a file.
 
     :raises TransientError: If it cannot be written.
     """
-    content: Any = (
-        stored.as_content() if isinstance(stored, StoredPlan) else stored.model_dump_json().encode()
-    )
     try:
-        storage.write(file, content)
+        storage.write(file, stored.as_content())
     except Exception as error:
         raise TransientError(
             f"The folder {shown(file.rpartition('/')[0])} cannot be written to ({shown(str(error))}).",

@@ -26,19 +26,21 @@ log = logging.getLogger(__name__)
 
 def events_asset(dag_id: str) -> Asset:
     """Return the asset that has an event for what people should know of a calendar, and the rows of what was told."""
-    uri = f"instagram://calendar/{quote(dag_id)}/events"
-    return Asset(name=uri, uri=uri)
+    return _asset(dag_id, "events")
 
 
 def due_asset(dag_id: str) -> Asset:
     """Return the asset that has an event when the planner of a calendar has something to do."""
-    uri = f"instagram://calendar/{quote(dag_id)}/due"
-    return Asset(name=uri, uri=uri)
+    return _asset(dag_id, "due")
 
 
 def looked_asset(dag_id: str) -> Asset:
     """Return the asset that has an event when the planner of a calendar has read its file."""
-    uri = f"instagram://calendar/{quote(dag_id)}/looked"
+    return _asset(dag_id, "looked")
+
+
+def _asset(dag_id: str, what: str) -> Asset:
+    uri = f"instagram://calendar/{quote(dag_id)}/{what}"
     return Asset(name=uri, uri=uri)
 
 

@@ -42,7 +42,7 @@ def test_the_proposal_of_the_example_is_what_fill_prints() -> None:
     found = proposal_for(text, "/data/spring.yaml", files, now, {})
     assert found.fill is not None
     filled = apply_fill(text, "/data/spring.yaml", found.fill, files, {}).text
-    assert [*found.lines, "", *unified_diff(text, filled, "spring.yaml")] == said
+    assert [*found.lines, "", *unified_diff(text.splitlines(), filled.splitlines(), "spring.yaml")] == said
     assert parse_calendar(filled, "/data/spring.yaml").problems == ()
 
 

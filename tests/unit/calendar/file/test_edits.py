@@ -57,7 +57,8 @@ class File:
 
     def diff(self, do: str, post_id: str, **given: Any) -> list[str]:
         """Return the lines that an edit removes and adds."""
-        lines = [*unified_diff(self.text, self.edited(do, post_id, **given).text, "c")]
+        edited = self.edited(do, post_id, **given)
+        lines = [*unified_diff(self.text.splitlines(), edited.text.splitlines(), "c")]
         return [line for line in lines[2:] if line[0] in "+-"]
 
 
@@ -310,7 +311,7 @@ def test_the_line_ends_of_windows_stay(tmp_path: Path) -> None:
 def test_a_diff_names_the_lines_of_the_file() -> None:
     before = [f"line {number}" for number in range(100)]
     after = [*before[:50], "new", *before[51:]]
-    diff = unified_diff("\n".join(before), "\n".join(after), "plan.yaml")
+    diff = unified_diff(before, after, "plan.yaml")
     assert [*diff] == [
         "--- a/plan.yaml", "+++ b/plan.yaml", "@@ -48,7 +48,7 @@",
         " line 47", " line 48", " line 49", "-line 50", "+new", " line 51", " line 52", " line 53",
@@ -320,7 +321,7 @@ def test_a_diff_names_the_lines_of_the_file() -> None:
 def test_a_diff_of_lines_that_are_too_many_to_compare_in_seconds_says_so() -> None:
     before = [f"line {number % 200}" for number in range(300_000)]
     after = ["new", *before[1:-1], "new"]
-    (line,) = unified_diff("\n".join(before), "\n".join(after), "plan.yaml")
+    (line,) = unified_diff(before, after, "plan.yaml")
     assert line == "The first and the last change are more than 60,000 lines apart, too many to compare."
 
 

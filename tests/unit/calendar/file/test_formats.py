@@ -269,8 +269,8 @@ def test_items_in_one_cell_are_separated_by_commas(
         ("  image: a.jpg, first_coment: Hi", "4: Unknown field 'first_coment'. Did you mean first_comment?"),
         (
             "  image: 'https://example.com/ü.jpg'",
-            ("4: image https://example.com/ü.jpg: a link must be https, in plain ASCII. Write its https address, with "
-            "characters outside ASCII percent-encoded."),
+            ("4: image is https://example.com/ü.jpg: a link must be https, in plain ASCII, and public. Write its "
+            "https:// address, with other characters percent-encoded."),
         ),
         (
             "  carousel: [a.jpg, c.mov], upload: url",

@@ -13,7 +13,6 @@ from airflow_provider_instagram.calendar.file.times import moment
 from airflow_provider_instagram.calendar.planning.fill import (
     AccountSlots,
     Proposed,
-    Wanted,
     propose,
 )
 
@@ -37,8 +36,8 @@ def said(found: Sequence[Proposed]) -> dict[str, str]:
     return {one.id: one.why if one.at is None else f"{one.at:%a %d %b %H:%M}" for one in found}
 
 
-def post(post_id: str, account: str = "brand") -> Wanted:
-    return Wanted(post_id, account)
+def post(post_id: str, account: str = "brand") -> tuple[str, str]:
+    return post_id, account
 
 
 WEEKLY = ("Mon 08:30", "Thu 19:00")
@@ -55,10 +54,6 @@ WEEKLY = ("Mon 08:30", "Thu 19:00")
             id="in the order of the file",
         ),
         pytest.param([post("a")], WEEKLY, ["2026-12-03 19:03"], {"a": "Mon 07 Dec 08:30"}, id="a slot that is taken"),
-        pytest.param([post("a")], WEEKLY, ["2026-12-03 09:00"], {"a": "Mon 07 Dec 08:30"}, id="one post a day"),
-        pytest.param(
-            [post("a")], WEEKLY, ["2026-12-04 00:00"], {"a": "Thu 03 Dec 19:00"}, id="midnight is the next day"
-        ),
         pytest.param([post("a")], ["Tue 12:59", "Tue 13:00"], [], {"a": "Tue 01 Dec 13:00"}, id="an hour ahead"),
         pytest.param(
             [post("a"), post("b")],
@@ -71,15 +66,17 @@ WEEKLY = ("Mon 08:30", "Thu 19:00")
         pytest.param([post("a")], ["Thu 00:30 Asia/Tokyo"], [], {"a": "Thu 03 Dec 00:30"}, id="a zone of its own"),
     ],
 )
-def test_what_is_proposed(wanted: list[Wanted], own: Sequence[str], taken: list[str], expected: dict[str, str]) -> None:
+def test_what_is_proposed(
+    wanted: list[tuple[str, str]], own: Sequence[str], taken: list[str], expected: dict[str, str]
+) -> None:
     of = AccountSlots(slots(*own), [at(one).timestamp() for one in taken], timedelta(minutes=5))
-    assert said(propose(wanted, {"brand": of}, NOON)) == expected
+    assert said(propose(dict(wanted), {"brand": of}, NOON)) == expected
 
 
 def test_posts_keep_the_smallest_distance() -> None:
     own = slots("Wed 08:00", "Wed 12:00", "Thu 08:00")
-    of = AccountSlots(own, [at("2026-12-02 10:00").timestamp()], timedelta(hours=3), is_one_a_day=False)
-    assert said(propose([post("a"), post("b")], {"brand": of}, NOON)) == {
+    of = AccountSlots(own, [at("2026-12-02 10:00").timestamp()], timedelta(hours=3))
+    assert said(propose(dict([post("a"), post("b")]), {"brand": of}, NOON)) == {
         "a": "Thu 03 Dec 08:00",
         "b": "Wed 09 Dec 08:00",
     }
@@ -97,25 +94,18 @@ def test_posts_keep_the_smallest_distance() -> None:
     ],
 )
 def test_a_slot_that_the_clocks_skip_or_repeat_is_not_used(now: str, time: str, expected: str) -> None:
-    (found,) = propose([post("a")], {"brand": AccountSlots(slots(time))}, at(now))
+    (found,) = propose(dict([post("a")]), {"brand": AccountSlots(slots(time))}, at(now))
     assert found.at is not None
     assert found.at.isoformat(" ", "minutes") == expected
 
 
-def test_a_day_on_which_the_clocks_change_has_one_post_like_any_other() -> None:
-    """It has 25 hours."""
-    own, now = slots("Sun 00:30", "Sun 23:30"), at("2027-10-30 12:00")
-    found = propose([post("a"), post("b")], {"brand": AccountSlots(own)}, now)
-    assert [*said(found).values()] == ["Sun 31 Oct 00:30", "Sun 07 Nov 00:30"]
-
-
 def test_accounts_do_not_take_each_others_slots() -> None:
     wanted = [post("a"), post("b", account="shop"), post("c", account="none")]
-    found = propose(wanted, {name: AccountSlots(slots(*WEEKLY)) for name in ("brand", "shop")}, NOON)
+    found = propose(dict(wanted), {name: AccountSlots(slots(*WEEKLY)) for name in ("brand", "shop")}, NOON)
     of_none = "none has no slots: write slots: {none: [Mon 08:30, Thu 19:00]} at the head of the file"
     assert said(found) == {"a": "Thu 03 Dec 19:00", "b": "Thu 03 Dec 19:00", "c": of_none}
 
 
 def test_more_posts_than_slots_of_a_year_stay_without_a_time() -> None:
-    found = propose([post(f"p{n}") for n in range(60)], {"brand": AccountSlots(slots("Mon 08:30"))}, NOON)
+    found = propose(dict([post(f"p{n}") for n in range(60)]), {"brand": AccountSlots(slots("Mon 08:30"))}, NOON)
     assert [one.why for one in found if one.at is None] == ["no slot is free within 366 days"] * 8
