@@ -95,6 +95,7 @@ def test_a_time_that_contradicts_its_half_of_the_day_is_refused(hour: str) -> No
 
 
 @pytest.mark.parametrize("written", ["tomorrow", "Dec 1", "12:00", "01.12.2026 18:00 MEZ", "Marvin 3 2026 9:00"])
-def test_a_cell_that_is_no_date_or_says_more_is_refused(written: str) -> None:
+@pytest.mark.parametrize("hour", ["", "18:00"])
+def test_a_cell_that_is_no_date_or_says_more_is_refused(written: str, hour: str) -> None:
     with pytest.raises(InvalidValue):
-        read_time_cells(TimeCells(day=written), None)
+        read_time_cells(TimeCells(day=written, hour=hour), None)
