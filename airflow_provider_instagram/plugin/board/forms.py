@@ -22,6 +22,11 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.calendar.planning.stored_plan import (
+    content_digest,
+    due_file,
+    read_due,
+)
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, LONGEST_COMMENT, MOST_ITEMS
 from airflow_provider_instagram.posts.post import MEDIA
@@ -181,13 +186,16 @@ def has_unread_edit(board: Board) -> bool:
     """Return whether the planner is about to read an edit of the file. False if the file cannot be read here."""
     if board.is_edited_elsewhere:
         return False
+    due = read_due(due_file(board.calendar.plan_file))
+    if due is None:
+        return False
     try:
         writer = writer_of(board)
         edited, text = writer.edited_at(), writer.text()
     except Exception:  # noqa: BLE001 -- each storage has errors of its own
         return False
     is_new = edited is not None and abs(utc_now() - edited) < READ_WITHIN
-    return is_new and text != board.stored.text
+    return is_new and text != board.stored.text and content_digest(text.encode()) != due.content
 
 
 def is_approved(facts: Facts | None) -> bool:
