@@ -364,12 +364,8 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
         if waits_for_lead_time and now < due - about.lead_time:
             return Status(State.READY, "approved" if facts.is_approved else "")
         if name == "approve" and run.at_once and task.state == "awaiting_input":
-            return Status(
-                State.WAITING,
-                AT_ONCE,
-                ASKED_AGAIN if task.is_asked_again else "",
-                until=task.deadline,
-            )
+            hint = ASKED_AGAIN if task.is_asked_again else ""
+            return Status(State.WAITING, AT_ONCE, hint, until=task.deadline)
         return _at_work(name, task, is_near=run.at_once or now >= due - LAST_MOMENT)
     if run.is_dry:
         return Status(State.SKIPPED, "dry run: everything was done except the publication")
