@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.tasks.answers import Answer, PostRecords, PreparedPost
 from airflow_provider_instagram.calendar.tasks.approve import is_about
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.plugin.board.airflow_rows import asked_by, event_in
-from airflow_provider_instagram.plugin.board.states import HOLDS
+from airflow_provider_instagram.plugin.board.states import ENDED_BADLY, HOLDS
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Approval
     from airflow_provider_instagram.plugin.board.states import Facts, PostRun
+
+#: The states of a task that carries out no answer any more.
+ENDED: Final = ("success", "skipped", *ENDED_BADLY)
 
 
 def is_asked_about(dag_id: str, post: ScheduledPost, run_id: str, step: str) -> bool:
@@ -33,19 +36,21 @@ def counted_answer(dag_id: str, post: ScheduledPost, run: PostRun) -> tuple[Answ
 
     If two API server processes receive two answers at one moment, Airflow 3.3.2 accepts both and
     stores the second one as the answer of the question. The task continues with the first one. That
-    one is in its task instance until the task has recorded it in the ledger.
+    one is in its task instance until the task has recorded it in the ledger. An answer counts for
+    nothing if its task has ended without that: a user has marked the task.
     """
     row = asked_by(dag_id, run.run_id, "approve")
     if row is None or row.subject is None or not is_about(post, row.subject, row.body):
         return None, ""  # a run that was deleted and made anew has no question yet
     at = row.responded_at.isoformat() if row.responded_at is not None else ""
-    event = event_in(row.kwargs)
+    has_ended = run.task("approve").state in ENDED
+    event = None if has_ended else event_in(row.kwargs)
     if event is not None:
         return Answer.read(event, post.caption), at
     approval = approval_of(dag_id, post, run)
     if approval is not None and approval.answer is not None:
         return approval.answer, approval.answered_at
-    if approval is None or not row.responded_by:
+    if approval is None or has_ended or not row.responded_by:
         return None, ""
     stored = {"chosen_options": row.chosen_options, "params_input": row.params_input}
     return Answer.read({**stored, "responded_by_user": row.responded_by}, post.caption), at

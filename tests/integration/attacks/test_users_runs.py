@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from airflow_provider_instagram.calendar.tasks.approve import question
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.records import PublishedPost
@@ -62,16 +63,17 @@ def do(browser: TestClient, act: str) -> Any:
     return browser.post(f"{API}/acts", json=body, headers=OURS)
 
 
-def record_yes(run_id: str, dag_id: str = DAG_ID) -> None:
-    """Record a yes that was given in a run, as the task of that run does."""
+def record_yes(run_id: str, dag_id: str = DAG_ID, *, is_answered: bool = True) -> None:
+    """Record a yes that was given in a run, as the task of that run does, or only the question."""
     run_after = NOW - timedelta(hours=1)
     post = begin(DAG_ID, "hello", READY, run_after=run_after)
     at = run_after.isoformat()
-    question = {"dag_id": dag_id, "run_id": run_id, "task_id": "approve", "map_index": -1, "run_after": at}
-    question |= {"run_started": at, "clear_number": 0, "max_tries": 9, "ti_id": "1", "try_number": 0, "began": at}
+    asked = {"dag_id": dag_id, "run_id": run_id, "task_id": "approve", "map_index": -1, "run_after": at}
+    asked |= {"run_started": at, "clear_number": 0, "max_tries": 9, "ti_id": "1", "try_number": 0, "began": at}
     answer = {"approved": True, "person": "ada", "caption": ""}
-    about = {"post_id": "hello", "version": post.version, "sha256": [None], "caption": "", "answer": answer}
-    write_row(ledger_asset(ACCOUNT).uri, f"approval:{post.key}", {"question": question, **about})
+    about = {"post_id": "hello", "version": post.version, "sha256": [None], "caption": ""}
+    about |= {"answer": answer if is_answered else None, "is_open": True}
+    write_row(ledger_asset(ACCOUNT).uri, f"approval:{post.key}", {"question": asked, **about})
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,31 @@ def test_a_run_that_a_user_has_made_anew_has_no_approval_on_the_card(ada: Callab
     run_after = NOW - timedelta(hours=1)
     begin(DAG_ID, "hello", READY, run_after=run_after, started=NOW)
     assert card(ada())["state"] == "failed"
+
+
+@pytest.mark.parametrize(("state", "is_shown"), [("success", False), ("skipped", False), ("up_for_retry", True)])
+def test_an_answer_that_a_task_does_not_carry_out_any_more_is_not_shown_as_an_approval(
+    ada: Callable[[], TestClient], state: str, is_shown: bool
+) -> None:
+    """A user has marked the task, and Airflow takes an answer to its question still. A retry uses it."""
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    record_yes("hello", is_answered=False)
+    post = begin(DAG_ID, "hello", READY | {"approve": state}, run_after=NOW - timedelta(hours=1))
+    ours = (TaskInstance.dag_id == DAG_ID, TaskInstance.task_id == "approve")
+    bob = {"id": "bob", "name": "bob"}
+    about: dict[str, Any] = {"subject": f"Publish hello on {ACCOUNT} at noon?", "body": question(post, [])}
+    about |= {"options": ["Approve", "Reject"], "chosen_options": ["Approve"], "responded_by": bob, "params": {}}
+    with create_session() as session:
+        ti_id = session.scalars(select(TaskInstance.id).where(*ours)).one()
+        session.add(HITLDetail(ti_id=ti_id, responded_at=NOW, params_input={}, **about))
+    browser = ada()
+    card(browser)
+    history = browser.get(f"{API}/post", params={"dag_id": DAG_ID, "post_id": "hello"}).json()["history"]
+    assert ("Approved by bob" in [event["what"] for event in history]) is is_shown
 
 
 def test_a_users_run_that_says_it_is_outdated_hides_no_failure(ada: Callable[[], TestClient]) -> None:
