@@ -283,8 +283,8 @@ def test_of_two_answers_that_airflow_accepts_the_first_one_counts_and_the_page_s
     assert cards(ada)["asked"]["state"] == "waiting"
     check = acts._require
 
-    def check_a_moment_before_bob(act: Any, verb: str) -> None:
-        check(act, verb)
+    def check_a_moment_before_bob(act: Any) -> None:
+        check(act)
         bobs = {"chosen_options": ["Reject"], "params_input": {"reason": "too dark"}}
         event = {**bobs, "responded_by_user": {"id": "bob", "name": "bob"}, "timedout": False}
         with create_session() as session:

@@ -523,10 +523,10 @@ def test_others_are_answered_while_a_slow_disk_takes_an_upload(
 ) -> None:
     ada, begun, answered, in_time = user("ada", "USER"), threading.Event(), threading.Event(), []
 
-    def slow(*given: Any) -> str:
+    def slow(*given: Any) -> None:
         begun.set()
         in_time.append(answered.wait(timeout=10))
-        return replace.add(*given)
+        replace.add(*given)
 
     monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.add", slow)
 

@@ -10,6 +10,7 @@ import pytest
 from fastapi import HTTPException
 
 from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.media.kind import HEAD_BYTES
 from airflow_provider_instagram.plugin.board import media
 from airflow_provider_instagram.plugin.board.board import NO_PLAN
 from airflow_provider_instagram.utils import time_limit
@@ -63,7 +64,7 @@ def test_a_part_of_a_video_is_read_without_what_is_around_it(
     assert answer.status_code == 206
     assert answer.body == video[30 * MB : 32 * MB]
     assert answer.headers["content-range"] == f"bytes {30 * MB}-{32 * MB - 1}/{len(video)}"
-    assert fetched == [media.HEAD_BYTES, 2 * MB], "what says that it is an MP4, and the part"
+    assert fetched == [HEAD_BYTES, 2 * MB], "what says that it is an MP4, and the part"
 
 
 def test_the_end_of_a_video_can_be_asked_for(bucket: str, video: bytes) -> None:
