@@ -56,7 +56,7 @@ class ProgressReader:
         encoded_s = self._duration_s if ended else min(self._encoded_s, self._duration_s)
         speed = encoded_s / max(self._throttle.elapsed_s, 1e-3)
         remaining = timedelta(seconds=(self._duration_s - encoded_s) / speed) if speed else None
-        return Progress(100 * encoded_s / self._duration_s, speed, remaining)
+        return Progress(100 * (encoded_s / self._duration_s), speed, remaining)
 
 
 @dataclass(frozen=True, slots=True)
