@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.tasks import watch
 from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
+from airflow_provider_instagram.files import storage
 from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
@@ -50,6 +51,16 @@ def test_the_planner_is_woken_for_a_new_file_an_edit_a_setting_and_a_moment(
     assert why() == ""
     calendar.now = 3 + LOOKS
     assert why() == "time"
+
+
+def test_the_planner_is_woken_when_its_plan_alone_is_lost(calendar: SimulatedCalendar, why: Any) -> None:
+    """Else, no task would find its post for hours."""
+    calendar.write(post("a", 60))
+    calendar.plan(0)
+    storage.remove(calendar.settings.plan_file)
+    assert why() == "new"
+    calendar.plan(1)
+    assert why() == ""
 
 
 def test_the_planner_is_woken_when_a_file_goes_or_comes_back(calendar: SimulatedCalendar, why: Any) -> None:
