@@ -75,9 +75,8 @@ class ApprovePost(PostTask):
         if approval is None or (approval.version, approval.sha256) != about:
             return self._ask(context, post, prepared)
         is_of_earlier_try = approval.question.is_of_earlier_try(context)
-        is_former_name = approval.question.dag_id != context["ti"].dag_id
-        is_of_former_name = is_former_name and not self.requested_post(context)
-        if approval.answer is not None and (is_of_earlier_try or is_of_former_name):
+        counts = is_of_earlier_try or self.takes_over(context, post, approval)
+        if approval.answer is not None and counts:
             records.record_approval(approval.model_copy(update={"question": Question.of(context)}))
             return self._carry_out(context, approval.answer)
         return self._ask(context, post, prepared, is_open=approval.is_open and is_of_earlier_try)

@@ -19,7 +19,7 @@ from airflow_provider_instagram.calendar.planning.plan import DRY_MARK, post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY, Retries
 from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post, told_assets
-from airflow_provider_instagram.calendar.tasks.answers import PostRecords, PreparedPost
+from airflow_provider_instagram.calendar.tasks.answers import Approval, PostRecords, PreparedPost
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
@@ -212,6 +212,12 @@ class PostTask(CalendarTask, AccountTask):
         return PostRecords(
             Ledger.of(context, post.account).store, post.key, self.is_dry_run(context)
         )
+
+    def takes_over(self, context: Context, post: ScheduledPost, approval: Approval | None) -> bool:
+        """Return whether this version was answered in a DAG that was renamed. A run by hand asks anew all the same."""
+        if approval is None or approval.answer is None or self.requested_post(context):
+            return False
+        return approval.version == post.version and approval.question.dag_id != context["ti"].dag_id
 
     def prepared(self, context: Context, post: ScheduledPost) -> PreparedPost:
         """Return what was made of this version of a post.

@@ -73,7 +73,8 @@ class PreparePost(PostTask):
             {**result.report.as_data(), **self._about_result(post, place, *result)}
             for place, result in enumerate(results)
         ]
-        self.tell_that_it_waits(context, post, emits=True)
+        if not self.takes_over(context, post, self.records(context, post).approval()):
+            self.tell_that_it_waits(context, post, emits=True)
         return self._recorded(context, post, [one.location for one in results], reports)
 
     def _recorded(

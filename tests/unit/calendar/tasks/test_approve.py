@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
+from airflow_provider_instagram.calendar.tasks import prepare
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.covers import cover_file, cover_name
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
@@ -402,12 +403,20 @@ def test_a_question_is_not_opened_if_airflow_keeps_one_about_another_file(approv
         approval.answer("Approve")
 
 
-def test_a_dag_that_was_renamed_takes_the_answer_that_there_is(approval: Approval) -> None:
-    """A run by hand asks anew all the same."""
+def test_a_dag_that_was_renamed_takes_the_answer_that_there_is(
+    approval: Approval, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells nobody that the post waits. A run by hand asks anew all the same."""
+    told: list[str] = []
     approval.answer("Approve")
     approval.calendar.dag_id = "renamed"
+    approval.calendar.given["notify"] = lambda context: told.append(context["event"].event)
     approval.calendar.plan(1)
     (begun,) = approval.calendar.stored().begun.values()
+    monkeypatch.setattr(prepare, "transcode", lambda *_, **__: [])
+    monkeypatch.setattr(storage, "exists", lambda _: True)
+    approval.task(prepare.PreparePost).execute(approval.calendar.context(begun.run))
+    assert told == []
     assert approval.task().execute(approval.calendar.context(begun.run)) == {"approved_by": "anna"}
     assert approval.published_at(run_id=begun.run) == after_noon(60)
     approval.ask("manual__1", post="a")
