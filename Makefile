@@ -55,7 +55,7 @@ cluster-short:  ## The same with two of the faults (7 minutes)
 	@scripts/install.sh --for-cluster
 	@.venv/bin/python -m tests.cluster --short
 
-cluster-outages:  ## What must lose no post: S3 refuses, a first run has to wait, clocks are wrong, all slots are taken (40 minutes)
+cluster-outages:  ## What must lose no post: S3 refuses, a first run has to wait, clocks are wrong, all slots are taken, calendars move (50 minutes)
 	@scripts/install.sh --for-cluster
 	@.venv/bin/python -m tests.cluster --only outages
 

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import sqlalchemy
 import yaml
 
 from airflow_provider_instagram.calendar.planning.stored_plan import plan_file
@@ -34,11 +35,13 @@ from tests.calendars.running_calendar import (
 from tests.cluster.cluster import BUCKET, EXECUTORS, GROUPS, SLOTS, STORAGE, WORKERS, Cluster, cluster
 from tests.cluster.programme import (
     ACCOUNTS,
+    BLAMELESS,
     CUT_ACCOUNT,
     FULL,
     LEAD_S,
     MEDIA,
     OUTAGES,
+    OWN_WORK,
     PAUSED,
     REFUSED,
     SHORT,
@@ -69,8 +72,12 @@ LAST_LOOK = timedelta(minutes=2)
 READING = timedelta(seconds=4)
 #: An edit counts within so many seconds, also while other tasks have all slots.
 READ_WITHIN_S = 10.0
-#: The file with what people were told of the posts that are answered while S3 refuses, and what it says of a question.
+#: The file with what people were told of the posts that are approved, and what it says of a question.
 TOLD, WAITS = "told", "waits for an approval"
+#: What Airflow calls the process of a task.
+TASK = "airflow worker -- "
+#: What no task may give as its reason if nothing of the kind was so.
+WRONG_WORDS = ("limit of posts per", "has not answered within")
 #: Its upload is cut when half of the file has arrived.
 CUT_AFTER = 0.5
 
@@ -84,7 +91,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("--short", action="store_true", help="two disturbances, for CI")
     parser.add_argument(
-        "--only", choices=["outages"], help="what must lose no post: S3, first runs, clocks, slots (40 min)"
+        "--only", choices=["outages"], help="what must lose no post: S3, first runs, clocks, slots, moves (50 min)"
     )
     parser.add_argument(
         "--disturb", action="append", metavar="WHAT", help="only this, such as 'stop redis 120'; may be repeated"
@@ -134,7 +141,7 @@ def _play(
         disturbing = []
         for begin, disturbance in plan.disturbances:
             _sleep_until(begin - timedelta(seconds=15))
-            if disturbance.component == "worker" and disturbance.what != "fill":
+            if disturbance.component == "worker" and disturbance.what not in OWN_WORK:
                 _keep_a_worker_busy(running)
             _sleep_until(begin)
             disturbing.append(pool.submit(_disturb, running, plan, disturbance))
@@ -146,7 +153,8 @@ def _play(
     if not is_good(found):
         _say("Not all posts are as they should be; what has not ended, or failed:")
         _show_failures(running, plan)
-    return found, all(are_kept) and _was_told_once(running, found)
+    wrong_words = [_wrong_words(running, disturbance) for disturbance in disturbances]
+    return found, all(are_kept) and _was_told_once(running, found) and not any(wrong_words)
 
 
 def _all_over(running: Cluster, plan: Programme) -> bool:
@@ -188,8 +196,9 @@ def _write_calendar(running: Cluster, posts: Sequence[dict[str, Any]], dag_id: s
     return text
 
 
-def _write_dag(running: Cluster, dag_id: str, more: str = "", ahead_s: int = 0) -> None:
-    text = dag_file(dag_id, _calendar(dag_id), running.users, lead_s=LEAD_S, ahead_s=ahead_s, more=more)
+def _write_dag(running: Cluster, dag_id: str, more: str = "", ahead_s: int = 0, calendar: str = "") -> None:
+    calendar = calendar or _calendar(dag_id)
+    text = dag_file(dag_id, calendar, running.users, lead_s=LEAD_S, ahead_s=ahead_s, more=more)
     (running.folder / "dags" / f"{dag_id}.py").write_text(text)
 
 
@@ -286,6 +295,13 @@ def _disturb(running: Cluster, plan: Programme, disturbance: Disturbance) -> boo
         _answer_without_s3(running, plan.of_dag(disturbance.dag_id), disturbance)
     elif disturbance.what == "fill":
         took_s = _edit_beside_a_queue(running, plan.of_dag(disturbance.dag_id), disturbance)
+    elif disturbance.what == "stall":
+        _stall_a_reservation(running, disturbance.seconds)
+    elif disturbance.what == "busy":
+        with running.starving("worker"):
+            time.sleep(disturbance.seconds)
+    elif disturbance.what == "move":
+        _move_approved(running, plan.of_dag(disturbance.dag_id), disturbance)
     else:
         _end(running, disturbance)
     _say(f"{disturbance} is over")
@@ -295,9 +311,8 @@ def _disturb(running: Cluster, plan: Programme, disturbance: Disturbance) -> boo
 def _answer_without_s3(running: Cluster, posts: Sequence[Due], disturbance: Disturbance) -> None:
     """Have the questions about posts asked and told, and answer them one after the other while S3 refuses."""
     dag_id = disturbance.dag_id
-    told = f"open({str(running.folder / TOLD)!r}, 'a').write(f\"{{given['event']}}\\n\")"
     _write_calendar(running, _entries(posts), dag_id)
-    _write_dag(running, dag_id, f"approval='required', notify=lambda given: {told}", ahead_s=RUN_LIMIT_S * 2)
+    _write_asking_dag(running, dag_id, _calendar(dag_id))
     _wait_for_questions(running, dag_id, posts)
     with running.refusing(REFUSED["everybody"]):
         _say("S3 refuses")
@@ -305,14 +320,76 @@ def _answer_without_s3(running: Cluster, posts: Sequence[Due], disturbance: Dist
     _say("S3 answers")
 
 
+def _write_asking_dag(running: Cluster, dag_id: str, calendar: str) -> None:
+    """Write a DAG that asks long before its posts are due, and writes down whom it tells of what."""
+    told = f"open({str(running.folder / TOLD)!r}, 'a').write(f\"{{given['event']}}\\n\")"
+    more = f"approval='required', notify=lambda given: {told}"
+    _write_dag(running, dag_id, more, ahead_s=RUN_LIMIT_S * 2, calendar=calendar)
+
+
+def _move_approved(running: Cluster, posts: Sequence[Due], disturbance: Disturbance) -> None:
+    """Have posts approved, and move what publishes them while they wait for their time."""
+    dag_id, what = disturbance.dag_id, disturbance.component
+    former = f"{dag_id}-former" if what == "dag" else dag_id
+    calendar = _calendar(former)
+    text = _write_calendar(running, _entries(posts), former)
+    _write_asking_dag(running, former, calendar)
+    _wait_for_questions(running, former, posts)
+    _answer(running, former, posts)
+    wait_until(partial(_are_approved, running, former, len(posts)), "the posts are approved", RUN_LIMIT_S, 1.0)
+
+    _say(f"{disturbance}: the posts are approved, and the {what} moves")
+    if what == "plan":
+        running.s3.delete_object(Bucket=BUCKET, Key=plan_file("snapshots", dag_id))
+        return
+    if what == "calendar":
+        calendar = running.upload(f"moved/{dag_id}.yaml", text.encode())
+        running.upload("moved/reel.mp4", (running.folder / "reel.mp4").read_bytes())
+        running.s3.delete_object(Bucket=BUCKET, Key=f"calendar/{dag_id}.yaml")
+    (running.folder / "dags" / f"{former}.py").unlink()
+    _write_asking_dag(running, dag_id, calendar)
+
+
+def _are_approved(running: Cluster, dag_id: str, posts: int) -> bool:
+    instances = task_instances(running.airflow, dag_id)
+    return [ti["state"] for ti in instances if ti["task_id"] == "approve"].count("success") == posts
+
+
+def _stall_a_reservation(running: Cluster, seconds: float) -> None:
+    """Halt the tasks, but not what supervises them, once one has joined the list of those that reserve a place."""
+    joined = sqlalchemy.text("select max(updated_at) from asset_state_store where key = 'quota-end'")
+    url = running.airflow.settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    with sqlalchemy.create_engine(url).connect() as store:
+        before = store.execute(joined).scalar()
+        wait_until(lambda: store.execute(joined).scalar() != before, "a post reserves", RUN_LIMIT_S, 0.005)
+        store.execute(sqlalchemy.text("lock table asset_state_store"))  # until its task is halted
+        for process in running.group("worker"):
+            process.freeze(TASK)
+    _say("a task that reserves is halted")
+    time.sleep(seconds)
+    for process in running.group("worker"):
+        process.thaw()
+
+
+def _wrong_words(running: Cluster, disturbance: Disturbance) -> list[str]:
+    """Return the logs of a disturbance's posts that give a reason which was not so."""
+    if disturbance.what not in BLAMELESS:
+        return []
+    logs = (running.folder / "task-logs").rglob("*.log")
+    of_posts = [log for log in logs if disturbance.name in str(log)]
+    wrong = [str(log) for log in of_posts if any(words in log.read_text() for words in WRONG_WORDS)]
+    _say(f"{disturbance}: {len(of_posts)} logs, with wrong words: {', '.join(wrong) or 'none'}")
+    return wrong
+
+
 def _was_told_once(running: Cluster, found: Sequence[Fate]) -> bool:
-    """Return whether people were told once of each question that was answered while S3 refused."""
-    fates = [fate for fate in found if fate.due.around.startswith("answer")]
+    """Return whether people were told once of each question whose answer had to outlast something."""
+    fates = [fate for fate in found if fate.due.around.startswith(("answer", "move"))]
     if not fates:
         return True
     lines = (running.folder / TOLD).read_text().splitlines()
     told = sorted(line.partition(" ")[0] for line in lines if WAITS in line)
-    _say(f"{len(fates)} posts were answered while S3 refused; told of a question: {len(told)} times")
+    _say(f"{len(fates)} posts were approved; told of a question: {len(told)} times")
     _say("their tasks: " + ", ".join(f"{fate.due.post_id} approve {fate.tasks.get('approve')}" for fate in fates))
     return told == sorted(fate.due.post_id for fate in fates)
 

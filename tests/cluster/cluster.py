@@ -34,6 +34,8 @@ SLOTS_OF_WORKER = 4
 SLOTS = SLOTS_OF_WORKER * len(WORKERS)
 CELERY, LOCAL = EXECUTORS = ("CeleryExecutor", "LocalExecutor")
 START_LIMIT_S = 180
+#: How many programs share one processor with a component that has little of it.
+BURNERS = 2
 #: What can be disturbed, and the processes that it is.
 GROUPS = {
     "api-server": ("api-server-1", "api-server-2"),
@@ -123,6 +125,27 @@ class Cluster:
         finally:
             for process, env in zip(group, right, strict=True):
                 process.restart_with(env)
+
+    @contextmanager
+    def starving(self, name: str) -> Iterator[None]:
+        """Leave a component, and all that it starts, a share of one processor.
+
+        :param name: A key of ``GROUPS``.
+        """
+        group, every = self.group(name), os.sched_getaffinity(0)
+        burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BURNERS)]
+        try:
+            for burner in burners:
+                os.sched_setaffinity(burner.pid, {min(every)})
+            for process in group:
+                process.bind({min(every)})
+            yield
+        finally:
+            for burner in burners:
+                burner.kill()
+                burner.wait()
+            for process in group:
+                process.bind(every)
 
     def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
         """Start a run, also if Airflow is still recovering from a disturbance."""
@@ -265,6 +288,7 @@ def _settings(folder: Path, ports: dict[str, int], executor: str) -> dict[str, s
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",  # workers may be busy
         "AIRFLOW__CORE__PARALLELISM": str(SLOTS if executor == CELERY else 6),  # the broker knows no weights
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__WORKERS": "1",

@@ -119,13 +119,19 @@ class Process:
         if self._running is not None:
             self._running.wait()
 
-    def freeze(self) -> None:
-        """Stop the execution of it and of all that it has started."""
-        self._send(signal.SIGSTOP)
+    def freeze(self, text: str = "") -> None:
+        """Stop the execution of it and of all that it has started, or of those with a text in their command line."""
+        _send_to([one for one in self._family() if text in " ".join(_command_line(one))], signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Continue after :meth:`freeze`."""
         self._send(signal.SIGCONT)
+
+    def bind(self, processors: Collection[int]) -> None:
+        """Let it, and all that it starts from now on, run on these processors only."""
+        for process in self._family():
+            with suppress(psutil.NoSuchProcess):
+                process.cpu_affinity([*processors])
 
     def stop(self) -> None:
         """Stop the process with SIGTERM. If it does not end, kill it with all that it has started."""

@@ -11,7 +11,7 @@ from tests.calendars.running_calendar import DAG_ID
 from tests.cluster.cluster import GROUPS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
 #: What a post shows, by name. Instagram fetches all but the first by link.
@@ -29,12 +29,18 @@ UNDISTURBED = "none"
 PAUSED = "paused"
 #: Whom S3 refuses: requests whose head contains this text.
 REFUSED = {"meta": "facebookexternalhit", "everybody": ""}
+#: What moves while approved posts wait.
+MOVED = ("calendar", "plan", "dag")
 #: By how much a clock is wrong.
 SKEW_S = 90
 CUT = "upload cut"
 EDITED = "edited in the answer"
 #: What has posts in a DAG of its own.
-OWN_DAG = ("create", "answer", "fill")
+OWN_DAG = ("create", "answer", "fill", "move")
+#: What disturbs workers that have work of their own.
+OWN_WORK = ("fill", "stall", "busy")
+#: What may make no task say that an account's limit, or a slow storage, was the reason.
+BLAMELESS = ("stall", "busy", "move")
 #: How many posts are answered while S3 refuses.
 ANSWERED = 6
 #: Between the end of a disturbance and the beginning of the next one.
@@ -51,9 +57,11 @@ class Disturbance:
         stops the scheduler for half of the time, so that posts are late. ``refuse`` makes S3 answer 503. ``create``
         makes a new DAG, and its first run is to begin in the meantime. ``answer`` has a person approve posts while S3
         answers 503. ``fill`` takes all slots of the workers, and the first post of a calendar is edited and its second
-        one removed.
+        one removed. ``stall`` halts the tasks of the workers once one has begun to reserve its place. ``busy``
+        leaves the workers a share of a processor. ``move`` has posts approved, and then moves what publishes them.
     :param component: A key of ``GROUPS``. For ``refuse``, whom S3 refuses: a key of ``REFUSED``. For ``create``, what
-        keeps the DAG from its first run: ``scheduler`` is away, or the DAG is ``paused``.
+        keeps the DAG from its first run: ``scheduler`` is away, or the DAG is ``paused``. For ``move``, what is moved:
+        the ``calendar`` to another folder, its ``plan`` away, or the ``dag`` to another name.
     :param seconds: How long it lasts.
     """
 
@@ -81,8 +89,8 @@ class Disturbance:
 
     @property
     def lasts_s(self) -> float:
-        """How long no other disturbance may begin. A paused DAG disturbs no other, and begins slowly afterwards."""
-        if self.component == PAUSED:
+        """How long no other disturbance may begin. A paused or moved DAG disturbs no other."""
+        if self.component == PAUSED or self.what == "move":
             return 0.0
         return self.due[-1][0] + (4 * RECOVERY_S if self.what == "create" else RECOVERY_S)
 
@@ -107,6 +115,10 @@ class Disturbance:
             return tuple(self.seconds + 300.0 + 5.0 * number for number in range(ANSWERED))
         if self.what == "fill":
             return tuple(self.seconds + 120.0 + 5.0 * number for number in range(3))
+        if self.what == "move":  # to ask, to answer and to read the new place takes minutes
+            return tuple(self.seconds + 5.0 * number for number in range(3))
+        if self.what == "busy":
+            return tuple(self.seconds * share for share in (0.4, 0.6, 0.8, 1.0))
         if self.what == "skew":  # the scheduler is away from a quarter on to three quarters
             return tuple(self.seconds * share for share in (0.12, 0.17, 0.22, 0.27, 0.35, 0.45, 0.6, 0.9))
         return (3.0, self.seconds / 2, self.seconds + 5.0)
@@ -135,13 +147,17 @@ OUTAGES = (
     Disturbance("skew", "worker", 240),
     Disturbance("answer", "s3", 70),
     Disturbance("fill", "worker", 60),
+    Disturbance("stall", "worker", 33),
+    Disturbance("busy", "worker", 100),
+    *(Disturbance("move", what, 240) for what in MOVED),
 )
 
 
 def parsed(text: str) -> Disturbance:
     """Read a disturbance from a text such as ``kill redis`` or ``stop api-server 120``."""
     what, component, *seconds = text.split()
-    some = {"refuse": REFUSED, "create": (PAUSED, "scheduler"), "answer": ("s3",), "fill": ("worker",)}
+    some: dict[str, Collection[str]] = {"refuse": REFUSED, "create": (PAUSED, "scheduler"), "answer": ("s3",)}
+    some |= {"fill": ("worker",), "stall": ("worker",), "busy": ("worker",), "move": MOVED}
     components = some.get(what, GROUPS)
     if what not in ("kill", "freeze", "stop", "skew", *some) or component not in components:
         possible = ", ".join(components)

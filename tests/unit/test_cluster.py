@@ -136,17 +136,6 @@ def test_the_containers_of_most_posts_are_made_while_s3_refuses() -> None:
     }
 
 
-def test_some_posts_of_a_paused_dag_are_within_max_lateness_and_some_beyond() -> None:
-    plan = programme(AT, 4, 10.0, [Disturbance("create", "paused", 1200)])
-    own = plan.of_dag("create-paused-1200-s")
-    begin, over = plan.disturbances[0][0], plan.disturbances[0][0] + timedelta(minutes=20)
-    assert [(post.is_skipped, post.at > over) for post in own] == [
-        (True, False), (True, False), (False, False), (False, False), (False, True),
-    ]  # fmt: skip
-    assert own[1].at + timedelta(minutes=17) < over < own[2].at + timedelta(minutes=17)
-    assert begin < own[0].at
-
-
 def test_s3_refuses_those_whom_the_file_names(tmp_path: Path) -> None:
     refused, meta = tmp_path / "refused", b"GET / HTTP/1.1\r\nUser-Agent: facebookexternalhit/1.1\r\n\r\n"
     worker = b"GET / HTTP/1.1\r\nUser-Agent: Botocore\r\n\r\n"
