@@ -173,7 +173,7 @@ def apply(
     if first.do == "remove":
         _seen_post(first, before, rows, is_alone=True)
         edited, removed = TreeText(text).remove(first.post_id)
-        new_rows = read_rows(edited, location)
+        new_rows = _read_again(edited, location)
         others = [row for row in rows.rows if row.text("id") != first.post_id]
         _check_content(rows, new_rows, [plain(row) for row in others])
         _check_problems(before, parse_rows(new_rows, location, files, **rules))
@@ -361,7 +361,7 @@ def _rewritten(
 ) -> tuple[str, Rows]:
     """Return a text with other values of posts and with new posts, and its rows, which hold these and nothing else."""
     edited = TreeText(text).change(changes, new)
-    new_rows = read_rows(edited, location)
+    new_rows = _read_again(edited, location)
     if len(new_rows.rows) != len(rows.rows) + len(new):
         raise UNUSUAL
     ids, posts = list[str](), list[dict[str, Any]]()
@@ -374,6 +374,13 @@ def _rewritten(
         posts.insert(at, plain(new_rows.rows[at]) if isinstance(post, str) else _as_texts(post))
     _check_content(rows, new_rows, [_without_none(post) for post in posts])
     return edited, new_rows
+
+
+def _read_again(edited: str, location: str) -> Rows:
+    try:
+        return read_rows(edited, location)
+    except InvalidValue:  # such as an alias whose anchor is gone
+        raise UNUSUAL from None
 
 
 def _check_content(before: Rows, after: Rows, posts: list[dict[str, Any]]) -> None:

@@ -89,10 +89,11 @@ class PostFields:
         if (written := self._text("publish_at")) is None:
             return None
         name = self._text("timezone")
-        if name is not None and self._tried("timezone", lambda: zone(name)) is None:
-            name = "UTC"  # for what else is wrong
-        at = self._tried("publish_at", lambda: read_local_time(written, name))
-        if at is None:
+        is_known = name is None or self._tried("timezone", lambda: zone(name)) is not None
+        at = self._tried(
+            "publish_at", lambda: read_local_time(written, name if is_known else "UTC")
+        )
+        if at is None or not is_known:
             return None
         if now is not None and at <= now:
             message = f"{at.strftime('%Y-%m-%d %H:%M')} is in the past ({in_words(now - at)} ago)."

@@ -13,8 +13,8 @@ from typing import Final
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.post_parser import items_in
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.reader import read_table
-from airflow_provider_instagram.calendar.file.rows import Rows, row_of
+from airflow_provider_instagram.calendar.file.reader import Table, read_table
+from airflow_provider_instagram.calendar.file.rows import Row, Rows, row_of
 from airflow_provider_instagram.calendar.file.sheet_times import (
     AskedFor,
     ContradictedDates,
@@ -244,11 +244,8 @@ def import_sheet(
         asked for another.
     """
     table = read_table(text, reading.field_of)
-    if not {*MEDIA, ANY_MEDIA} & {*table.names} and reading.accounts is None:
-        raise InvalidValue(
-            f"no column is named video, image or carousel. The columns are: {', '.join(table.titles) or 'none'}.",
-            "Rename one of them.",
-        )
+    if reading.accounts is None:
+        _check_media(table)
     drafts, problems, needs = dict[int, dict[str, str]](), list(table.problems), set[str]()
     asked: dict[tuple[str, str], list[int]] = defaultdict(list)
     contradiction = None
@@ -276,10 +273,7 @@ def import_sheet(
         drafts.clear()
     ids, lines_with_dated_id = _ids(drafts)
     broken = {row.line for row in table.rows if row.broken or row.problems}
-    posts = []
-    for line, cells in drafts.items():
-        own = {name: cell for name, cell in cells.items() if cell and name not in ("id", "title")}
-        posts.append(replace(row_of(line, {"id": ids[line], **own}), broken=line in broken))
+    posts = _posts(drafts, ids, broken)
     return Imported(
         Rows(posts, row_of(0, defaults or {})),
         lines_with_dated_id=lines_with_dated_id,
@@ -289,6 +283,24 @@ def import_sheet(
         ),
         needs=frozenset(needs),
     )
+
+
+def _check_media(table: Table) -> None:
+    if not {*MEDIA, ANY_MEDIA} & {*table.names}:
+        raise InvalidValue(
+            f"no column is named video, image or carousel. The columns are: {', '.join(table.titles) or 'none'}.",
+            "Rename one of them.",
+        )
+
+
+def _posts(
+    drafts: Mapping[int, Mapping[str, str]], ids: Mapping[int, str], broken: Collection[int]
+) -> list[Row]:
+    posts = []
+    for line, cells in drafts.items():
+        own = {name: cell for name, cell in cells.items() if cell and name not in ("id", "title")}
+        posts.append(replace(row_of(line, {"id": ids[line], **own}), broken=line in broken))
+    return posts
 
 
 def _meanings(

@@ -127,8 +127,9 @@ class _Look:
 
     def _plan(self) -> StoredPlan:
         text, stored, settings = self._read(), self.stored, self.settings
-        made_of = f"{self.content} {settings.digest} {self.files.pin}"
-        if stored is not None and stored.made_of == made_of:
+        made_of = f"{self.content} {settings.digest}"
+        is_here = stored is not None and stored.plan.calendar.pin == self.files.pin
+        if stored is not None and is_here and stored.made_of == made_of:
             plan = replace(stored.plan, readable=True)
             update = {"plan": plan, "at": self._at, "about": settings.about()}
             return stored.model_copy(update=update)

@@ -286,7 +286,7 @@ def test_an_address_that_instagram_would_not_fetch_is_a_problem(
     """CreateContainerOperator would refuse it an hour before the post is due."""
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", "s3://videos/")
     text = HEAD + post(1, "2026-12-24 18:00", f"    upload: {upload}\n    video: {video}\n")
-    told = f"video {video}: a link must be https, in plain ASCII. Write its https address, with"
+    told = f"video is {video}: a link must be https, in plain ASCII, and public. Write its https:// address, with"
     assert [(line, told in what) for line, what in said(read(text))] == ([] if right else [(9, True)])
 
 
@@ -368,7 +368,7 @@ def test_the_26th_post_of_24_hours_is_left_out(read: Callable[..., Calendar]) ->
     )
     (problem,) = limited(calendar, instagram_default=Limits()).problems
     assert problem.post_id == "p25"
-    assert "post 26 of instagram_default within 24 h" in problem.message
+    assert "23 h 30 min after post 'p0' (line 6) of the same account; posts_per_day is 25" in problem.message
     assert "Move it to 2026-12-25 00:00 or later" in problem.remedy
 
 

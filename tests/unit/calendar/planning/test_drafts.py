@@ -50,7 +50,7 @@ def test_a_draft_that_gets_a_time_in_the_past_is_told() -> None:
 def test_only_a_post_with_a_file_is_given_a_slot() -> None:
     found = proposal_for(YAML, LOCATION, CalendarFiles(LOCATION), NOW, {})
     assert found.fill is not None
-    assert found.fill.times == {"file": "2030-05-13 08:30"}  # the 6th has a post
+    assert found.fill.times == {"file": "2030-05-06 19:00"}  # the 6th has a post
 
 
 @pytest.mark.parametrize(
