@@ -16,7 +16,6 @@ from airflow_provider_instagram.ledger.ledger import row_key
 if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.seal import StateStore
 
-#: How the rows begin of the metrics that Instagram refused for a kind of medium.
 REFUSED_ROW: Final = "insights-refused"
 #: What Instagram refused to the account although nothing spoke against it.
 REFUSALS_ROW: Final = "refused"
@@ -34,12 +33,17 @@ class StoredRefusals:
 
     def of(self, kind: str) -> frozenset[str]:
         """Return the metrics that are refused for a kind of medium."""
-        return frozenset(refusals(self.store, self.clock(), f"{REFUSED_ROW}:{kind}"))
+        since = self.clock() - REMEMBERED
+        refused_at = (self.store.get(REFUSED_ROW) or {}).get(kind, {})
+        return frozenset(
+            metric for metric, at in refused_at.items() if datetime.fromisoformat(at) > since
+        )
 
     def add(self, kind: str, metrics: Sequence[str]) -> None:
         """Record metrics that are refused for a kind of medium."""
-        row = f"{REFUSED_ROW}:{kind}"
-        record_refusal(self.store, "", self.clock(), *metrics, row=row)
+        row = self.store.get(REFUSED_ROW) or {}
+        now = dict.fromkeys(metrics, self.clock().isoformat())
+        self.store.set(REFUSED_ROW, row | {kind: row.get(kind, {}) | now})
 
 
 @pydantic.dataclasses.dataclass(frozen=True)
@@ -81,9 +85,7 @@ class Refusal(BaseModel):
 REFUSALS: Final = TypeAdapter(dict[str, Refusal])
 
 
-def record_refusal(
-    store: StateStore, reason: str | None, at: datetime, *what: str, row: str = REFUSALS_ROW
-) -> None:
+def record_refusal(store: StateStore, reason: str | None, at: datetime, *what: str) -> None:
     """Record that Instagram refused something to the account, or that it no longer does.
 
     If that fails, only the log says so: what the caller does counts more.
@@ -91,21 +93,21 @@ def record_refusal(
     :param reason: Why not, or None if it is allowed.
     """
     try:
-        known = refusals(store, at, row)
+        known = refusals(store, at)
         now = {name: refusal for name, refusal in known.items() if name not in what}
         if reason is not None:
             now |= dict.fromkeys(what, Refusal(reason=reason, at=at))
         if now != known:
             dumped = {name: refusal.model_dump(mode="json") for name, refusal in now.items()}
-            store.set(row, dumped)
+            store.set(REFUSALS_ROW, dumped)
     except Exception:
         log.exception("It could not be recorded whether Instagram refuses %s", ", ".join(what))
 
 
-def refusals(store: StateStore, now: datetime, row: str = REFUSALS_ROW) -> dict[str, Refusal]:
-    """Return what Instagram refused to the account within the last day, by the name of the capability or the metric."""
+def refusals(store: StateStore, now: datetime) -> dict[str, Refusal]:
+    """Return what Instagram refused to the account within the last day, by the name of the capability."""
     try:
-        found = REFUSALS.validate_python(store.get(row) or {})
+        found = REFUSALS.validate_python(store.get(REFUSALS_ROW) or {})
     except ValidationError:
         return {}  # a user with rights may have written anything
     return {what: refusal for what, refusal in found.items() if now - refusal.at < REMEMBERED}
