@@ -354,4 +354,5 @@ def test_rows_of_others_are_shown_and_the_ledger_is_sealed_again(
     with open_ledger("instagram_default") as store:
         assert Ledger(store, "instagram_default").post("sealed") is not None
     assert "0 left as they are" in shell("ledger", "reseal", "--trust", "--yes")
+    assert said not in shell("ledger", "show", "forged")
     assert "Forgot done:forged (1 rows deleted)" in shell("ledger", "forget", "done:forged", "--yes")
