@@ -199,6 +199,8 @@ def apply(
     _check_problems(before, after, restored=first.post_id if is_back else None)
     for edit in edits:
         post_after = post_of(after, edit.new_id or edit.post_id)
+        if post_after is None:  # an edit changes no id
+            raise UNUSUAL
         _check_time(edit, post_after, now)
         check_files(edit, post_after, files)
     return Edited(edited, after.post(first.new_id or first.post_id))

@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 
 MAX_BYTES = 10_000_000
-YAML = (".yaml", ".yml")
-FORMATS = (*YAML, ".json")
+FORMATS = (".yaml", ".yml", ".json")
 TABLE = ".csv"
 MAX_DEPTH = 6
 SLOTS_EXAMPLE = "{instagram_default: [Mon 08:30, Thu 19:00]}"
@@ -119,7 +118,7 @@ def is_table(location: str) -> bool:
 
 def is_edited_elsewhere(location: str) -> bool:
     """Return whether neither the page nor a command writes a calendar: all but YAML."""
-    return is_web(location) or _ending(location) not in YAML
+    return is_table(location) or _ending(location) == ".json"
 
 
 def _ending(location: str) -> str:

@@ -73,9 +73,7 @@ def test_a_post_of_another_calendar_is_never_published_twice_and_only_its_calend
     result = run_post(run_dag, content_calendar_dag("second", write("second", post_id, "Ours")), post_id)
     assert result.states()["prepare"] == "skipped"
     said = capsys.readouterr().out
-    assert (
-        f"the DAG first ({first}) has published the id {post_id} on {ACCOUNT}: give this post another" in said
-    )
+    assert f"the DAG first ({first}) has published the id {post_id} on {ACCOUNT}: give this post another" in said
     assert not [text for text in (SECRET, live.media_id, str(live.permalink)) if text in said]
     assert {name.split()[0] for name in stored(live.media_id, SECRET)} == {"first"}
     assert len(instagram_sandbox.posts) == 1
