@@ -129,7 +129,7 @@ class InsightsBudget:
         self.store, self.clock = store, clock
         self.limit = max(2, int(calls_per_hour * INSIGHTS_SHARE))
         row = store.get(ROW) or {}
-        self._spent: list[tuple[float, int]] = row.get("spent", [])
+        self._spent: list[list[float]] = row.get("spent", [])
         self._stopped_until: float = row.get("stopped_until", 0.0)
         self._new = 0
         self._client: GraphClient | None = None
@@ -144,18 +144,18 @@ class InsightsBudget:
             self._counted += sent
             self.consume(sent, self._client.usage)
 
-    def _recent(self, spent: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    def _recent(self, spent: list[list[float]]) -> list[list[float]]:
         """Return the calls of the last hour, with those of this task, and when they were counted."""
         now = self.clock().timestamp()
-        own = [(now, self._new)] if self._new else []
-        return [(at, calls) for at, calls in spent if at > now - HOUR_S] + own
+        own = [[now, float(self._new)]] if self._new else []
+        return [[at, calls] for at, calls in spent if at > now - HOUR_S] + own
 
     def left(self) -> int:
         """Return how many calls may be sent now."""
         self._count()
         if self.clock().timestamp() < self._stopped_until:
             return 0
-        return max(0, self.limit - sum(calls for _, calls in self._recent(self._spent)))
+        return max(0, self.limit - int(sum(calls for _, calls in self._recent(self._spent))))
 
     def available_at(self) -> datetime:
         """Return when the next call may be sent: a time in the past if it may be sent now."""
