@@ -193,31 +193,19 @@ def _get(
     timeout = httpx.Timeout(stall_s, connect=min(stall_s, CONNECT_TIMEOUT_S)).as_dict()
     given = {"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})}
 
-    def ask() -> T:
-        address = httpx.URL(url)
-        with httpx.HTTPTransport() as transport:
-            for _ in range(redirects + 1):
-                request = httpx.Request(
-                    "GET",
-                    checked(address),
-                    headers={"Host": address.netloc.decode("ascii"), **given},
-                    extensions={"sni_hostname": address.host, "timeout": timeout},
-                )
-                answer = transport.handle_request(request)
-                try:
-                    if not redirects or not answer.has_redirect_location:
-                        return use(answer, address)
-                    address = address.join(answer.headers["location"])
-                finally:
-                    answer.close()
-        raise ValidationError(
-            f"{shown(str(address))} redirects more than {redirects} times.",
-            hint="Use the final link.",
+    def request_to(address: httpx.URL) -> httpx.Request:
+        return httpx.Request(
+            "GET",
+            checked(address),
+            headers={"Host": address.netloc.decode("ascii"), **given},
+            extensions={"sni_hostname": address.host, "timeout": timeout},
         )
 
     _keep_headers_out_of_logs()
     try:
-        return within_timeout(total_s, ask, THREAD)
+        return within_timeout(
+            total_s, lambda: _follow(httpx.URL(url), use, request_to, redirects), THREAD
+        )
     except TimeoutError:
         raise TransientError(
             f"The download of {shown(url)} was too slow and was stopped after {total_s:g} s.",
@@ -230,6 +218,28 @@ def _get(
         ) from None
     except httpx.InvalidURL:
         raise _not_valid() from None
+
+
+def _follow(
+    address: httpx.URL,
+    use: Callable[[httpx.Response, httpx.URL], T],
+    request_to: Callable[[httpx.URL], httpx.Request],
+    redirects: int,
+) -> T:
+    """Return what ``use`` makes of the answer at the end of all redirects."""
+    with httpx.HTTPTransport() as transport:
+        for _ in range(redirects + 1):
+            answer = transport.handle_request(request_to(address))
+            try:
+                if not redirects or not answer.has_redirect_location:
+                    return use(answer, address)
+                address = address.join(answer.headers["location"])
+            finally:
+                answer.close()
+    raise ValidationError(
+        f"{shown(str(address))} redirects more than {redirects} times.",
+        hint="Use the final link.",
+    )
 
 
 def _save(answer: httpx.Response, part: Path, max_bytes: int, name: str, until_s: float) -> None:
