@@ -14,6 +14,4 @@ from airflow_provider_instagram.calendar import content_calendar_dag
 EXAMPLE = Path(__file__).with_name("calendars") / "example.yaml"
 ACCOUNTS = ["instagram_studio", "instagram_shop"]
 
-dag = content_calendar_dag(
-    "content_calendar", os.environ.get("INSTAGRAM_CALENDAR", str(EXAMPLE)), accounts=ACCOUNTS
-)
+dag = content_calendar_dag("content_calendar", os.environ.get("INSTAGRAM_CALENDAR", str(EXAMPLE)), accounts=ACCOUNTS)

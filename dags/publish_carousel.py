@@ -9,11 +9,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param
 
 from airflow_provider_instagram.files.access import inside_media_roots
-from airflow_provider_instagram.operators import (
-    CreateContainerOperator,
-    PublishOperator,
-    TranscodeOperator,
-)
+from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
 
 with DAG(
     dag_id="publish_carousel",
@@ -32,18 +28,9 @@ with DAG(
             description="2 to 10 pictures and videos, one per line. All get the shape of the first.",
         ),
         "caption": Param(
-            "",
-            type=["null", "string"],
-            format="multiline",
-            title="Caption",
-            description="Up to 2,200 characters.",
+            "", type=["null", "string"], format="multiline", title="Caption", description="Up to 2,200 characters."
         ),
-        "fit": Param(
-            "pad",
-            enum=["pad", "blur", "crop"],
-            title="Fit",
-            description="For items of another shape.",
-        ),
+        "fit": Param("pad", enum=["pad", "blur", "crop"], title="Fit", description="For items of another shape."),
     },
 ) as dag:
     transcode = TranscodeOperator(
@@ -55,9 +42,6 @@ with DAG(
         fit="{{ params.fit }}",
     )
     create = CreateContainerOperator(
-        task_id="create",
-        carousel=transcode.output,
-        caption="{{ params.caption }}",
-        wait_for_completion=True,
+        task_id="create", carousel=transcode.output, caption="{{ params.caption }}", wait_for_completion=True
     )
     publish = PublishOperator(task_id="publish", container_id=create.output)

@@ -9,51 +9,24 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param
 
 from airflow_provider_instagram.files.access import inside_media_roots
-from airflow_provider_instagram.operators import (
-    CreateContainerOperator,
-    PublishOperator,
-    TranscodeOperator,
-)
+from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
 from airflow_provider_instagram.sensors import ContainerStatusSensor
 
 FORM = {
-    "video": Param(
-        "",
-        type="string",
-        minLength=1,
-        title="Video",
-        description="A path on the worker, or an https URL.",
-    ),
+    "video": Param("", type="string", minLength=1, title="Video", description="A path on the worker, or an https URL."),
     "caption": Param(
-        "",
-        type=["null", "string"],
-        format="multiline",
-        title="Caption",
-        description="Up to 2,200 characters.",
+        "", type=["null", "string"], format="multiline", title="Caption", description="Up to 2,200 characters."
     ),
     "placement": Param("reels", enum=["reels", "feed"], title="Placement"),
-    "cover_ms": Param(
-        None,
-        type=["null", "integer"],
-        minimum=0,
-        title="Cover frame",
-        description="In milliseconds.",
-    ),
+    "cover_ms": Param(None, type=["null", "integer"], minimum=0, title="Cover frame", description="In milliseconds."),
 }
 CHECK = {"inside_media_roots": inside_media_roots}
 
 with DAG(
-    "publish_reel",
-    schedule=None,
-    tags=["instagram"],
-    doc_md=__doc__,
-    params=FORM,
-    user_defined_macros=CHECK,
+    "publish_reel", schedule=None, tags=["instagram"], doc_md=__doc__, params=FORM, user_defined_macros=CHECK
 ) as dag:
     transcode = TranscodeOperator(
-        task_id="transcode",
-        source="{{ inside_media_roots(params.video) }}",
-        placement="{{ params.placement }}",
+        task_id="transcode", source="{{ inside_media_roots(params.video) }}", placement="{{ params.placement }}"
     )
     create = CreateContainerOperator(
         task_id="create",

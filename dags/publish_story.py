@@ -10,11 +10,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param
 
 from airflow_provider_instagram.files.access import inside_media_roots
-from airflow_provider_instagram.operators import (
-    CreateContainerOperator,
-    PublishOperator,
-    TranscodeOperator,
-)
+from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
 
 with DAG(
     dag_id="publish_story",
@@ -24,26 +20,14 @@ with DAG(
     user_defined_macros={"inside_media_roots": inside_media_roots},
     params={
         "file": Param(
-            "",
-            type="string",
-            minLength=1,
-            title="File",
-            description="A path on the worker, or an https URL.",
+            "", type="string", minLength=1, title="File", description="A path on the worker, or an https URL."
         ),
         "kind": Param("picture", enum=["picture", "video"], title="Kind"),
-        "fit": Param(
-            "blur",
-            enum=["pad", "blur", "crop"],
-            title="Fit",
-            description="If its shape is not 9:16.",
-        ),
+        "fit": Param("blur", enum=["pad", "blur", "crop"], title="Fit", description="If its shape is not 9:16."),
     },
 ) as dag:
     transcode = TranscodeOperator(
-        task_id="transcode",
-        source="{{ inside_media_roots(params.file) }}",
-        placement="story",
-        fit="{{ params.fit }}",
+        task_id="transcode", source="{{ inside_media_roots(params.file) }}", placement="story", fit="{{ params.fit }}"
     )
     create = CreateContainerOperator(
         task_id="create",

@@ -10,11 +10,7 @@ from typing import Any
 from airflow.sdk import DAG, Param, task, task_group
 
 from airflow_provider_instagram.files.access import inside_media_roots
-from airflow_provider_instagram.operators import (
-    CreateContainerOperator,
-    PublishOperator,
-    TranscodeOperator,
-)
+from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator, TranscodeOperator
 from airflow_provider_instagram.sensors import ContainerStatusSensor
 
 with DAG(
@@ -29,15 +25,11 @@ with DAG(
             items={
                 "type": "object",
                 "required": ["id", "video"],
-                "properties": {
-                    "id": {"type": "string"},
-                    "video": {"type": "string"},
-                    "caption": {"type": "string"},
-                },
+                "properties": {"id": {"type": "string"}, "video": {"type": "string"}, "caption": {"type": "string"}},
             },
             title="Posts",
             description='A list such as [{"id": "monday", "video": "/data/monday.mov", "caption": "Hello"}].',
-        ),
+        )
     },
 ) as dag:
 
@@ -45,11 +37,7 @@ with DAG(
     def posts(params: dict[str, Any] | None = None) -> list[dict[str, str]]:
         """Return the posts in the run's parameters, whose files must be in a place of ``[instagram] media_roots``."""
         return [
-            {
-                "post_key": post["id"],
-                "video": inside_media_roots(post["video"]),
-                "caption": post.get("caption", ""),
-            }
+            {"post_key": post["id"], "video": inside_media_roots(post["video"]), "caption": post.get("caption", "")}
             for post in (params or {})["posts"]
         ]
 
@@ -58,11 +46,7 @@ with DAG(
         """Publish one post to the feed."""
         transcode = TranscodeOperator(task_id="transcode", source=video, placement="feed")
         create = CreateContainerOperator(
-            task_id="create",
-            video=transcode.output,
-            caption=caption,
-            placement="feed",
-            post_key=post_key,
+            task_id="create", video=transcode.output, caption=caption, placement="feed", post_key=post_key
         )
         wait = ContainerStatusSensor(task_id="wait", container_id=create.output)
         PublishOperator(task_id="publish", container_id=wait.output)

@@ -26,9 +26,7 @@ WITHIN = timedelta(days=1)
 CHECK = {"inside_media_roots": inside_media_roots}
 
 with DAG("approve_reel", schedule=None, params=FORM, user_defined_macros=CHECK) as dag:
-    transcode = TranscodeOperator(
-        task_id="transcode", source="{{ inside_media_roots(params.video) }}"
-    )
+    transcode = TranscodeOperator(task_id="transcode", source="{{ inside_media_roots(params.video) }}")
     approve = ApprovalOperator(
         task_id="approve",
         subject="Publish this reel?",

@@ -21,9 +21,7 @@ def tell(context: Any) -> None:
     """Send what cannot wait. The Posts page shows the problems of the file."""
     event = context["event"]
     if event.event in URGENT:
-        AppriseNotifier(
-            title=f"Instagram: {event.event}", body=f"{event.text}\n{event.link}"
-        ).notify(context)
+        AppriseNotifier(title=f"Instagram: {event.event}", body=f"{event.text}\n{event.link}").notify(context)
 
 
 dag = content_calendar_dag("calendar_apprise", CALENDAR, accounts=ACCOUNTS, notify=tell)

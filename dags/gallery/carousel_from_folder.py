@@ -23,9 +23,7 @@ FINISHED = "s3://media@shoots-finished/"
 
 FORM = {"folder": Param("", type="string", pattern=r"^[\w-]+$", title="Folder")}
 
-with DAG(
-    "carousel_from_folder", schedule=None, params=FORM, default_args={"instagram_conn_id": ACCOUNT}
-) as dag:
+with DAG("carousel_from_folder", schedule=None, params=FORM, default_args={"instagram_conn_id": ACCOUNT}) as dag:
 
     @task
     def shoot(params: Any = None) -> dict[str, Any]:
@@ -35,9 +33,7 @@ with DAG(
         return {"files": files, "caption": (folder / "caption.txt").read_text()}
 
     found = shoot()
-    items = TranscodeOperator(
-        task_id="transcode", source=found["files"], output=FINISHED, placement="carousel"
-    )
+    items = TranscodeOperator(task_id="transcode", source=found["files"], output=FINISHED, placement="carousel")
     create = CreateContainerOperator(
         task_id="create",
         carousel=items.output,

@@ -11,12 +11,8 @@ from airflow.sdk import DAG, Param
 from airflow_provider_instagram.operators import DeleteOperator
 
 ACCOUNTS = ["instagram_default"]
-POST_KEY = Param(
-    "", type="string", minLength=1, title="Post key", description="The Posts page shows it."
-)
+POST_KEY = Param("", type="string", minLength=1, title="Post key", description="The Posts page shows it.")
 
 for account in ACCOUNTS:
     with DAG(f"delete_posts_of_{account}", schedule=None, params={"post_key": POST_KEY}) as dag:
-        DeleteOperator(
-            task_id="delete", post_key="{{ params.post_key }}", instagram_conn_id=account
-        )
+        DeleteOperator(task_id="delete", post_key="{{ params.post_key }}", instagram_conn_id=account)

@@ -27,9 +27,7 @@ with DAG("draft_reply", schedule=[COMMENTS]) as dag:
         for comment in (event.extra["payload"] for event in triggering_asset_events[COMMENTS]):
             reply = f"Thank you, @{comment['username']}!"  # what your model says
             question = indent(f"{comment['text']}\n\nReply: {reply}", "    ", lambda _: True)
-            drafts.append(
-                {"comment_id": comment["comment_id"], "reply": reply, "question": question}
-            )
+            drafts.append({"comment_id": comment["comment_id"], "reply": reply, "question": question})
         return drafts
 
     @task
@@ -40,15 +38,8 @@ with DAG("draft_reply", schedule=[COMMENTS]) as dag:
     @task_group
     def answer(comment_id: str, reply: str, question: str) -> None:
         """Ask a person, and reply."""
-        ask = HITLOperator(
-            task_id="ask",
-            subject="Send this reply?",
-            body=question,
-            options=["Send it", "No reply"],
-        )
+        ask = HITLOperator(task_id="ask", subject="Send this reply?", body=question, options=["Send it", "No reply"])
         message = approved(ask.output, reply)
-        CommentOperator(
-            task_id="reply", instagram_conn_id=ACCOUNT, reply_to=comment_id, message=message
-        )
+        CommentOperator(task_id="reply", instagram_conn_id=ACCOUNT, reply_to=comment_id, message=message)
 
     answer.expand_kwargs(draft())

@@ -29,9 +29,7 @@ with DAG("keyword_reply", schedule=[COMMENTS]) as dag:
         for comment in (event.extra["payload"] for event in triggering_asset_events[COMMENTS]):
             words = re.findall(r"\w+", (comment["text"] or "").casefold())
             answers = [answers_by_word[word] for word in words if word in answers_by_word]
-            replies += [
-                {"reply_to": comment["comment_id"], "message": answer} for answer in answers[:1]
-            ]
+            replies += [{"reply_to": comment["comment_id"], "message": answer} for answer in answers[:1]]
         return replies
 
     CommentOperator.partial(task_id="reply", instagram_conn_id=ACCOUNT).expand_kwargs(find())

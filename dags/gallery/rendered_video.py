@@ -27,10 +27,7 @@ with DAG("rendered_video", schedule=[RENDERED], default_args={"instagram_conn_id
     def rendered(triggering_asset_events: Any = None) -> list[dict[str, str]]:
         """List the videos of all events since the last run. A video is published once, by its location."""
         extras = [event.extra for event in triggering_asset_events[RENDERED]]
-        return [
-            {"video": inside_media_roots(extra["video"]), "caption": extra["caption"]}
-            for extra in extras
-        ]
+        return [{"video": inside_media_roots(extra["video"]), "caption": extra["caption"]} for extra in extras]
 
     @task_group
     def post(video: str, caption: str) -> None:

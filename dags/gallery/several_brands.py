@@ -25,7 +25,5 @@ with DAG("several_brands", schedule=None) as dag:
 
     for account, caption in BRANDS.items():
         with TaskGroup(account, default_args={"instagram_conn_id": account}):
-            create = CreateContainerOperator(
-                task_id="create", video=reel, caption=caption, wait_for_completion=True
-            )
+            create = CreateContainerOperator(task_id="create", video=reel, caption=caption, wait_for_completion=True)
             PublishOperator(task_id="publish", container_id=create.output)

@@ -25,10 +25,7 @@ with DAG("tell_slack", schedule=[POSTS]) as dag:
     def send(triggering_asset_events: Any = None) -> None:
         """Send one message with all posts since the last run."""
         posts = [event.extra for event in triggering_asset_events[POSTS]]
-        lines = [
-            f"{slack_text(post['post_key'])} is live: {post['permalink'] or post['media_id']}"
-            for post in posts
-        ]
+        lines = [f"{slack_text(post['post_key'])} is live: {post['permalink'] or post['media_id']}" for post in posts]
         hook = HttpHook(method="POST", http_conn_id=WEBHOOK)
         secret_path = hook.get_connection(WEBHOOK).password
         hook.run(secret_path, json={"text": "\n".join(lines)}, extra_options={"timeout": 30})

@@ -18,9 +18,7 @@ from airflow_provider_instagram.operators import CommentOperator
 QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/instagram"
 ACCOUNT = "17841400000000000"  # the Instagram user ID of instagram_default
 
-WEBHOOKS = Asset(
-    "instagram-webhooks", watchers=[AssetWatcher(name="sqs", trigger=SqsSensorTrigger(QUEUE))]
-)
+WEBHOOKS = Asset("instagram-webhooks", watchers=[AssetWatcher(name="sqs", trigger=SqsSensorTrigger(QUEUE))])
 
 
 def is_from_others(comment: dict[str, Any]) -> bool:
@@ -37,15 +35,9 @@ with DAG("webhook_reply", schedule=[WEBHOOKS], tags=["instagram"], doc_md=__doc_
     @task
     def comments(triggering_asset_events: Any = None) -> list[str]:
         """List the comments of others. Webhooks of other accounts and fields are left out."""
-        batches = [
-            event.extra["payload"]["message_batch"] for event in triggering_asset_events[WEBHOOKS]
-        ]
+        batches = [event.extra["payload"]["message_batch"] for event in triggering_asset_events[WEBHOOKS]]
         changes = [json.loads(message["Body"]) for batch in batches for message in batch]
-        ours = [
-            one["value"]
-            for one in changes
-            if (one["account"], one["field"]) == (ACCOUNT, "comments")
-        ]
+        ours = [one["value"] for one in changes if (one["account"], one["field"]) == (ACCOUNT, "comments")]
         return [comment["id"] for comment in ours if is_from_others(comment)]
 
     CommentOperator.partial(task_id="reply", message="Thank you!").expand(reply_to=comments())

@@ -43,9 +43,7 @@ with DAG("weekly_mail", schedule="0 7 * * MON", catchup=False) as dag:
             file.write_text(page.render(found, chart=True), encoding="utf-8")
             # Many mail programs draw no charts, so the mail itself has the table alone.
             table = page.render(found, chart=False)
-            smtp.send_email_smtp(
-                to=READERS, subject=found["title"], html_content=table, files=[str(file)]
-            )
+            smtp.send_email_smtp(to=READERS, subject=found["title"], html_content=table, files=[str(file)])
         return len(rows)
 
     mail(posts.output)
