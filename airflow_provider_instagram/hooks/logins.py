@@ -6,7 +6,6 @@ import hmac
 import os
 import re
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
@@ -15,6 +14,7 @@ from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.hooks.token_store import StoredToken
 from airflow_provider_instagram.utils.pages import connect_page, reconnect_hint
+from airflow_provider_instagram.utils.server_clock import CLOCK
 from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def end_of(info: TokenInfo | None) -> str:
     """Return the end of a token that cannot be refreshed, in words."""
     if info is None:
         return "the token's expiry date is unknown (Instagram does not report it)"
-    token = StoredToken("", datetime.now(timezone.utc)).with_info(info)
+    token = StoredToken("", CLOCK.now()).with_info(info)
     return f"the token {token.end}{', and cannot be refreshed' if token.expires else ''}"
 
 

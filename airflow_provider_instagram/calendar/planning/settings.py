@@ -160,10 +160,10 @@ class CalendarSettings:
             raise _invalid(name, given[name]) from None
         if settings.prepare_ahead > longest_ahead():
             raise _invalid("prepare_ahead", settings.prepare_ahead)
-        settings._check_sheet()
+        settings.check_sheet()
         return replace(settings, accounts=tuple(dict.fromkeys(settings.accounts)))
 
-    def _check_sheet(self) -> None:
+    def check_sheet(self) -> None:
         """Check how a sheet is read."""
         if not is_table(self.calendar) and (self.columns or self.defaults):
             raise ValidationError(
