@@ -162,26 +162,3 @@ def test_javascript_can_be_read(block: Block, tmp_path: Path) -> None:
     (tmp_path / "example.mjs").write_text(block.code)
     checked = subprocess.run(["node", "--check", tmp_path / "example.mjs"], capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
-
-
-def test_the_recipe_for_another_tools_csv_makes_a_calendar_without_problems(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The commands of the page, in its order, on the file of the page."""
-    page = {block.language: block for block in BLOCKS if block.page == "docs/calendars/commands.md"}
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "plan.csv").write_text(page["csv"].code)
-    for line in page["bash"].code.splitlines():
-        match shlex.split(line):
-            case ["airflow", *arguments]:
-                args = get_parser().parse_args(arguments)
-                with pytest.raises(SystemExit) as ended:
-                    args.func(args)
-                assert ended.value.code == 0
-            case words:
-                subprocess.run(words, check=True)
-    calendar = parse_calendar((tmp_path / "spring.yaml").read_text(), str(tmp_path / "spring.yaml"))
-    assert [(post.caption, post.kind) for post in calendar.posts] == [
-        ("The new set, today", "picture"),
-        ("Behind the scenes", "picture"),
-    ]

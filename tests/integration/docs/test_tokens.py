@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/operate/tokens.md").read_text()
 (ROTATION,) = re.findall(r"^ *(airflow rotate.*)$", TEXT, re.MULTILINE)
-SEVERAL, TOLD = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+(TOLD,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
 pytestmark = pytest.mark.usefixtures("no_stored_tokens")
@@ -28,13 +28,6 @@ def dag_of(source: str) -> Any:
     namespace: dict[str, Any] = {"__name__": "tokens_md"}
     exec(compile(source, "tokens.md", "exec"), namespace)  # noqa: S102 -- our own examples
     return namespace["dag"]
-
-
-def test_the_example_for_several_accounts_refreshes_those_it_names(
-    instagram_sandbox: SandboxHandle, run_dag: Any
-) -> None:
-    result = run_dag(dag_of(SEVERAL), connections=["instagram_default"])
-    assert result.states() == {"list_connections": "success", "refresh[0]": "success"}
 
 
 def test_the_example_for_alerts_tells_the_team(
