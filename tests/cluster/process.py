@@ -128,7 +128,7 @@ class Process:
         self._send(signal.SIGCONT)
 
     def bind(self, processors: Collection[int]) -> None:
-        """Let it, and all that it starts from now on, run on these processors only."""
+        """Restrict it, and all that it starts from now on, to these processors."""
         for process in self._family():
             with suppress(psutil.NoSuchProcess):
                 process.cpu_affinity([*processors])

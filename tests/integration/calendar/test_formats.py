@@ -95,7 +95,7 @@ def test_a_post_says_how_its_files_are_fitted(
     profile = profile_for("reels")
     short = replace(profile, video=replace(profile.video, max_duration_s=3.0))
     monkeypatch.setattr(
-        "airflow_provider_instagram.calendar.tasks.prepare.profile_for",
+        "airflow_provider_instagram.media.spec.profile_for",
         lambda placement, shapes: short if placement == "reels" else profile_for(placement, shapes),
     )
     story = of(image="white.png", placement="story")

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from pydantic import JsonValue, TypeAdapter
 
 from airflow_provider_instagram.graph.usage import Usage
 from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
+#: What Airflow stores as a row: a tuple is refused.
+STORED: TypeAdapter[Any] = TypeAdapter(JsonValue)
 START = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 
 
 class Rows(dict[str, Any]):
     def set(self, key: str, value: Any) -> None:
-        self[key] = json.loads(json.dumps(value))
+        self[key] = STORED.validate_python(value)
 
 
 class Desk:
