@@ -239,12 +239,14 @@ def open_regular(path: Path, flags: int = 0) -> Iterator[IO[bytes]]:
     """
     # Without O_NONBLOCK, opening a pipe would wait for a writer.
     number = os.open(path, flags | os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    # Before os.fdopen(), which raises an error of its own for a folder and leaves it open.
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise ValidationError(
+            f"{shown(str(path))} is not a regular file.",
+            hint="Use a file, not a folder, pipe or device.",
+        )
     with os.fdopen(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise ValidationError(
-                f"{shown(str(path))} is not a regular file.",
-                hint="Use a file, not a folder, pipe or device.",
-            )
         yield file
 
 
