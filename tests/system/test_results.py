@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from PIL import Image
 from playwright.sync_api import expect
 
 from demo.results import results_settings
@@ -23,7 +22,7 @@ from tests.calendars.running_calendar import DAG_ID, RunningCalendar, entry, run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import FrameLocator, Page
+    from playwright.sync_api import FrameLocator, Locator, Page
 
 STUDIO = "studio"
 EVIL = '=HYPERLINK("https://evil.example.com") <script>alert(1)</script>'
@@ -57,7 +56,7 @@ def opened(calendar: RunningCalendar, page: Page, **query: str) -> FrameLocator:
 
 
 @pytest.mark.timeout(900)
-def test_results_are_drawn_read_as_tables_and_saved_as_csv_and_png(calendar: RunningCalendar, page: Page) -> None:
+def test_results_are_drawn_read_as_tables_and_saved_as_csv(calendar: RunningCalendar, page: Page) -> None:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("dialog", lambda dialog: errors.append(dialog.message))
@@ -70,13 +69,9 @@ def test_results_are_drawn_read_as_tables_and_saved_as_csv_and_png(calendar: Run
     expect(frame.locator("[data-table=apart] tbody tr")).to_have_count(168 - compared)
     expect(posts.get_by_text(EVIL, exact=True).first).to_be_visible()
 
-    rows = list(csv.reader(io.StringIO(_saved(page, frame, "posts", "CSV").read_text("utf-8-sig"))))
+    rows = list(csv.reader(io.StringIO(_saved(page, posts).read_text("utf-8-sig"))))
     assert len(rows) == 1 + compared
     assert {row[3] for row in rows[1:]} == {"A new week #edit", f"'{EVIL}"}
-    with Image.open(_saved(page, frame, "curve", "PNG")) as picture:
-        colours = {colour for _, colour in picture.convert("RGB").getcolors(10**6) or ()}
-        assert picture.width > 300
-        assert len(colours) > 20, "something is drawn on it"
 
     frame.locator("[data-choice=metric]").select_option("views")
     expect(posts.locator("th").nth(4)).to_have_text("Views", timeout=30_000)
@@ -88,9 +83,9 @@ def test_results_are_drawn_read_as_tables_and_saved_as_csv_and_png(calendar: Run
     assert errors == []
 
 
-def _saved(page: Page, frame: FrameLocator, table: str, form: str) -> Path:
+def _saved(page: Page, table: Locator) -> Path:
     with page.expect_download() as download:
-        frame.locator(f"[data-table={table}]").get_by_role("button", name=form).click()
+        table.get_by_role("button", name="CSV").click()
     return Path(download.value.path())
 
 
