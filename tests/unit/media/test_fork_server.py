@@ -151,7 +151,7 @@ def test_nothing_is_left_when_the_block_ends_or_the_work_is_not_kept(program: tu
         assert not running_with(str(tmp_path))
     with suppress(RuntimeError), servers.kept():
         servers.run(program, LIMITS, {"python": SAY_PIDS}, Cancel())
-        assert len(running_with(str(tmp_path))) == 1
+        wait_for(lambda: len(running_with(str(tmp_path))) == 1)
         raise RuntimeError
     assert not running_with(str(tmp_path))
 
