@@ -139,20 +139,10 @@ class Load:
 def make_video(folder: Path) -> bytes:
     """Create a compliant video of some megabytes."""
     path = folder / "video.mp4"
-    command = [
-        "ffmpeg",
-        "-v",
-        "error",
-        "-f",
-        "lavfi",
-        "-i",
-        f"testsrc2=size=720x1280:rate=30:duration={VIDEO_S}",
-    ]
-    command += ["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "4M", "-pix_fmt", "yuv420p"]
-    subprocess.run(
-        [*command, "-movflags", "+faststart", "-use_editlist", "0", "-bf", "0", str(path)],
-        check=True,
-    )
+    source = f"testsrc2=size=720x1280:rate=30:duration={VIDEO_S}"
+    encode = "-c:v libx264 -preset ultrafast -b:v 4M -pix_fmt yuv420p -bf 0"
+    command = f"ffmpeg -v error -f lavfi -i {source} {encode} -movflags +faststart -use_editlist 0"
+    subprocess.run([*command.split(), str(path)], check=True)
     return path.read_bytes()
 
 

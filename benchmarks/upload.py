@@ -60,15 +60,7 @@ def main() -> int:
 
 def _crowd(sandbox: SandboxHandle, video: Path, at_once: int) -> int:
     """Upload several at the same time, and make small calls meanwhile."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.upload",
-        "--worker",
-        sandbox.url,
-        sandbox.token,
-        str(video),
-    ]
+    command = _worker(sandbox, video)
     asked_s: list[float] = []
     with GraphClient(sandbox.token, base_url=sandbox.url) as client:
         sandbox.settle()
@@ -109,6 +101,12 @@ def _crowd(sandbox: SandboxHandle, video: Path, at_once: int) -> int:
     return 0 if fair and max(megabytes) < MEMORY_LIMIT_MB else 1
 
 
+def _worker(sandbox: SandboxHandle, video: Path) -> list[str]:
+    """Return the command of a process that uploads once, and prints its seconds and its megabytes."""
+    program = [sys.executable, "-m", "benchmarks.upload"]
+    return [*program, "--worker", sandbox.url, sandbox.token, str(video)]
+
+
 def _compare(sandbox: SandboxHandle, video: Path, rounds: int) -> int:
     ours_s, curls_s, memory_mb = [], [], []
     for number in range(rounds):
@@ -116,18 +114,10 @@ def _compare(sandbox: SandboxHandle, video: Path, rounds: int) -> int:
             if kind == "curl":
                 curls_s.append(_curl(sandbox, video))
                 continue
-            command = [
-                sys.executable,
-                "-m",
-                "benchmarks.upload",
-                "--worker",
-                sandbox.url,
-                sandbox.token,
-                str(video),
-            ]
-            seconds, megabytes = subprocess.run(
-                command, check=True, capture_output=True, text=True
-            ).stdout.split()
+            worker = subprocess.run(
+                _worker(sandbox, video), check=True, capture_output=True, text=True
+            )
+            seconds, megabytes = worker.stdout.split()
             ours_s.append(float(seconds))
             memory_mb.append(float(megabytes))
     ours, curls = statistics.median(ours_s), statistics.median(curls_s)

@@ -123,32 +123,9 @@ def settings_with(
     for name in videos:
         x, y, scale = PLACES[name]
         source = f"mandelbrot=size=720x1280:rate=30:start_x={x}:start_y={y}:start_scale={scale}:end_scale={scale / 2}"
-        command = [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            source,
-            "-f",
-            "lavfi",
-            "-i",
-            "sine=frequency=330",
-        ]
-        encode = [
-            "-t",
-            "4",
-            "-c:v",
-            "libx264",
-            "-preset",
-            "veryfast",
-            "-pix_fmt",
-            "yuv420p",
-            "-c:a",
-            "aac",
-        ]
-        subprocess.run([*command, *encode, str(media / f"{name}.mp4")], check=True)
+        command = f"ffmpeg -v error -f lavfi -i {source} -f lavfi -i sine=frequency=330"
+        encode = "-t 4 -c:v libx264 -preset veryfast -pix_fmt yuv420p -c:a aac"
+        subprocess.run([*f"{command} {encode}".split(), str(media / f"{name}.mp4")], check=True)
     (media / "damaged.mp4").write_bytes(b"this is no video")
     calendar = media / "spring.yaml"
     _write_calendar(calendar, _posts())

@@ -31,30 +31,12 @@ def source_video() -> Path:
     video = VIDEOS / "camera.mov"
     if not video.exists():
         part = VIDEOS / "camera.part.mov"
-        subprocess.run(
-            [
-                *("ffmpeg", "-v", "error", "-y"),
-                *("-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30:duration=8"),
-                *(
-                    "-f",
-                    "lavfi",
-                    "-i",
-                    "sine=frequency=330:beep_factor=4:sample_rate=48000:duration=8",
-                ),
-                *(
-                    "-c:v",
-                    "libx264",
-                    "-preset",
-                    "veryfast",
-                    "-pix_fmt",
-                    "yuv420p",
-                    "-c:a",
-                    "pcm_s16le",
-                    str(part),
-                ),
-            ],
-            check=True,
-        )
+        picture = "testsrc2=size=1920x1080:rate=30:duration=8"
+        sound = "sine=frequency=330:beep_factor=4:sample_rate=48000:duration=8"
+        source = f"-f lavfi -i {picture} -f lavfi -i {sound}"
+        encode = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -c:a pcm_s16le"
+        command = f"ffmpeg -v error -y {source} {encode}"
+        subprocess.run([*command.split(), str(part)], check=True)
         part.replace(video)
     return video
 

@@ -69,7 +69,7 @@ def content_calendar_dag(
         such as ``7 days``.
     :param late: What to do with a post whose time has passed: ``publish`` or ``skip``.
     :param max_lateness: How late a post may still be published.
-    :param min_spacing: The smallest distance of two posts of an account. None goes by the file.
+    :param min_spacing: The smallest distance between an account's posts. None goes by the file.
     :param approval: ``required`` demands an approval of each post. None goes by the file.
     :param dry_run: Whether each run stops before it publishes.
     :param columns: For a sheet: what its columns mean, by their titles, such as ``{"Clip":

@@ -23,7 +23,6 @@ ARG_CONN_ID = Arg(
 ARG_ACCOUNT = Arg(("conn_id",), help="the account's connection")
 ARG_FILE = Arg(("file",), help="the calendar: a path or a URI, ending in .yaml, .json or .csv")
 ARG_OUTPUT_FILE = Arg(("--output",), help="the file to write (default: the terminal)")
-ARG_TIMEZONE = Arg(("--timezone",), help="a zone of the tz database, such as Europe/Berlin")
 ARG_POST_KEY = Arg(("post_key",), help="the post_key of the post")
 # Airflow prints help with rich, which takes the brackets of an extra for markup. So this names the
 # folder itself.

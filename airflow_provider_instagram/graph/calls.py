@@ -214,18 +214,16 @@ def media_list(
     ig_user_id: str,
     *,
     since: datetime | None = None,
-    until: datetime | None = None,
     after: str | None = None,
     limit: int | None = None,
 ) -> Call[Page[Media]]:
     """Read a page of the account's posts, newest first. Source: Meta, IG User Media reference.
 
     :param since: Earliest time of publication, with a time zone.
-    :param until: The time before which they were published, with a time zone.
     :param limit: Posts on a page, 1-100. Meta's default is 25.
     """
-    since_s, until_s = (int(moment.timestamp()) if moment else None for moment in (since, until))
-    params = _params(fields=_MEDIA_FIELDS, since=since_s, until=until_s, after=after, limit=limit)
+    since_s = int(since.timestamp()) if since else None
+    params = _params(fields=_MEDIA_FIELDS, since=since_s, after=after, limit=limit)
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
     return Call(
         "list the account's media", "GET", path, params, page_of(Media.read, "media"), safe=True

@@ -53,7 +53,7 @@ _READ_TIMEOUT_S: Final = 60.0
 _HEADERS: Final = {
     "User-Agent": "airflow-provider-instagram",
     "Accept": "application/json",
-    # what is small on its way may be large in memory
+    # a small compressed answer may be large in memory
     "Accept-Encoding": "identity",
 }
 _ATTEMPTS: Final = 4
@@ -123,7 +123,7 @@ class _Core:
             "follow_redirects": False,
             # Requests to this machine must not go through a proxy.
             "trust_env": trust_env,
-            # Nor must tokens over plain http, which a proxy could read, also to the host of a login.
+            # A proxy could read a token in a request over plain http, also to the host of a login.
             "mounts": {"http://": None},
             "verify": _tls(trust_env),
         }

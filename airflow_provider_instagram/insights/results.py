@@ -324,7 +324,7 @@ READ_OF_SNAPSHOTS: Final = (
     "snapshot_timestamp",
     "refused_metrics",
 )
-#: What makes a query of PostgreSQL fail that takes long.
+#: Makes PostgreSQL end a query that takes long.
 TIME_LIMIT: Final = text("SET LOCAL statement_timeout = '5s'")
 
 

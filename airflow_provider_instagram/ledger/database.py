@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 500
 LEDGERS = "instagram://%/ledger"
-#: The assets whose rows say what was told.
+#: The assets whose rows record which notifications were sent.
 EVENTS = "instagram://%/events"
 
 

@@ -167,11 +167,11 @@ def _bad_row(key: str, uri: str, why: str) -> LedgerRowError:
     post_key = re.sub(r":[0-9a-f]{32}$", "", post_key) if kind == "intent" else post_key
     command = f"airflow instagram ledger {{}} --conn-id {shlex.quote(conn_id)}"
     if kind in OUTCOMES:
-        live, what = (
-            f"{command.format('settle')} --live -- {shlex.quote(post_key)}",
-            "the same command with --not-live",
+        live = f"{command.format('settle')} --live -- {shlex.quote(post_key)}"
+        to_do = (
+            f"Look at the account on Instagram. If the post is live, run `{live}`; "
+            "if it is not, the same command with --not-live."
         )
-        to_do = f"Look at the account on Instagram. If the post is live, run `{live}`; if it is not, {what}."
     else:
         forget = f"{command.format('forget')} -- {shlex.quote(key)}"
         to_do = f"`{forget}` deletes the row. Look at the account first: what the row recorded may be live."

@@ -50,7 +50,7 @@ class ForkServer:
             self._process = start(command, limits, stdin=theirs.fileno())
 
     def run(self, request: dict[str, Any], cancel: Cancel) -> dict[str, Any] | Finished:
-        """Have a piece of work done, and return its answer, or how its process ended without one."""
+        """Return the answer to a request, or how the process ended that gave none."""
         timed_out = False
         answer: dict[str, Any] = {}
         with cancel.watching(lambda: end_group(self._process)):

@@ -60,9 +60,8 @@ class VideoItem(Item):
 
     def write_still(self, jpeg: Path, at_ms: int = 0) -> None:
         """Write the frame at a time, as a picture that gets the aspect ratio of the result."""
-        write_preview(
-            self.info.path, frame := jpeg.with_name("frame.jpg"), at_ms, ffmpeg=self.options.ffmpeg
-        )
+        frame = jpeg.with_name("frame.jpg")
+        write_preview(self.info.path, frame, at_ms, ffmpeg=self.options.ffmpeg)
         ratio = self.aspect_ratio
         spec = PictureSpec(
             self.spec.name,
@@ -121,14 +120,12 @@ class VideoItem(Item):
         return todo, after
 
 
-def write_preview(
-    video: Path, jpeg: Path, at_ms: int = 0, *, ffmpeg: str = "ffmpeg", cancel: Cancel | None = None
-) -> None:
+def write_preview(video: Path, jpeg: Path, at_ms: int = 0, *, ffmpeg: str = "ffmpeg") -> None:
     """Write the frame at a given time as a JPEG, which appears complete or not at all.
 
     :param at_ms: The time, in milliseconds from the start: the same number as the cover's time.
     :raises ValidationError: If the video has no frame at that time.
-    :raises TranscodeError: If ffmpeg failed, or the work was cancelled.
+    :raises TranscodeError: If ffmpeg failed.
     """
     source = builder.input(f"file:{video.absolute()}", ss=at_ms / 1000, **ONLY_THIS_FILE)
     with tempfile.TemporaryDirectory(prefix=f".{jpeg.name}.", dir=jpeg.absolute().parent) as work:
@@ -139,7 +136,6 @@ def write_preview(
         finished = run(
             [ffmpeg, *stream.global_args("-nostdin", "-v", "error").get_args()],
             PREVIEW_LIMITS,
-            cancel=cancel,
         )
         if not finished.ok:
             raise TranscodeError(

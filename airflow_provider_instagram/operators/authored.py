@@ -104,7 +104,7 @@ class AuthoredTask(InstagramTask):
         if isinstance(source, Sequence):
             source = source[context["ti"].map_index or 0]
         if isinstance(source, Mapping):
-            return set()  # expand() itself renders no data, and this dict stands in the DAG file
+            return set()  # expand() renders no data, and this dict was written in the DAG file
         return set(self.template_fields) - {
             self.template_field_aliases.get(name, name) for name in task.partial_kwargs
         }

@@ -91,27 +91,15 @@ PICTURE_ENDINGS: Final = (
 )
 #: The names of texts, documents, sounds and archives, which lie beside videos and pictures.
 OTHER_ENDINGS: Final = (
-    *(
-        ".txt",
-        ".md",
-        ".rtf",
-        ".srt",
-        ".vtt",
-        ".html",
-        ".json",
-        ".yaml",
-        ".yml",
-        ".xml",
-        ".csv",
-        ".tsv",
-    ),
+    *(".txt", ".md", ".rtf", ".srt", ".vtt", ".html"),
+    *(".json", ".yaml", ".yml", ".xml", ".csv", ".tsv"),
     *(".pdf", ".doc", ".docx", ".odt", ".pages", ".xls", ".xlsx", ".ppt", ".pptx", ".key"),
     *(".mp3", ".wav", ".aac", ".m4a", ".flac", ".zip", ".rar", ".7z", ".prproj", ".aep"),
 )
 
 
 def kind_by_name(location: str) -> ItemKind | None:
-    """Return the kind of a file by the end of its name, or None if the name does not show it. A GIF may be either."""
+    """Return the kind of a file by the end of its name, or None if the name does not show it."""
     suffix = ending(location)
     if suffix in VIDEO_ENDINGS:
         return ItemKind.VIDEO

@@ -198,6 +198,15 @@ def _replies(client: GraphClient, comment_id: str, since: datetime) -> Iterator[
     return replies_since(client, thread, since)
 
 
+def _switch_off(client: GraphClient, media_id: str, _: str) -> str:
+    return media_id if client.send(calls.switch_off_comments(media_id)) else ""
+
+
+def _find_switched_off(trace: Trace) -> str | None:
+    """Return the id of media without comments."""
+    return None if trace.client.send(calls.is_comment_enabled(trace.target)) else trace.target
+
+
 COMMENT: Final = Act(
     "",
     "comment on media",
@@ -211,12 +220,8 @@ SWITCH_OFF: Final = Act(
     "switch off the comments of media",
     lambda given: arguments.media_id("media_id", given),
     _username,
-    lambda client, media_id, _: (
-        media_id if client.send(calls.switch_off_comments(media_id)) else ""
-    ),
-    lambda trace: (
-        None if trace.client.send(calls.is_comment_enabled(trace.target)) else trace.target
-    ),
+    _switch_off,
+    _find_switched_off,
 )
 REPLY: Final = Act(
     "reply",

@@ -1,4 +1,4 @@
-"""Publish one container as one post: settle what is open, then send one request, and what that needs around it."""
+"""Publish one container as one post: settle what is open, then send one request; and the steps around it."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class _Waiter:
     :param due: When its next read is due, in seconds since the epoch.
     :param read_at: When its container was read last, in seconds since the epoch.
     :param answer: What that read returned.
-    :param told_until: The end of the last stop of the account that its log tells of.
+    :param told_until: Until when the account is stopped, as the log has said last.
     """
 
     wait: Wait

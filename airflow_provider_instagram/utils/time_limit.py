@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 #: How long an object storage may take for a small file.
 SMALL_FILE_TIMEOUT_S: Final = 8.0
-#: How often it is looked whether the work is done, or waits for a storage.
+#: How often to look whether the work is done, or waits for a storage.
 LOOK_EVERY_S: Final = 0.1
 #: Where Linux says what each thread of this process does.
 THREADS: Final = Path("/proc/self/task")

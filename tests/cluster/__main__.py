@@ -72,11 +72,11 @@ LAST_LOOK = timedelta(minutes=2)
 READING = timedelta(seconds=4)
 #: An edit counts within so many seconds, also while other tasks have all slots.
 READ_WITHIN_S = 10.0
-#: The file with what people were told of the posts that are approved, and what it says of a question.
+#: The file of the notifications about approved posts, and what it says of a question.
 TOLD, WAITS = "told", "waits for an approval"
 #: What Airflow calls the process of a task.
 TASK = "airflow worker -- "
-#: What no task may give as its reason if nothing of the kind was so.
+#: Reasons that no task may give here, because none of them is true.
 WRONG_WORDS = ("limit of posts per", "has not answered within")
 #: Its upload is cut when half of the file has arrived.
 CUT_AFTER = 0.5

@@ -39,7 +39,7 @@ EDITED = "edited in the answer"
 OWN_DAG = ("create", "answer", "fill", "move")
 #: What disturbs workers that have work of their own.
 OWN_WORK = ("fill", "stall", "busy")
-#: What may make no task say that an account's limit, or a slow storage, was the reason.
+#: Under these, no task may give the limit of an account or a slow storage as its reason.
 BLAMELESS = ("stall", "busy", "move")
 #: How many posts are answered while S3 refuses.
 ANSWERED = 6

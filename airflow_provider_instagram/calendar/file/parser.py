@@ -161,7 +161,7 @@ class _Reader:
         self.shared = {name: one for name, one in defaults.items() if name not in NO_DEFAULTS}
 
     def spacing(self) -> timedelta:
-        """Return the smallest distance of two posts: that of the DAG, or else of the file."""
+        """Return the smallest distance between two posts: the DAG's, or else the file's."""
         of_dag, written = self.rules.get("min_spacing"), self.rows.min_spacing
         if of_dag is not None:
             return of_dag

@@ -1,7 +1,7 @@
 """A JSON Schema of a calendar's file, with which an editor completes and checks a calendar while it is typed.
 
-It accepts what a calendar accepts, but for words in capitals (``Reels``). It knows no files,
-accounts and clocks, and not which fields go together.
+It accepts what a calendar accepts, but for words in capitals (``Reels``). It checks neither files,
+accounts and times nor which fields go together.
 """
 
 from __future__ import annotations

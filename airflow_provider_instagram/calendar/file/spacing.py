@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class _Limit:
     """How many posts an account may have within a period.
 
-    :param name: The setting that says it, and ``value`` what that is.
-    :param or_else: What else may be done than to move a post.
+    :param name: The setting of the limit.
+    :param value: Its value, as a message shows it.
+    :param or_else: What a user may do instead of moving a post.
     """
 
     name: str

@@ -46,7 +46,7 @@ def zone(name: str) -> ZoneInfo:
 
 
 def _similar_zone(name: str) -> str | None:
-    """Return the zone that a name of a city means, or a name in other letters."""
+    """Return the zone with this name or city, whatever its case and accents, or None."""
     if re.search(r"\d", name):  # GMT+1 is an hour ahead of UTC, and Etc/GMT+1 an hour behind it
         return None
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()

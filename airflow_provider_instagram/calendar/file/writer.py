@@ -205,7 +205,7 @@ class CalendarWriter:
     def add_file(self, file: Path) -> str:
         """Write a copy of a new video or picture into the calendar's folder. A large one takes minutes.
 
-        :return: Why nobody knows whether it is there; empty if it is.
+        :return: Empty if it is there; otherwise why nobody knows whether it is.
         :raises InvalidValue: If the folder has a file of this name, or cannot be written to.
         """
         try:
@@ -238,7 +238,7 @@ def unified_diff(before: Sequence[str], after: Sequence[str], name: str) -> Iter
 
 
 def _count_equal(before: Sequence[str], after: Sequence[str]) -> int:
-    """Return how many lines two texts have alike at their beginning."""
+    """Return how many lines are equal at the beginning of two texts."""
     place = 0
     while place < min(len(before), len(after)) and before[place] == after[place]:
         place += 1

@@ -192,14 +192,13 @@ class _Look:
         mark: str,
         records: Records,
     ) -> None:
-        self.is_new, self.now, self.prepare_ahead, self.max_lateness = (
-            before is None,
-            now,
-            prepare_ahead,
-            max_lateness,
-        )
-        self.came_at = now
-        self.mark, self.records, self.unsettled = mark, records, False
+        self.is_new = before is None
+        self.now = self.came_at = now
+        self.prepare_ahead = prepare_ahead
+        self.max_lateness = max_lateness
+        self.mark = mark
+        self.records = records
+        self.unsettled = False
         self.known = before.times() if before is not None else {}
         self.passed_before = before.passed if before is not None else {}
         #: The posts whose time could not be read at the last look, for example because of a
@@ -220,11 +219,9 @@ class _Look:
 
     def at(self, post: ScheduledPost) -> None:
         """Decide what becomes of a post."""
-        begun, due, version = (
-            self.begun.get(post.id),
-            post.publish_at.timestamp(),
-            f"{post.version}{self.mark}",
-        )
+        begun = self.begun.get(post.id)
+        due = post.publish_at.timestamp()
+        version = f"{post.version}{self.mark}"
         if begun is not None and begun.version == version:
             if begun.run in self.lost and not self.records.is_live(post.key):
                 self._begin(post, version, begun)

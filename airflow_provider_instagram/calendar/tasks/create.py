@@ -117,7 +117,7 @@ class CreatePost(PostTask):
             code = f" ({error.subcode})" if error.subcode else ""
             again = CLEAR_PREPARE
             if self.needs_approval(post):
-                # a person has to be asked about another file, and a run asks about one only
+                # another file needs another approval, and a run asks for one only
                 again = f"trigger the DAG with the post {post.id}"
             error.hint = (
                 f"Instagram refused this file{code}. Put another file in its place and {again}, or change the "

@@ -165,14 +165,12 @@ def local_pictures(post: ScheduledPost) -> list[str]:
     return [one for one in post.media if is_local(one) and kind_by_name(one) is ItemKind.PICTURE]
 
 
-def missing_files(
-    calendar: Calendar, now: datetime, ahead: timedelta = LOOK_AHEAD
-) -> list[Problem]:
+def missing_files(calendar: Calendar, now: datetime) -> list[Problem]:
     """Return a problem for each missing video or picture of the next posts."""
     until_s = time.monotonic() + CHECK_FOR_S
     problems: list[Problem] = []
     for post in calendar.posts:
-        if not now <= post.publish_at <= now + ahead:
+        if not now <= post.publish_at <= now + LOOK_AHEAD:
             continue
         for location in post.media:
             if len(problems) == MOST_MISSING or time.monotonic() >= until_s:

@@ -238,7 +238,7 @@ class CalendarSource:
         return run
 
     def _given(self, row: Any) -> dict[str, Any]:
-        """Return the parameters of a run. Those of a run that the planner has begun count for nothing."""
+        """Return the parameters of a run, or none if the planner has begun it."""
         is_own = row.run_id in self.own
         return row.conf if isinstance(row.conf, dict) and not is_own else {}
 

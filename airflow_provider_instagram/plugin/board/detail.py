@@ -41,7 +41,7 @@ MOST_EVENTS: Final = 500
 OF_FILES: Final = tuple(
     one.__name__ for one in (MediaRejectedError, TranscodeError, ValidationError)
 )
-#: What the history says of a task: what it has done, and what it does.
+#: What the history calls a task: once it has succeeded, and otherwise.
 TASK_NAMES: Final = {
     "prepare": ("Files ready", "Preparation of its files"),
     "approve": ("Approved", "Approval"),

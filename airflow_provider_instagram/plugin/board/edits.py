@@ -124,7 +124,7 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
         _check_state(board, given)
         if given.do != "duplicate" and _is_asked_again(board, given):
             raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
-    edited = _edit_of(board, given)
+    edited = _edit_of(given)
     written = await run_in_threadpool(_write, board, [edited])
     if written.refused:
         return _as_patch(written)
@@ -146,7 +146,7 @@ def fill(board: Board, user: PageUser, agreed: str = "") -> dict[str, Any]:
     """Return which times the posts without one would get, or write them, as JSON.
 
     :param agreed: The digest of what the user agrees to; empty for a look at it.
-    :raises HTTPException: If the file cannot be read, or would become another one than agreed.
+    :raises HTTPException: If the file cannot be read, or the result is not what the user agreed to.
     """
     writer, now = writer_of(board), utc_now()
     with errors_as_answers():
@@ -204,7 +204,7 @@ def change_all(board: Board, user: PageUser, requests: Sequence[EditRequest]) ->
     if again:
         asked = f"Approved already, and asked for again with this edit: {', '.join(again)}."
         raise HTTPException(409, {"detail": asked, "confirm": True})
-    changes = [_edit_of(board, one) for one in requests]
+    changes = [_edit_of(one) for one in requests]
     written = _write(board, changes)
     if written.refused:
         return _as_patch(written)
@@ -250,7 +250,7 @@ def _check_state(board: Board, given: EditRequest) -> None:
         )
 
 
-def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
+def _edit_of(given: EditRequest) -> edits.Edit:
     fields = {name: _clean(name, value) for name, value in given.fields.items()}
     new_id = given.new_id if given.do == "duplicate" else given.post_id
     for name, value in {"id": new_id, **fields}.items():

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 #: The most characters of a text, as UTF-16 counts them: an emoji is two or more.
 LONGEST: Final = {"caption": LONGEST_CAPTION, "first_comment": LONGEST_COMMENT}
-#: The beginning of a field in YAML or JSON, where no query continues.
+#: The beginning of a field in YAML or JSON. The query of a link never continues there.
 FIELD: Final = re.compile(rf'[\s{{,]*(?:-\s+)?"?(?:{"|".join(KEYS)})"?\s*:')
 #: What stands for a query.
 HIDDEN: Final = "…"

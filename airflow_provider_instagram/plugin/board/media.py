@@ -44,7 +44,7 @@ PREVIEW: Final = PictureSpec(
     "preview", 1 / 100, 100, min_columns=1, max_columns=1080, max_size_bytes=2_000_000
 )
 #: Pictures are decoded one after the other in an API server process, whose threads also answer other
-#: requests. One waits so long for those before it.
+#: requests. A picture waits this long for its turn.
 LONGEST_WAIT_S: Final = 20.0
 #: Nothing of ours may run as a page of its own.
 HARMLESS: Final = {**HEADERS, "Content-Security-Policy": "default-src 'none'; sandbox"}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.tasks.answers import Approval
     from airflow_provider_instagram.plugin.board.states import Facts, PostRun
 
-#: The states of a task that carries out no answer any more.
+#: The states of a task that no longer acts on an answer.
 ENDED: Final = ("success", "skipped", *ENDED_BADLY)
 
 
@@ -32,12 +32,12 @@ def is_asked_about(dag_id: str, post: ScheduledPost, run_id: str, step: str) -> 
 
 
 def counted_answer(dag_id: str, post: ScheduledPost, run: PostRun) -> tuple[Answer | None, str]:
-    """Return a person's answer about this version of a post with its time. Neither if nobody has answered.
+    """Return a person's answer about this version of a post and its time, or None and an empty text.
 
     If two API server processes receive two answers at one moment, Airflow 3.3.2 accepts both and
     stores the second one as the answer of the question. The task continues with the first one. That
-    one is in its task instance until the task has recorded it in the ledger. An answer counts for
-    nothing if its task has ended without that: a user has marked the task.
+    one is in its task instance until the task has recorded it in the ledger. If the task ends
+    without recording it, a user has marked the task, and the answer does not count.
     """
     row = asked_by(dag_id, run.run_id, "approve")
     if row is None or row.subject is None or not is_about(post, row.subject, row.body):

@@ -122,7 +122,7 @@ class PostRun:
     :param event: The answer to the approval's question, as Airflow hands it to the task, until the
         task has ended.
     :param run_after: When it may begin, which a user may choose.
-    :param logical_date: Its date, likewise. Airflow begins none of its tasks before that.
+    :param logical_date: Its date, which a user may choose, too. Airflow begins no task before it.
     """
 
     run_id: str
@@ -214,11 +214,9 @@ class Facts:
     @property
     def answer(self) -> Answer | None:
         """The answer to the post's approval, until its task has carried it out."""
-        return (
-            None
-            if self.run is None or self.run.event is None
-            else Answer.read(self.run.event, self.post.caption)
-        )
+        if self.run is None or self.run.event is None:
+            return None
+        return Answer.read(self.run.event, self.post.caption)
 
 
 @dataclass(frozen=True)
