@@ -6,7 +6,9 @@ one file only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections import ChainMap
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import count, zip_longest
@@ -51,6 +53,8 @@ FIELDS: Final = (
     *MEDIA,
 )
 LONGEST_ID: Final = 100
+#: How a problem of a post names another one.
+NAMED_POST: Final = re.compile("post '([^']+)'")
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class Target:
         self.rules: Rules = {**rules, "now": now}
         self.rows = read_rows(text, location)
         self.calendar = self.with_rows([])
-        self.ids = {row.text("id") for row in self.rows.rows}
+        self.ids = {row.text("id"): row for row in reversed(self.rows.rows)}
 
     def default(self, name: str) -> str:
         """Return the value that a post has which says nothing."""
@@ -137,13 +141,11 @@ class Target:
 
 def _refused(problems: Iterable[Problem], new: Mapping[str, Row]) -> dict[str, Problem]:
     """Return the problems of new posts, by post id."""
-    own = {one.post_id: one for one in problems if one.post_id in new}
-    beside = dict[str | None, Problem]()
-    for post_id in new:  # a new post right before another one makes that one a problem
+    refused = {one.post_id: one for one in problems if one.post_id in new}
+    if not refused:  # a new post right before another one makes that one a problem
         for one in problems:
-            if f"post {post_id!r}" in one.message:
-                beside[post_id] = one
-    return {post_id: one for post_id, one in (own or beside).items() if post_id is not None}
+            refused.update(dict.fromkeys(NAMED_POST.findall(one.message), one))
+    return {post_id: one for post_id, one in refused.items() if post_id in new}
 
 
 def sheet_proposal(
@@ -182,6 +184,7 @@ class _NewRows:
 
     :param shared: The values of rows without their own.
     :param present: How many rows the calendar has already.
+    :param numbers: Those of rows without an id and a title that are not used yet.
     """
 
     target: Target
@@ -190,6 +193,7 @@ class _NewRows:
     rows: dict[str, Row] = field(default_factory=dict)
     left_out: list[Problem] = field(default_factory=list)
     present: int = 0
+    numbers: Iterator[int] = field(default_factory=lambda: count(2))
 
     def add(self, row: Row) -> None:
         """Add a row, or say why it is left out."""
@@ -222,8 +226,8 @@ class _NewRows:
         """
         post_id, at, ids = values["id"], values.get("publish_at", ""), self.target.ids
         if not post_id:
-            return _free_id("post", {*ids, *self.rows})
-        present = self.target.rows.of(post_id)
+            return _free_id("post", ChainMap(self.rows, ids), self.numbers)
+        present = ids.get(post_id)
         if present is None:
             return post_id
         dated = f"{at[:10]}-{post_id}" if at else ""
@@ -231,14 +235,14 @@ class _NewRows:
         is_same = is_same_time and present.text("caption") == values.get("caption", "").strip()
         if is_same or dated in ids:
             return None
-        return dated or _free_id(post_id, ids)
+        return dated or _free_id(post_id, ids, count(2))
 
 
-def _free_id(name: str, ids: Collection[str]) -> str:
+def _free_id(name: str, ids: Collection[str], numbers: Iterable[int]) -> str:
     """Return an id that no post has: the name, or the name with a number."""
     if name not in ids:
         return name
-    for number in count(2):
+    for number in numbers:
         end = f"-{number}"
         post_id = name[: LONGEST_ID - len(end)] + end
         if post_id not in ids:

@@ -175,10 +175,9 @@ def public_lines(lines: Iterable[str]) -> Iterator[str]:
             yield HIDDEN
             continue
         public = shown_in(line)
-        is_cut = public != line and public.endswith(HIDDEN)
-        last_word = line.rpartition(" ")[2]
+        last_word = line.rstrip().rpartition(" ")[2]
         is_open = "//" in last_word and not last_word.endswith(('"', "'", ","))
-        is_hidden = is_cut or is_open
+        is_hidden = is_open or public != line or line.endswith("\\")
         yield public
 
 

@@ -22,6 +22,10 @@ SECRETS = {
     "in a single quote": f"video: '{HOST}/a.mp4?\n\n   s=SECRET'",
     "over lines": f'video: "{HOST}/a.mp4?s=1&\\\n    SECRET\\\n   SECRET"',
     "over lines in its name": f'video: "{HOST}/\\\n    a.mp4?\\x73=SECRET"',
+    "after a space": f"video: {HOST}/a.mp4 \n      ?s=SECRET",
+    "after a comment": f"video: {HOST}/a.mp4?s=1 # new\n      SECRET",
+    "after a comma": f"video: {HOST}/a.mp4?s=1,\n      SECRET",
+    "over lines in its scheme": 'video: "https:/\\\n    /media.example.com/a.mp4?s=SECRET"',
     "in a list": f"carousel: [a.jpg, {HOST}/b.jpg?s=SECRET, c.jpg]",
     "in a cell": f'x,2030-05-06 08:30,studio,"{HOST}/a.mp4?a=1,s=SECRET",Hello',
 }

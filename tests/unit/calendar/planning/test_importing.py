@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timezone
 from typing import Any
 
@@ -220,3 +221,12 @@ def test_empty_rows_below_a_sheet_are_not_counted_up_to_a_limit() -> None:
 def test_a_text_that_only_looks_like_one_is(text: str) -> None:
     (post,) = added(look(f'Date,Video,Text\n2030-12-24 12:00,d.mp4,"{text}"\n').additions)
     assert post["caption"] == text
+
+
+@pytest.mark.parametrize("row", ["a{},2020-05-06 08:30,b.mp4", ",,a{}.mp4"], ids=["with a problem", "without a name"])
+def test_the_time_for_a_sheet_does_not_grow_with_the_square_of_its_rows(row: str) -> None:
+    sheet = "\n".join(row.format(number) for number in range(9_900))
+    begun_s = time.process_time()
+    found = look(f"id,publish_at,video\n{sheet}", account=STUDIO)
+    assert found.additions.drafts + len(found.additions.left_out) == 9_900
+    assert time.process_time() - begun_s < 8
