@@ -1,4 +1,4 @@
-"""Results on the Posts page in a running Airflow: a browser shows tables and a curve, and saves both."""
+"""Results on the Posts page in a running Airflow: a browser shows a table and a curve, and saves the table."""
 
 from __future__ import annotations
 

@@ -245,11 +245,13 @@ class TreeText:
     def _end(self, node: yaml.Node) -> int:
         """Return where a node ends, without the blank lines and comments that follow it."""
         begin, end = int(node.start_mark.index), int(node.end_mark.index)
-        if isinstance(node, yaml.ScalarNode) or _is_flow(node) or not node.value:
-            return begin + len(self._text[begin:end].rstrip()) if end > begin else end
-        last = node.value[-1]
-        last_end = self._pair_end(*last) if isinstance(last, tuple) else self._end(last)
-        return max(last_end, begin)
+        if node.value and isinstance(node, yaml.CollectionNode) and not _is_flow(node):
+            last = node.value[-1]
+            if isinstance(last, tuple):
+                return self._pair_end(*last)
+            if last.start_mark.index > begin:  # else, it is an alias
+                return self._end(last)
+        return begin + len(self._text[begin:end].rstrip())
 
     def _line(self, begin: int) -> str:
         return self._text[begin : self._line_end(begin)]

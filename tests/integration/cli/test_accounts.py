@@ -303,7 +303,6 @@ def _dead(sandbox: SandboxHandle) -> dict[str, Any]:
 
 
 def _ending(sandbox: SandboxHandle) -> dict[str, Any]:
-
     from airflow_provider_instagram.hooks.token_store import StoredToken, TokenStore
 
     now = datetime.now(timezone.utc)

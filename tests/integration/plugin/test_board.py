@@ -385,7 +385,7 @@ def test_an_answer_is_about_what_the_page_showed(user: Any, calendar: Path, act:
     assert seen["sha256"] == ["a1"]
     report_of(post_id, "b2")
     changes = [seen, {**seen, "version": "0" * 32, "sha256": ["b2"]}, {"version": None}, {**seen, "sha256": []}]
-    changes.append({**seen, "held": True})
+    changes.append({name: detail(ada, post_id)[name] for name in seen} | {"held": True})
     for stale in changes:
         refused = do(ada, "ada", act, post_id, **stale)
         assert refused.status_code == 409

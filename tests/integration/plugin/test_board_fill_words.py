@@ -100,8 +100,8 @@ def test_a_user_reads_that_nothing_is_to_be_written_and_why(page: Page, airflow:
 def test_a_file_that_has_changed_is_told_and_one_that_cannot_be_written_is_a_patch(
     page: Page, airflow: Filling
 ) -> None:
-    said = "the file has changed since this was proposed. Ask for a new proposal. Nothing was changed."
-    airflow.written = {"status": 422, "json": {"detail": said}}
+    said = "The calendar's file, or what is added, has changed. Nothing was written. Look at it again."
+    airflow.written = {"status": 409, "json": {"detail": said}}
     propose(page).get_by_role("button", name="Write").click()
     expect(page.locator("#live")).to_have_text(said)
     airflow.written = {"json": {"done": "", "refused": "it is in a bundle.", "patch": DIFF}}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
     ValidationError,
 )
-from airflow_provider_instagram.graph import client
+from airflow_provider_instagram.graph import answer, client
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.upload import VideoUpload
 
@@ -37,6 +38,7 @@ class Uploader:
         self.uri = f"{url}/ig-api-upload/v27.0/{CONTAINER}"
         self.pauses_s: list[float] = []
         self.progress: list[tuple[int, int]] = []
+        self.pause_s = 0.0
 
     def __call__(self, offset: int = 0, uri: str | None = None) -> None:
         with GraphClient(self.token, base_url=self.url, sleep=self.pauses_s.append) as graph:
@@ -46,8 +48,12 @@ class Uploader:
                 self.video,
                 CONTAINER,
                 offset,
-                on_progress=lambda sent, total: self.progress.append((sent, total)),
+                on_progress=self._note,
             ).send()
+
+    def _note(self, sent: int, total: int) -> None:
+        time.sleep(self.pause_s)
+        self.progress.append((sent, total))
 
 
 @pytest.fixture
@@ -132,6 +138,16 @@ def test_a_stalled_upload_is_given_up_and_goes_on(
     done(server)
     send_video()
     assert offsets(server) == [0, 262_144]
+
+
+def test_an_upload_may_take_longer_than_an_answer(
+    server: WebServer, send_video: Uploader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "ANSWER_S", 0.2)
+    send_video.pause_s = 0.3
+    done(server)
+    send_video()
+    assert offsets(server) == [0]
 
 
 def test_a_network_that_takes_no_more_bytes_is_given_up(

@@ -120,6 +120,14 @@ def test_an_edit_names_no_file_outside_of_the_calendars_folder(tmp_path: Path, n
         file.edited("change", "a", fields={name: [where, {"video": where}] if name == "carousel" else where})
 
 
+@pytest.mark.parametrize("tags", ["tags: &t\n  - x\n  - *t", "video_cover: &t\n    - - *t"])
+def test_an_alias_that_contains_itself_keeps_nobody_waiting(tmp_path: Path, tags: str) -> None:
+    text = f"posts:\n- id: a\n  publish_at: 2030-05-06 08:30 UTC\n  video: a.mp4\n  {tags}\n"
+    file = File(tmp_path, "calendar.yaml", text)
+    assert file.diff("change", "a", fields={"caption": "c"}) == ["+  caption: c"]
+    assert file.edited("remove", "a").text == "posts:\n"
+
+
 def test_a_text_of_several_lines_is_written_as_lines(yaml: File) -> None:
     assert yaml.diff("change", "three", fields={"caption": "One\n\n  two", "first_comment": "#spring"}) == [
         "-    caption:",

@@ -10,11 +10,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.slots import Slot
 from airflow_provider_instagram.calendar.file.times import moment
-from airflow_provider_instagram.calendar.planning.fill import (
-    AccountSlots,
-    Proposed,
-    propose,
-)
+from airflow_provider_instagram.calendar.planning.fill import AccountSlots, Proposed, propose
 
 BERLIN = ZoneInfo("Europe/Berlin")
 #: A Tuesday.
@@ -36,10 +32,6 @@ def said(found: Sequence[Proposed]) -> dict[str, str]:
     return {one.id: one.why if one.at is None else f"{one.at:%a %d %b %H:%M}" for one in found}
 
 
-def post(post_id: str, account: str = "brand") -> tuple[str, str]:
-    return post_id, account
-
-
 WEEKLY = ("Mon 08:30", "Thu 19:00")
 
 
@@ -47,36 +39,30 @@ WEEKLY = ("Mon 08:30", "Thu 19:00")
     ("wanted", "own", "taken", "expected"),
     [
         pytest.param(
-            [post("a"), post("b"), post("c")],
+            ["a", "b", "c"],
             WEEKLY,
             [],
             {"a": "Thu 03 Dec 19:00", "b": "Mon 07 Dec 08:30", "c": "Thu 10 Dec 19:00"},
             id="in the order of the file",
         ),
-        pytest.param([post("a")], WEEKLY, ["2026-12-03 19:03"], {"a": "Mon 07 Dec 08:30"}, id="a slot that is taken"),
-        pytest.param([post("a")], ["Tue 12:59", "Tue 13:00"], [], {"a": "Tue 01 Dec 13:00"}, id="an hour ahead"),
+        pytest.param(["a"], WEEKLY, ["2026-12-03 19:03"], {"a": "Mon 07 Dec 08:30"}, id="a slot that is taken"),
+        pytest.param(["a"], ["Tue 12:59", "Tue 13:00"], [], {"a": "Tue 01 Dec 13:00"}, id="an hour ahead"),
         pytest.param(
-            [post("a"), post("b")],
-            ["Sat 10:00"],
-            [],
-            {"a": "Sat 05 Dec 10:00", "b": "Sat 12 Dec 10:00"},
-            id="one slot a week",
+            ["a", "b"], ["Sat 10:00"], [], {"a": "Sat 05 Dec 10:00", "b": "Sat 12 Dec 10:00"}, id="one a week"
         ),
-        pytest.param([post("a")], ["Sun 02:30"], [], {"a": "Sun 06 Dec 02:30"}, id="at night, if a slot is there"),
-        pytest.param([post("a")], ["Thu 00:30 Asia/Tokyo"], [], {"a": "Thu 03 Dec 00:30"}, id="a zone of its own"),
+        pytest.param(["a"], ["Sun 02:30"], [], {"a": "Sun 06 Dec 02:30"}, id="at night, if a slot is there"),
+        pytest.param(["a"], ["Thu 00:30 Asia/Tokyo"], [], {"a": "Thu 03 Dec 00:30"}, id="a zone of its own"),
     ],
 )
-def test_what_is_proposed(
-    wanted: list[tuple[str, str]], own: Sequence[str], taken: list[str], expected: dict[str, str]
-) -> None:
+def test_what_is_proposed(wanted: list[str], own: Sequence[str], taken: list[str], expected: dict[str, str]) -> None:
     of = AccountSlots(slots(*own), [at(one).timestamp() for one in taken], timedelta(minutes=5))
-    assert said(propose(dict(wanted), {"brand": of}, NOON)) == expected
+    assert said(propose(dict.fromkeys(wanted, "brand"), {"brand": of}, NOON)) == expected
 
 
 def test_posts_keep_the_smallest_distance() -> None:
     own = slots("Wed 08:00", "Wed 12:00", "Thu 08:00")
     of = AccountSlots(own, [at("2026-12-02 10:00").timestamp()], timedelta(hours=3))
-    assert said(propose(dict([post("a"), post("b")]), {"brand": of}, NOON)) == {
+    assert said(propose({"a": "brand", "b": "brand"}, {"brand": of}, NOON)) == {
         "a": "Thu 03 Dec 08:00",
         "b": "Wed 09 Dec 08:00",
     }
@@ -94,18 +80,21 @@ def test_posts_keep_the_smallest_distance() -> None:
     ],
 )
 def test_a_slot_that_the_clocks_skip_or_repeat_is_not_used(now: str, time: str, expected: str) -> None:
-    (found,) = propose(dict([post("a")]), {"brand": AccountSlots(slots(time))}, at(now))
+    (found,) = propose({"a": "brand"}, {"brand": AccountSlots(slots(time))}, at(now))
     assert found.at is not None
     assert found.at.isoformat(" ", "minutes") == expected
 
 
 def test_accounts_do_not_take_each_others_slots() -> None:
-    wanted = [post("a"), post("b", account="shop"), post("c", account="none")]
-    found = propose(dict(wanted), {name: AccountSlots(slots(*WEEKLY)) for name in ("brand", "shop")}, NOON)
+    found = propose(
+        {"a": "brand", "b": "shop", "c": "none"},
+        {name: AccountSlots(slots(*WEEKLY)) for name in ("brand", "shop")},
+        NOON,
+    )
     of_none = "none has no slots: write slots: {none: [Mon 08:30, Thu 19:00]} at the head of the file"
     assert said(found) == {"a": "Thu 03 Dec 19:00", "b": "Thu 03 Dec 19:00", "c": of_none}
 
 
 def test_more_posts_than_slots_of_a_year_stay_without_a_time() -> None:
-    found = propose(dict([post(f"p{n}") for n in range(60)]), {"brand": AccountSlots(slots("Mon 08:30"))}, NOON)
+    found = propose({f"p{n}": "brand" for n in range(60)}, {"brand": AccountSlots(slots("Mon 08:30"))}, NOON)
     assert [one.why for one in found if one.at is None] == ["no slot is free within 366 days"] * 8
