@@ -151,13 +151,6 @@ SETTINGS: Final[dict[str, Any]] = {
             example="/data/airflow/calendars/",
             default="{AIRFLOW_HOME}/instagram/calendars/",
         ),
-        "calendar_loss_minutes": _option(
-            "How many minutes the last version of a content calendar stays the plan after half of its posts to come "
-            "or more have vanished from its file or sheet at once. Meanwhile, people can bring back what was lost. 0: "
-            "the new version counts at once.",
-            default="15",
-            type="integer",
-        ),
         "calendar_editing": _option(
             "Whether users who may edit the planner's DAG of a content calendar (the id of its DAG with `_plan`) may "
             "edit its posts on the Posts page. It writes them into the calendar's file, and uploads into its folder, "

@@ -283,7 +283,6 @@ NUMBERS: Final[dict[str, int]] = {
     "insights retries": _default_of(CollectInsights, "retries"),
     "tell retries": _default_of(TellPost, "retries"),
     "kept days": _setting("keep_results_days"),
-    "minutes of a loss": _setting("calendar_loss_minutes"),
     "fewest kept days": SHORTEST.days,
     "calls per hour": _of_account("calls_per_hour"),
     "posts per hour": _of_account("posts_per_hour"),

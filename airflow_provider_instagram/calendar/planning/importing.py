@@ -141,7 +141,8 @@ class Target:
 
 def _refused(problems: Iterable[Problem], new: Mapping[str, Row]) -> dict[str, Problem]:
     """Return the problems of new posts, by post id."""
-    refused = {one.post_id: one for one in problems if one.post_id in new}
+    own = {one.post_id: one for one in problems if one.post_id is not None}
+    refused = {post_id: own[post_id] for post_id in new if post_id in own}
     if not refused:  # a new post right before another one makes that one a problem
         for one in problems:
             refused.update(dict.fromkeys(NAMED_POST.findall(one.message), one))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import Any, Final
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import Calendar
@@ -21,17 +21,9 @@ from airflow_provider_instagram.calendar.planning.plan import (
     decide,
     next_moment,
 )
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings, planner_id
 from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan, content_digest
-from airflow_provider_instagram.calendar.planning.vanished import (
-    Vanished,
-    kept_for,
-    removed_on_page,
-    vanished_now,
-)
 from airflow_provider_instagram.utils.urls import is_web
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
 #: Tokens expire, files of the next posts may be missing, and users delete runs: the planner looks
 #: again after so long.
@@ -39,6 +31,11 @@ LOOK_AGAIN_AFTER: Final = timedelta(hours=6)
 #: When the planner looks again if it is not certain that all runs were started, or whether a post
 #: is live.
 START_AGAIN_AFTER: Final = timedelta(minutes=2)
+#: A reading that has lost fewer posts to come is an edit, unless it has lost both of two.
+FEWEST_LOST: Final = 3
+#: A problem names that many of them.
+MOST_NAMED: Final = 3
+MOST_ARE_LOST: Final = "most of its posts to come have vanished at once."
 
 log = logging.getLogger(__name__)
 
@@ -136,8 +133,8 @@ class _Look:
         if settings.sheet is not None and stored is not None and stored.text and not self.by_hand:
             settings.sheet.check_columns(text, stored.text)
         calendar = self._parse(text)
-        kept = self._kept(calendar)
-        return kept or self._new(Plan(calendar), text=text, made_of=made_of)
+        self._check_lost(calendar)
+        return self._new(Plan(calendar), text=text, made_of=made_of)
 
     def _new(self, plan: Plan, **more: Any) -> StoredPlan:
         about = self.settings.about()
@@ -145,23 +142,34 @@ class _Look:
             location=self.settings.location, at=self._at, plan=plan, about=about, **more
         )
 
-    def _kept(self, calendar: Calendar) -> StoredPlan | None:
-        """Return the plan of the last version, for a while, if the file has lost most of the posts to come."""
-        stored, keeps_for = self.stored, kept_for()
-        if stored is None or not keeps_for:
-            return None
-        known = stored.plan.calendar
-        removed = partial(removed_on_page, self.settings.plan_file, self.now)
-        vanished = vanished_now(stored.vanished, known, calendar, self.now, removed)
-        if vanished is None:
-            return None
-        until = vanished.until(keeps_for)
-        # who started the planner for a date to come has not seen what was lost since
-        is_agreed = self.by_hand and vanished is stored.vanished
-        if self.now >= until or is_agreed:
-            return None
-        zone = known.posts[-1].publish_at.tzinfo if known.posts else None
-        return self._last_version(stored, vanished.problem(until.astimezone(zone)), vanished)
+    def _check_lost(self, calendar: Calendar) -> None:
+        """Check that the file has not lost most of the posts to come, as an empty sheet and half a file have.
+
+        Nothing in the file says whether a person wanted that. From then on it counts only once it
+        has all of them again, or once a person who was told starts the planner.
+        """
+        if self.stored is None:
+            return
+        plan, now = self.stored.plan, self.now
+        is_told = any(one.message == MOST_ARE_LOST for one in plan.calendar.problems)
+        to_come = [post.id for post in plan.calendar.posts if post.publish_at > now]
+        if is_told:  # what is late meanwhile still has to go out
+            latest = (now - self.settings.max_lateness).timestamp()
+            begun = plan.begun.items()
+            late = [name for name, one in begun if latest < one.due <= now.timestamp()]
+            to_come = [*late, *to_come]
+        there = {post.id for post in calendar.posts} | calendar.left_out
+        lost = [post_id for post_id in to_come if post_id not in there]
+        if is_told and (self.by_hand or not lost):
+            return
+        if not is_told and not are_most(len(lost), len(to_come)):
+            return
+        more = len(lost) - MOST_NAMED
+        named = ", ".join(lost[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        raise InvalidValue(
+            MOST_ARE_LOST,
+            f"Bring back {named}. If they are to go, start the DAG {planner_id(self.settings.dag_id)}.",
+        )
 
     def _last_readable(self, invalid: InvalidValue) -> StoredPlan:
         """Return the plan of the last text that could be read, with the problem of the present one."""
@@ -172,12 +180,6 @@ class _Look:
             return self._new(Plan(calendar, readable=False))
         used = f"Until then, its version of {stored.at:%Y-%m-%d %H:%M} UTC is used."
         problem = Problem(0, invalid.message, f"{invalid.remedy} {used}")
-        return self._last_version(stored, problem, stored.vanished)
-
-    def _last_version(
-        self, stored: StoredPlan, problem: Problem, vanished: Vanished | None
-    ) -> StoredPlan:
-        """Return the plan of the last text that counts, with the problem of the present one."""
         is_here = stored is self.stored and bool(stored.text)
         calendar = self._parse(stored.text) if is_here else stored.plan.calendar
         others = [one for one in calendar.problems if one != problem]
@@ -188,7 +190,6 @@ class _Look:
             "plan": Plan(calendar, readable=False),
             "made_of": None,
             "about": self.settings.about(),
-            "vanished": vanished,
         }
         return stored.model_copy(update=update)
 
@@ -211,11 +212,15 @@ class _Look:
         return parse_rows(rows, of.location, self.files, **rules)
 
 
+def are_most(lost: int, to_come: int) -> bool:
+    """Return whether the posts that a reading has lost are most of those to come, and no edit."""
+    is_edit = lost < min(FEWEST_LOST, max(2, to_come))
+    return not is_edit and 2 * lost >= to_come
+
+
 def next_look(settings: CalendarSettings, plan: StoredPlan, now: datetime) -> float:
     """Return when the planner looks again although nothing has changed, in seconds since the epoch."""
     moments = [now + LOOK_AGAIN_AFTER, next_moment(plan.plan, settings.work_ahead)]
-    if plan.vanished is not None:
-        moments.append(plan.vanished.until(kept_for()))
     if plan.plan.pending or plan.plan.unsettled:
         moments.append(now + START_AGAIN_AFTER)
     return min(moment.timestamp() for moment in moments if moment is not None)

@@ -11,7 +11,6 @@ from typing import Final, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from airflow_provider_instagram.calendar.planning.plan import Plan
-from airflow_provider_instagram.calendar.planning.vanished import Vanished
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.pages import CALENDAR_TAG
@@ -63,7 +62,6 @@ class StoredPlan(Stored):
     :param at: When the planner looked.
     :param made_of: A digest of all that the posts depend on; None if they must be read from the
         text each time.
-    :param vanished: The posts that have vanished from the file, which does not count for a while.
     """
 
     location: str
@@ -72,7 +70,6 @@ class StoredPlan(Stored):
     plan: Plan
     about: About
     made_of: str | None = None
-    vanished: Vanished | None = None
 
 
 class Due(Stored):

@@ -20,7 +20,6 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.planning.vanished import record_removal
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.forms import is_approved, writer_of
@@ -128,9 +127,6 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     written = await run_in_threadpool(_write, board, [edited])
     if written.refused:
         return _as_patch(written)
-    # it is taken out of the plan on purpose
-    if given.do == "remove" or given.fields.get("publish_at") == "":
-        await run_in_threadpool(record_removal, board.calendar.plan_file, given.post_id, utc_now())
     changed = ", ".join(edited.fields).replace("_", " ") if given.do == "change" else None
     key = facts.post.key if facts else None
     about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed}

@@ -112,26 +112,19 @@ def test_an_outage_is_one_problem_and_what_was_read_last_is_published(sheet: She
 
 
 @pytest.mark.parametrize("lost", [f"{HEAD}\r\n", HEAD, GOOD.partition("set,")[0].replace("hello,", "other,")])
-def test_a_sheet_that_has_lost_its_rows_keeps_its_posts_for_a_while(sheet: Sheet, lost: str) -> None:
+def test_a_sheet_that_has_lost_its_rows_keeps_its_posts(sheet: Sheet, lost: str) -> None:
     sheet.plan()
     sheet.answers["/pub"] = (200, lost, {})
-    for now in (NOON, None, NOON + timedelta(minutes=14)):
+    for now in (NOON, None, NOON + timedelta(days=2)):
         plan = sheet.plan(now)
         (problem,) = plan.timely.problems
-        assert (times(plan), problem.message) == (
-            BOTH,
-            "2 of its 2 posts to come have vanished at once: hello, set.",
+        assert times(plan) == BOTH
+        assert (problem.message, problem.remedy[:23]) == (
+            "most of its posts to come have vanished at once.",
+            "Bring back hello, set. ",
         )
-        assert "until 2030-05-01 14:15 Europe/Berlin" in problem.remedy
     sheet.answers["/pub"] = (200, GOOD, {})
     assert (times(sheet.plan(NOON)), sheet.plan(None).timely.problems) == (BOTH, ())
-    sheet.answers["/pub"] = (200, lost, {})
-    assert times(sheet.plan(NOON + timedelta(minutes=20))) == BOTH
-    for now in (NOON + timedelta(minutes=35), None, NOON + timedelta(minutes=36)):
-        plan = sheet.plan(now)
-        assert {*times(plan)} <= {"other"}
-        told = [problem.message for problem in plan.timely.problems]
-        assert told == ([] if "other" in lost else ["the calendar has no posts, so nothing is published."])
 
 
 RENAMED = {

@@ -271,13 +271,9 @@ def test_the_last_posts_go_at_once_if_a_person_removes_them_on_the_page(user: An
 def test_posts_that_vanish_from_the_file_stay_on_the_page_beside_the_problem(user: Any, calendar: Path) -> None:
     ada, whole = user("ada", "USER"), calendar.read_text()
     calendar.write_text(whole.partition("- id")[0])
-    before = datetime.now(timezone.utc)
     posts, (problem,) = shown(ada, calendar)
     assert posts == ["hello", "signed"]
-    assert problem.startswith("2 of its 2 posts to come have vanished at once: hello, signed. They stay planned until ")
-    until = datetime.strptime(problem.partition("until ")[2][:20], "%Y-%m-%d %H:%M UTC").replace(tzinfo=timezone.utc)
-    assert timedelta(minutes=13) < until - before < timedelta(minutes=16)
-    assert shown(ada, calendar) == (posts, [problem]), "the time does not move on"
+    assert problem.startswith("most of its posts to come have vanished at once. Bring back hello, signed. If they are ")
     calendar.write_text(whole)
     assert shown(ada, calendar) == (posts, [])
 

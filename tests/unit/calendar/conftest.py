@@ -14,12 +14,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def losses_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a file count at once that has lost most of its posts."""
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_LOSS_MINUTES", "0")
-
-
-@pytest.fixture
 def calendar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimulatedCalendar:
     """Return a simulated calendar with a plan of its own, whose time is that of all its tasks."""
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", '{"conn_type": "instagram", "password": "IGAA-token"}')

@@ -201,7 +201,7 @@ class SimulatedCalendar:
         head["defaults"] = {"video": "a.mp4", "timezone": "UTC", **head.get("defaults", {})}
         self.file.write_text(yaml.safe_dump({"min_spacing": "0 s", **head, "posts": list(posts)}))
 
-    def plan(self, at: float | None = None, *, all_started: bool = True) -> list[str]:
+    def plan(self, at: float | None = None, *, all_started: bool = True, by_hand: bool = False) -> list[str]:
         """Look at the file as the planner does, and return the runs that it starts."""
         self.now = self.now if at is None else at
         settings = self.settings
@@ -209,6 +209,7 @@ class SimulatedCalendar:
             settings,
             read_plan(settings.plan_file),
             after_noon(self.now),
+            by_hand=by_hand,
             records=Records(
                 is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None,
                 runs=lambda key: PostRows(self.ledger(key.partition("/")[0]).store).runs(key),

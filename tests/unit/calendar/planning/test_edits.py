@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 DAY = 24 * 60
 
 
-@pytest.mark.usefixtures("losses_count")
 @pytest.mark.parametrize(
     ("meanwhile", "mark", "reason"),
     [
