@@ -99,7 +99,8 @@ class Owner:
     @classmethod
     def of(cls, context: Context) -> Owner:
         """Return the task instance of a context."""
-        ti, loop = context["ti"], cast("Mapping[str, Any]", context).get("loop")
+        ti = context["ti"]
+        loop = cast("Mapping[str, Any]", context).get("loop")
         # After a Clear of the loop's gate, the later passes have a new region. Only their index
         # stays the same.
         loop_index = None if loop is None else loop.index
@@ -125,7 +126,7 @@ class Claim:
     """The right to publish a post. The last claim written counts.
 
     :param nonce: A random value for this attempt, so that no two claims are equal.
-    :param undecided: Earlier owners that started to publish, with an unknown outcome.
+    :param undecided: Earlier owners that started to publish, and whose outcome is unknown.
     """
 
     owner: Owner
@@ -208,7 +209,7 @@ class PublishedPost:
         return f"published at {self.published_at}{by}"
 
     def other_publisher(self, dag_id: str, origin: str) -> str | None:
-        """Return who published the post, if neither this DAG nor one that took it from the same place."""
+        """Return who published the post. None if that was this DAG, or one that took the post from the same place."""
         if self.dag_id in (None, dag_id) or self.origin == origin:
             return None
         where = f" ({self.origin})" if self.origin else ""
@@ -222,7 +223,7 @@ class PublishedPost:
 
 @dataclass(frozen=True, config=AS_WRITTEN)
 class CommentRecord:
-    """A comment that is live, or that something was done to.
+    """The record that a comment was written, or that something else was done to a comment or a post.
 
     :param media_id: The post that it is on. For what is done to a comment, this comment's id.
     :param written_at: When it was written or found, as ISO 8601 in UTC.
@@ -285,13 +286,21 @@ class Try:
 
     @classmethod
     def of(cls, task: BaseOperator, context: Context) -> Try:
-        """Return the try that runs. A Clear raises ``max_tries`` by the retries of the task."""
-        ti, owner = context["ti"], Owner.of(context)
-        number = max(1, int(ti.try_number) - int(ti.max_tries) + (task.retries or 0))
-        since = context["dag_run"].run_after if int(ti.max_tries) > (task.retries or 0) else None
-        is_last = ti.try_number > ti.max_tries
+        """Return the try that runs.
+
+        Airflow counts all tries of a task instance, and begins none after ``max_tries`` + 1. A Clear
+        sets ``max_tries`` to the number of tries before it plus the retries of the task.
+        """
+        ti = context["ti"]
+        owner = Owner.of(context)
+        tries_before = int(ti.max_tries) - (task.retries or 0)
         return cls(
-            owner, partial(is_at_work, ti), f"{owner}/{ti.max_tries}", number, is_last, since
+            owner,
+            partial(is_at_work, ti),
+            round=f"{owner}/{ti.max_tries}",
+            number=max(1, int(ti.try_number) - tries_before),
+            is_last=ti.try_number > ti.max_tries,
+            cleared_since=context["dag_run"].run_after if tries_before > 0 else None,
         )
 
 
@@ -306,6 +315,7 @@ def is_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:
         task_ids=[owner.task_id],
         run_ids=[owner.run_id],
     )
+    # as Airflow names a mapped task in its answer
     name = f"{owner.task_id}_{owner.map_index}" if mapped else owner.task_id
     return any(tasks.get(name) in AT_WORK for tasks in states.values())
 

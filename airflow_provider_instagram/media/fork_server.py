@@ -1,12 +1,12 @@
 """Processes with limits that start once, and do each piece of work in a copy of themselves.
 
-To start Python and to load a library takes longer than many a piece of work. Such a process has
-done both, and forks for each piece. Therefore each piece has all limits for itself, and changes
-nothing that the next one finds.
-:func:`serve` is what the process does, :class:`ForkServers` is its caller.
+To start Python and to load a library often takes longer than the work. A fork server has done both,
+and forks for each piece of work. So each piece has all limits for itself, and nothing that it
+changes is there for the next one. :func:`serve` runs in the server, :class:`ForkServers` in the
+task that calls it.
 
-Not that of :mod:`multiprocessing`: a task of Celery may not start its processes, they get the
-worker's environment, and each of them executes the worker's main program again.
+The fork server of :mod:`multiprocessing` does not fit: a task of Celery may not start processes
+with it, and its processes get the worker's environment and execute the worker's main program again.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ MOST_BYTES: Final = 1 << 20
 
 
 class ForkServer:
-    """One such process. Requests and answers are lines of JSON.
+    """The caller's side of one fork server. Requests and answers are lines of JSON.
 
     :param command: The program, which calls :func:`serve`.
-    :param limits: Those of the process, and of each of its copies.
+    :param limits: The limits of the server, and of each of its copies.
     """
 
     def __init__(self, command: Sequence[str], limits: ProcessLimits) -> None:
@@ -50,7 +50,7 @@ class ForkServer:
             self._process = start(command, limits, stdin=theirs.fileno())
 
     def run(self, request: dict[str, Any], cancel: Cancel) -> dict[str, Any] | Finished:
-        """Return the answer to a request, or how the process ended that gave none."""
+        """Return the answer to a request. If there is none, return how the copy or the server ended."""
         timed_out = False
         answer: dict[str, Any] = {}
         with cancel.watching(lambda: end_group(self._process)):
@@ -60,8 +60,8 @@ class ForkServer:
             except TimeoutError:
                 timed_out = True
             except (OSError, ValueError):
-                pass  # the process itself has ended, or a copy in the middle of its answer
-        if "returncode" in answer:
+                pass  # the server has ended, or its copy ended in the middle of an answer
+        if "returncode" in answer:  # from the server, whose copy failed
             return Finished(answer["returncode"], "", "", timed_out=False)
         if answer:
             return answer
@@ -72,18 +72,18 @@ class ForkServer:
 
     @property
     def is_running(self) -> bool:
-        """Whether it can do more."""
+        """Whether the server can do more work."""
         return not has_ended(self._process)
 
     def end(self) -> None:
-        """End the process with all of its copies."""
+        """End the server with all of its copies."""
         end(self._process)
         self._answers.close()
         self._control.close()
 
 
 class ForkServers:
-    """The processes of one task, all of one program. Several threads may use them, each with a process to itself."""
+    """The fork servers of one task, all of one program. Each of several threads gets a server to itself."""
 
     def __init__(self) -> None:
         self._idle: list[ForkServer] = []
@@ -91,7 +91,7 @@ class ForkServers:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Keep the processes for more work until the block is left. Without this, each does one piece of work."""
+        """Keep servers for more work until the block is left. Outside of it, each does one piece of work and ends."""
         self._is_kept = True
         try:
             yield
@@ -107,7 +107,7 @@ class ForkServers:
         request: dict[str, Any],
         cancel: Cancel,
     ) -> dict[str, Any] | Finished:
-        """Do a piece of work in a process of its own. If it goes wrong, nothing of its process or its server is left.
+        """Do a piece of work in a copy of a server. If it goes wrong, the server ends with its copy.
 
         :raises TranscodeError: If the work was cancelled.
         """
@@ -139,13 +139,16 @@ class ForkServers:
 def serve(
     prepare: Callable[[dict[str, Any]], object], work: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
-    """Do each piece of work in a copy of this process, until the caller ends. The caller is on standard input.
+    """Do each piece of work in a copy of this process, until the caller ends.
+
+    Requests come on standard input, which is a socket. Answers are sent into it.
 
     :param prepare: Called with the request in this process, so that the next pieces of work share
         what it loads. It must not read what may be hostile.
     :param work: Called with the request in the copy. It returns the answer.
     """
     server_pid = os.getpid()
+    # a duplicate, because the copies replace standard input
     with socket.socket(fileno=os.dup(0)) as control, control.makefile("rb") as requests:
         for line in requests:
             request = json.loads(line)
@@ -178,4 +181,5 @@ def _work(
 
 
 def _send(control: socket.socket, message: dict[str, Any]) -> None:
+    # a path becomes text
     control.sendall(json.dumps(message, default=str).encode() + b"\n")

@@ -37,11 +37,14 @@ from airflow_provider_instagram.utils import arguments
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Comment as ReadComment
-    from airflow_provider_instagram.ledger.records import Intent, Owner
 
 #: Source: Meta, Private Replies, Limitations. A comment on a live video is answered while it is
 #: live.
 PRIVATE_REPLY_WITHIN: Final = timedelta(days=7)
+#: A comment shows up in the comments of its post with a delay, at most this long.
+VISIBLE_WITHIN = timedelta(seconds=30)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,17 +102,20 @@ class Act:
     remedy: str = ""
 
     def key(self, given: str | None, owner: Owner, target: str) -> str:
-        """Return the key in the ledger. By default, a task does it once to each post or comment, whatever its run."""
+        """Return the key in the ledger. By default, a task does it once to each post or comment, whatever its run.
+
+        Only to comment on a post, each pass of a loop has a default key of its own.
+        """
         default = f"{owner.dag_id}/{owner.task_id}/{target}"
-        if not self.name:
-            return given or default + owner.pass_suffix
-        return f"{self.name}:{given or default}"
+        if self.name:
+            return f"{self.name}:{given or default}"
+        return given or (default + owner.pass_suffix)
 
 
-def _written(
+def _finder(
     listed: Callable[[GraphClient, str, datetime], Iterator[ReadComment]],
 ) -> Callable[[Trace], str | None]:
-    """Return what finds a comment among those that are listed since a time."""
+    """Return a function that finds the comment a request wrote, among those that are listed since a time."""
 
     def find(trace: Trace) -> str | None:
         since = trace.intent.when - CLOCK_TOLERANCE
@@ -118,6 +124,7 @@ def _written(
             for comment in listed(trace.client, trace.target, since)
             if trace.may_be(comment)
         ]
+        # Only a comment with a user name and a time is certain to be the one.
         if len(found) == 1 and None not in (trace.username, found[0].username, found[0].timestamp):
             return found[0].id
         if found:
@@ -193,17 +200,23 @@ def _cannot_tell(trace: Trace) -> None:
 
 
 def _replies(client: GraphClient, comment_id: str, since: datetime) -> Iterator[ReadComment]:
-    """Yield the replies to a comment. Those to a reply are replies to its comment."""
+    """Yield the replies to a comment. Instagram lists a reply to a reply below the first comment."""
     thread = _read_comment(client, comment_id).parent_id or comment_id
     return replies_since(client, thread, since)
 
 
 def _switch_off(client: GraphClient, media_id: str, _: str) -> str:
-    return media_id if client.send(calls.switch_off_comments(media_id)) else ""
+    client.send(calls.switch_off_comments(media_id))
+    return media_id
+
+
+def _hide(client: GraphClient, comment_id: str, _: str) -> str:
+    client.send(calls.hide_comment(comment_id))
+    return comment_id
 
 
 def _find_switched_off(trace: Trace) -> str | None:
-    """Return the id of media without comments."""
+    """Return the id of a post if its comments are off."""
     return None if trace.client.send(calls.is_comment_enabled(trace.target)) else trace.target
 
 
@@ -213,7 +226,7 @@ COMMENT: Final = Act(
     lambda given: arguments.media_id("media_id", given),
     _username,
     lambda client, media_id, message: client.send(calls.write_comment(media_id, message)),
-    _written(comments_since),
+    _finder(comments_since),
 )
 SWITCH_OFF: Final = Act(
     "comments-off",
@@ -229,14 +242,14 @@ REPLY: Final = Act(
     lambda given: arguments.comment_id("reply_to", given),
     _prepare_reply,
     lambda client, comment_id, message: client.send(calls.write_reply(comment_id, message)),
-    _written(_replies),
+    _finder(_replies),
 )
 HIDE: Final = Act(
     "hide",
     "hide comment",
     lambda given: arguments.comment_id("comment_id", given),
     _prepare_to_hide,
-    lambda client, comment_id, _: comment_id if client.send(calls.hide_comment(comment_id)) else "",
+    _hide,
     _find_hidden,
 )
 
@@ -260,15 +273,9 @@ def private_reply(sender: Callable[[GraphClient], str]) -> Act:
     )
 
 
-log = logging.getLogger(__name__)
-
-#: A comment shows up in the comments of its post with a delay, at most this long.
-VISIBLE_WITHIN = timedelta(seconds=30)
-
-
 @dataclass(frozen=True)
 class Comment:
-    """Comments on a post, or replies to, hides or privately answers a comment: one ``comment_key``, once.
+    """What a task does to a post or a comment, once for each ``comment_key``.
 
     :param connect: Opens a client, if the account is not known to lack the scope for comments.
     """
@@ -281,7 +288,7 @@ class Comment:
     def run(
         self, target: Any, message: str | None, comment_key: str | None
     ) -> CommentRecord | Skipped:
-        """Return what a key led to, and do it if that is not recorded.
+        """Return the record of a key. If there is none, do what the key is for.
 
         :param target: The post or the comment, as the author of a DAG passes it.
         :param message: The text. None if there is no comment to write.
@@ -310,10 +317,16 @@ class Comment:
 
 
 def _is_of_dry_run(published: Any) -> bool:
-    """Return whether this is what PublishOperator returns after a dry run: no time of publication, and no media id."""
-    if not isinstance(published, dict):
-        return False
-    return published.get("media_id") is None and published.get("published_at", "") is None
+    """Return whether this is what PublishOperator returns after a dry run.
+
+    It has no media id, and its time of publication is None. A mapping without such a time is
+    something else.
+    """
+    return (
+        isinstance(published, dict)
+        and published.get("media_id") is None
+        and published.get("published_at", "") is None
+    )
 
 
 def recorded_comment(ledger: CommentLedger, comment_key: str, target: str) -> CommentRecord | None:
@@ -337,7 +350,7 @@ def _checked(ledger: CommentLedger, record: CommentRecord, target: str) -> Comme
 
 @dataclass(frozen=True)
 class CommentWriter:
-    """Writes the comments of one owner, or does something else to a comment."""
+    """Carries out an act for one owner: writes its comments, or hides or answers a comment."""
 
     client: GraphClient
     ledger: CommentLedger
@@ -394,7 +407,7 @@ class CommentWriter:
     def _settle_failed_request(
         self, intent: Intent, username: str | None, error: InstagramError
     ) -> CommentRecord | None:
-        """Find out what a request did that ended with an error."""
+        """Return the comment of a request that ended with an error, or None if it certainly wrote none."""
         if not error.outcome_unknown:
             return None
         log.warning(
@@ -404,7 +417,7 @@ class CommentWriter:
             error,
         )
         found = self._settle(intent, username, sent_by=self.ledger.clock())
-        # Instagram reports a duplicate
+        # After such an answer, there may be a comment that no read finds: a person has to look.
         if found is None and isinstance(error, OutcomeUnknownError):
             error.hint = self.ledger.how_to_settle(intent.post_key)
             raise error
@@ -423,6 +436,7 @@ class CommentWriter:
         give_up_at = max(in_effect_by + VISIBLE_WITHIN, self.ledger.clock() + READ_FOR_AT_LEAST)
         trace = Trace(self.client, self.ledger, intent, self.act.verb, username, in_effect_by)
         while True:
+            # decided before the read, so that the last read begins after the deadline
             is_last = self.ledger.clock() >= give_up_at
             if (comment_id := self.act.find(trace)) is not None:
                 log.info(

@@ -31,9 +31,9 @@ LOOK_AGAIN_AFTER: Final = timedelta(hours=6)
 #: When the planner looks again if it is not certain that all runs were started, or whether a post
 #: is live.
 START_AGAIN_AFTER: Final = timedelta(minutes=2)
-#: A reading that has lost fewer posts to come is an edit, unless it has lost both of two.
+#: A file that has lost fewer posts to come was edited, unless it has lost both of two.
 FEWEST_LOST: Final = 3
-#: A problem names that many of them.
+#: A problem names at most so many of the lost posts.
 MOST_NAMED: Final = 3
 MOST_ARE_LOST: Final = "most of its posts to come have vanished at once."
 
@@ -54,13 +54,15 @@ def look(
     :param stored: The plan of the last look, if there is one.
     :param came_at: When the triggerer woke the planner. What the last look has not seen came after
         that, whatever date a user has given the planner's run.
-    :param by_hand: Whether a person has started the planner: the file counts as it is, if its loss
-        was told before.
+    :param by_hand: Whether a person has started the planner. Then the file counts as it is, if a
+        problem has named its lost posts before.
     """
-    one = _Look(settings, stored, now, by_hand=by_hand)
-    found = one.found()
+    reading = _Reading(settings, stored, now, by_hand=by_hand)
+    found = reading.found()
+    before = None
     # Until its file could be read for the first time, a calendar is new.
-    before = stored.plan if stored is not None and (stored.text or stored.plan.begun) else None
+    if stored is not None and (stored.text or stored.plan.begun):
+        before = stored.plan
     if came_at is not None and stored is not None:
         came_at = max(came_at, stored.at)
     plan = decide(
@@ -74,11 +76,11 @@ def look(
         records=records,
     )
     planned = found.model_copy(update={"plan": replace(plan, readable=found.plan.readable)})
-    return planned, one.due(planned)
+    return planned, reading.due(planned)
 
 
-class _Look:
-    """One look at a calendar."""
+class _Reading:
+    """One reading of a calendar's file."""
 
     def __init__(
         self,
@@ -89,14 +91,17 @@ class _Look:
         by_hand: bool = False,
     ) -> None:
         self.settings, self.now, self.by_hand = settings, now, by_hand
-        #: The last plan, also that of another place of the calendar, and that of this place.
+        #: The last plan, also if the calendar was at another location then.
         self.last = stored
-        self.stored = (
-            stored if stored is not None and stored.location == settings.location else None
-        )
-        pin = self.stored.plan.calendar.pin if self.stored is not None else None
-        # The file must be where it was when the calendar was new.
+        #: The last plan, if it is of this location.
+        self.stored: StoredPlan | None = None
+        pin = None
+        if stored is not None and stored.location == settings.location:
+            self.stored = stored
+            # The file must be where it was when the calendar was new.
+            pin = stored.plan.calendar.pin
         self.files = CalendarFiles(settings.calendar, pin)
+        #: The digest of the text, once it was read.
         self.content: str | None = None
 
     def found(self) -> StoredPlan:
@@ -123,7 +128,8 @@ class _Look:
         )
 
     def _plan(self) -> StoredPlan:
-        text, stored, settings = self._read(), self.stored, self.settings
+        stored, settings = self.stored, self.settings
+        text = self._read()
         made_of = f"{self.content} {settings.digest}"
         is_here = stored is not None and stored.plan.calendar.pin == self.files.pin
         if stored is not None and is_here and stored.made_of == made_of:
@@ -145,34 +151,35 @@ class _Look:
     def _check_lost(self, calendar: Calendar) -> None:
         """Check that the file has not lost most of the posts to come, as an empty sheet and half a file have.
 
-        Nothing in the file says whether a person wanted that. From then on it counts only once it
-        has all of them again, or once a person who was told starts the planner.
+        The file does not say whether a person wanted that. After such a loss, it counts only when
+        all of these posts are back, or when a person who was told starts the planner.
         """
         if self.stored is None:
             return
         plan, now = self.stored.plan, self.now
         is_told = any(one.message == MOST_ARE_LOST for one in plan.calendar.problems)
         to_come = [post.id for post in plan.calendar.posts if post.publish_at > now]
-        if is_told:  # what is late meanwhile still has to go out
-            latest = (now - self.settings.max_lateness).timestamp()
+        if is_told:  # a post that became late since then still has to go out
+            earliest_due = (now - self.settings.max_lateness).timestamp()
             begun = plan.begun.items()
-            late = [name for name, one in begun if latest < one.due <= now.timestamp()]
+            late = [post_id for post_id, one in begun if earliest_due < one.due <= now.timestamp()]
             to_come = [*late, *to_come]
-        there = {post.id for post in calendar.posts} | calendar.left_out
-        lost = [post_id for post_id in to_come if post_id not in there]
+        listed = {post.id for post in calendar.posts} | calendar.left_out
+        lost = [post_id for post_id in to_come if post_id not in listed]
         if is_told and (self.by_hand or not lost):
             return
         if not is_told and not are_most(len(lost), len(to_come)):
             return
-        more = len(lost) - MOST_NAMED
-        named = ", ".join(lost[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        named = ", ".join(lost[:MOST_NAMED])
+        if len(lost) > MOST_NAMED:
+            named += f" and {len(lost) - MOST_NAMED} more"
         raise InvalidValue(
             MOST_ARE_LOST,
             f"Bring back {named}. If they are to go, start the DAG {planner_id(self.settings.dag_id)}.",
         )
 
     def _last_readable(self, invalid: InvalidValue) -> StoredPlan:
-        """Return the plan of the last text that could be read, with the problem of the present one."""
+        """Return the plan of the last text that could be read, and add the problem of the text as it is now."""
         stored = self.last
         if stored is None:
             problem = Problem(0, invalid.message, invalid.remedy)
@@ -180,8 +187,9 @@ class _Look:
             return self._new(Plan(calendar, readable=False))
         used = f"Until then, its version of {stored.at:%Y-%m-%d %H:%M} UTC is used."
         problem = Problem(0, invalid.message, f"{invalid.remedy} {used}")
-        is_here = stored is self.stored and bool(stored.text)
-        calendar = self._parse(stored.text) if is_here else stored.plan.calendar
+        calendar = stored.plan.calendar
+        if stored is self.stored and stored.text:
+            calendar = self._parse(stored.text)  # the settings may have changed
         others = [one for one in calendar.problems if one != problem]
         calendar = replace(calendar, problems=(problem, *others))
         # Without `made_of`, the next look at a readable file reads it again. `at` stays that of the
@@ -213,9 +221,10 @@ class _Look:
 
 
 def are_most(lost: int, to_come: int) -> bool:
-    """Return whether the posts that a reading has lost are most of those to come, and no edit."""
-    is_edit = lost < min(FEWEST_LOST, max(2, to_come))
-    return not is_edit and 2 * lost >= to_come
+    """Return whether a file has lost at least half of the posts to come, and too many for an edit."""
+    if to_come == 2:
+        return lost == to_come
+    return lost >= FEWEST_LOST and 2 * lost >= to_come
 
 
 def next_look(settings: CalendarSettings, plan: StoredPlan, now: datetime) -> float:
@@ -227,7 +236,10 @@ def next_look(settings: CalendarSettings, plan: StoredPlan, now: datetime) -> fl
 
 
 def change_since(due: Due) -> str:
-    """Return what tells the calendar's file from that of a look. Empty if nothing does."""
+    """Return the digest of the calendar's file if it has changed since a look, or an empty text.
+
+    A file that can no longer be read has changed, too.
+    """
     try:
         if is_web(due.calendar):
             text = read_sheet(due.calendar)
