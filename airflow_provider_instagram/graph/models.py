@@ -74,17 +74,14 @@ _Lower = Annotated[str, PlainValidator(lambda value: (read_text(value) or "").lo
 
 def _errors(value: object) -> tuple[str, ...]:
     errors = value if isinstance(value, list) else [value]
-    said = (
-        error if isinstance(error, str) else json.dumps(error)
-        for error in errors[:MOST_ERRORS]
-        if error
-    )
-    return tuple(map(quoted, said))
+    found = filter(None, errors[:MOST_ERRORS])
+    texts = (error if isinstance(error, str) else json.dumps(error) for error in found)
+    return tuple(map(quoted, texts))
 
 
 @dataclass(frozen=True, slots=True)
 class Phase(Model):
-    """One phase of a container: uploading or processing. Anything else is an empty one.
+    """One phase of a container: uploading or processing.
 
     :param status: Meta's status: not_started, in_progress, complete or error. Empty if Meta sends
         none.
@@ -125,7 +122,7 @@ _UNKNOWN_FAILURE: Final = Rule(
     "Run the media through TranscodeOperator first. If you already did, use others.",
 )
 _UPLOADING: Final = ("video_status", "uploading_phase")
-#: What is no object is read as an empty one.
+#: In place of an object, anything else is read as an empty one.
 _Phase = Annotated[Phase, BeforeValidator(as_mapping)]
 _Copyright = Annotated[CopyrightCheck, BeforeValidator(as_mapping)]
 
@@ -171,6 +168,7 @@ class ContainerStatus(Model):
         phases = (self.uploading.status, self.processing.status)
         if "error" in phases or status_text.startswith("error") or "has failed" in status_text:
             return ContainerState.ERROR
+        # The text begins with the state, such as "Finished: Media has been uploaded".
         if not self.status_code:
             named = status_text.partition(":")[0].strip().replace(" ", "_").upper()
             if named in ContainerState.__members__:
@@ -183,11 +181,14 @@ class ContainerStatus(Model):
         return self.state is not ContainerState.IN_PROGRESS
 
     @property
+    def _texts(self) -> tuple[str, ...]:
+        # what Meta says of the container, in any field
+        return (self.status, *self.uploading.errors, *self.processing.errors)
+
+    @property
     def subcode(self) -> int | None:
         """Meta's subcode of the failure, if the status or a phase contains one."""
-        match = _SUBCODE.search(
-            " ".join((self.status, *self.uploading.errors, *self.processing.errors))
-        )
+        match = _SUBCODE.search(" ".join(self._texts))
         return int(match.group()) if match else None
 
     @property
@@ -224,21 +225,24 @@ class ContainerStatus(Model):
             )
         if self.state is not ContainerState.ERROR:
             return None
-        rule = (self.subcode and rule_for(None, self.subcode)) or _UNKNOWN_FAILURE
+        rule = rule_for(None, self.subcode) or _UNKNOWN_FAILURE
+        # A failed container stays failed, so its error does not ask for a retry.
         error = MediaRejectedError if rule.error.retryable else rule.error
-        details = cut(
-            "; ".join(filter(None, (self.status, *self.uploading.errors, *self.processing.errors)))
-        )
+        details = cut("; ".join(filter(None, self._texts)))
         said = f" (Meta: {details})" if details else ""
         message = f"Container {self.id} has failed: {rule.meaning}{said}."
         return error(message, hint=rule.hint, subcode=self.subcode)
 
 
 def kind_of(media_type: str | None, media_product_type: str | None) -> PostKind:
-    """Return what a post is. One of which Meta tells no kind, and an old feed video, have the insights of a picture."""
-    of_products = {"STORY": PostKind.STORY, "REELS": PostKind.REEL}
-    in_feed = PostKind.CAROUSEL if media_type == "CAROUSEL_ALBUM" else PostKind.PICTURE
-    return of_products.get(media_product_type or "", in_feed)
+    """Return what a post is. One without a type, and an old feed video, count as pictures, whose insights they have."""
+    if media_product_type == "STORY":
+        return PostKind.STORY
+    if media_product_type == "REELS":
+        return PostKind.REEL
+    if media_type == "CAROUSEL_ALBUM":
+        return PostKind.CAROUSEL
+    return PostKind.PICTURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +332,7 @@ class Page(Generic[A]):
 def page_of(
     read: Callable[[Mapping[str, Any]], A], what: str
 ) -> Callable[[Mapping[str, Any]], Page[A]]:
-    """Return what reads a page of a list.
+    """Return a function that reads a page of a list.
 
     :param read: Reads an item.
     :param what: What the items are, for an error.
@@ -340,8 +344,8 @@ def page_of(
     return read_page
 
 
-#: ``reposts`` of pictures, carousels and stories are reported (2026-10-08): a refusal decides, once
-#: for an account.
+#: Users report ``reposts`` of pictures, carousels and stories, too (2026-10-08). If Meta refuses them
+#: to an account, they are asked for only once a day.
 _OF_EACH: Final = ("views", "reach", "shares", "total_interactions", "reposts")
 _OF_POSTS: Final = (*_OF_EACH, "likes", "comments", "saved")
 _OF_PROFILE: Final = ("follows", "profile_visits", "profile_activity")
@@ -405,10 +409,11 @@ def read_insights(data: Mapping[str, Any]) -> dict[str, int | float]:
 
 
 def _number(row: Mapping[str, Any]) -> int | float | None:
+    # the last value of a metric over time, or its total
     values = row.get("values")
-    last = values[-1] if isinstance(values, list) and values else None
-    number = last if isinstance(last, Mapping) else as_mapping(row.get("total_value"))
-    return read_number(number.get("value"))
+    if isinstance(values, list) and values and isinstance(values[-1], Mapping):
+        return read_number(values[-1].get("value"))
+    return read_number(as_mapping(row.get("total_value")).get("value"))
 
 
 #: The logins, by the types of their tokens.
@@ -448,7 +453,7 @@ class TokenInfo(Model):
     """What Meta tells of a token. Instagram Login has no call for it. Source: Meta, Access Tokens, debug_token.
 
     :param expires_at: When it expires, or None if it does not.
-    :param data_access_ends_at: When Meta stops to answer it, 90 days after the person last used the
+    :param data_access_ends_at: When Meta stops answering it, 90 days after the person last used the
         app, or None.
     :param granular_scopes: The ids that its scopes reach, if Meta names them.
     """

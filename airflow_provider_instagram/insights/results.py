@@ -1,8 +1,8 @@
-"""What posts reached, read from the tables by bounded queries and put beside each other, by one metric at one age.
+"""The results of posts: one metric at one age, read from the tables of the insights DAG and compared.
 
-Posts are compared at one age. One that is younger, or was read too late, is left out rather than
-counted as a weak or a strong one. A multiple is that of the median of the same account and kind, so
-that a reel is not beside a story.
+A post that is younger than this age, or was read too late, is left out, because its number would
+look weak or strong. A post is compared with the median of its account and kind, so that a reel is
+not measured by stories.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 Cell = str | int | float | None
 
+#: The metrics of any kind of post.
 METRICS: Final = tuple(dict.fromkeys(chain(*MEDIA_METRICS.values())))
 #: With fewer posts, the middle half is one or two of them.
 FEW: Final = 5
@@ -65,6 +66,21 @@ WORDS: Final = {
 SPREAD: Final = ("Posts", "Median", "Lower quartile", "Upper quartile", "Remark")
 #: Where a formula begins in a spreadsheet: before one of these signs, also in full width.
 FORMULA: Final = re.compile(r"(^|[;\t])(?= *[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
+#: The most posts that are read, the newest ones, and the most days of a period.
+MOST_POSTS, MOST_DAYS = 5_000, 366
+#: What is read of each snapshot, beside its number.
+SNAPSHOT_COLUMNS: Final = (
+    "post_id",
+    "age",
+    "age_seconds",
+    "status",
+    "snapshot_timestamp",
+    "refused_metrics",
+)
+#: Makes PostgreSQL end a query that takes long.
+TIME_LIMIT: Final = text("SET LOCAL statement_timeout = '5s'")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +100,7 @@ class Reading:
 class Measured:
     """A post with its readings, by the names of the ages.
 
+    :param at: When it was published.
     :param tags: Its tags in the calendar.
     """
 
@@ -105,12 +122,12 @@ class Measured:
 
     def reading(self, age_s: int) -> Reading | None:
         """Return what was read at an age."""
-        return self.readings.get(name_of(self.age(age_s)))
+        return self.readings.get(name_of(self.own_age(age_s)))
 
-    def age(self, age_s: int) -> timedelta:
-        """Return the age that stands for an age: a story is not read later than at its last one."""
-        after = timedelta(seconds=age_s)
-        return min(after, LAST_AGE_OF_STORY) if self.kind is PostKind.STORY else after
+    def own_age(self, age_s: int) -> timedelta:
+        """Return the age at which this post is read when others are read at an age: a story by its last one."""
+        age = timedelta(seconds=age_s)
+        return min(age, LAST_AGE_OF_STORY) if self.kind is PostKind.STORY else age
 
     def is_late(self, age_s: int) -> bool:
         """Whether it was read too far from an age to be compared."""
@@ -131,17 +148,19 @@ class Table:
 
     def as_csv(self) -> str:
         """Return the table as CSV, in which no text of a post is a formula."""
-        text = io.StringIO()
-        csv.writer(text).writerows([self.columns, *(map(_harmless, row) for row in self.rows)])
-        return text.getvalue()
+        file = io.StringIO()
+        writer = csv.writer(file)
+        writer.writerow(self.columns)
+        writer.writerows(map(_harmless, row) for row in self.rows)
+        return file.getvalue()
 
 
 @dataclass
 class Results:
     """The tables of some posts.
 
-    :param age: The name of an age. If none of the posts was read at it, the one at which posts are
-        usually compared.
+    :param age: The name of the age. If none of the posts was read at it, it is replaced by the age
+        at which posts are usually compared.
     :param zone: In which times are shown.
     :param post: The media id of the post whose curve is shown; by default that of the best one.
     """
@@ -160,8 +179,9 @@ class Results:
 
     @cached_property
     def ages(self) -> dict[str, int]:
-        """The ages at which posts were read, in seconds by name. A story has a last age of its own."""
-        return _ages([post for post in self.posts if post.kind is not PostKind.STORY] or self.posts)
+        """The ages at which posts were read, in seconds by name: those of stories only if there is nothing else."""
+        others = [post for post in self.posts if post.kind is not PostKind.STORY]
+        return _ages(others or self.posts)
 
     @property
     def age_s(self) -> int:
@@ -172,13 +192,13 @@ class Results:
         """Return the number of a post at an age, or why it has none."""
         reading = post.reading(age_s)
         if reading is None:
-            return TOO_YOUNG if self.now < post.at + post.age(age_s) else NOT_READ
+            return TOO_YOUNG if self.now < post.at + post.own_age(age_s) else NOT_READ
         if reading.status != READ:
             return WORDS.get(reading.status, reading.status)
         return NO_VALUE if reading.value is None else reading.value
 
     def compared(self, posts: Iterable[Measured], age_s: int) -> dict[str, float]:
-        """Return the numbers at an age that are compared, by media id."""
+        """Return the numbers of posts that are compared at an age, by media id."""
         numbers = dict[str, float]()
         for post in posts:
             cell = self.reached(post, age_s)
@@ -188,12 +208,12 @@ class Results:
 
     @cached_property
     def values(self) -> dict[str, float]:
-        """The numbers at the age that are compared, by media id."""
+        """The numbers of the posts that are compared, by media id."""
         return self.compared(self.posts, self.age_s)
 
     @cached_property
     def multiples(self) -> dict[str, float]:
-        """The numbers as multiples of the median of the same account and kind, by media id."""
+        """These numbers as multiples of the median of the same account and kind."""
         groups = defaultdict[tuple[str, PostKind], dict[str, float]](dict)
         for post in self.posts:
             if post.media_id in self.values:
@@ -208,12 +228,14 @@ class Results:
         """Return what a reader has to know before the tables."""
         if not self.posts:
             return ["The database has no posts of these days."]
-        cells = {post.media_id: self.reached(post, self.age_s) for post in self.posts}
-        apart = [cell for media_id, cell in cells.items() if media_id not in self.values]
-        words = Counter(cell if isinstance(cell, str) else READ_LATE for cell in apart)
-        missing = "".join(f", {count} {word}" for word, count in words.most_common())
-        count, age = len(self.values), self.age or "any age"
-        return [f"{count} of {len(self.posts)} posts are compared at {age}{missing}."]
+        reasons = Counter[str]()
+        for post in self.posts:
+            if post.media_id not in self.values:
+                cell = self.reached(post, self.age_s)
+                reasons[cell if isinstance(cell, str) else READ_LATE] += 1
+        missing = "".join(f", {count} {reason}" for reason, count in reasons.most_common())
+        compared = f"{len(self.values)} of {len(self.posts)} posts are compared"
+        return [f"{compared} at {self.age or 'any age'}{missing}."]
 
     def tables(self) -> list[Table]:
         """Return all tables."""
@@ -251,7 +273,7 @@ class Results:
             post.title,
             _rounded(self.reached(post, self.age_s)),
             _rounded(self.multiples.get(post.media_id)),
-            name_of(post.age(self.age_s)),
+            name_of(post.own_age(self.age_s)),
             self._read_at(post, self.age_s),
             ", ".join(post.tags),
             post.link,
@@ -294,38 +316,25 @@ def _ages(posts: Iterable[Measured]) -> dict[str, int]:
 
 def _spread(values: Sequence[float]) -> tuple[Cell, ...]:
     """Return how many numbers there are, their median and quartiles, and whether they are too few to tell anything."""
-    low, middle, high = map(_rounded, _quartiles(values) if values else (None, None, None))
+    if not values:
+        return 0, None, None, None, TOO_FEW
+    low, middle, high = map(_rounded, _quartiles(values))
     return len(values), middle, low, high, TOO_FEW if len(values) < FEW else ""
 
 
 def _quartiles(values: Sequence[float]) -> list[float]:
+    # quantiles() needs two numbers; the quartiles of one are this number
     return quantiles(values, n=4, method="inclusive") if len(values) > 1 else [*values] * 3
 
 
 def _rounded(cell: Cell) -> Cell:
-    """Return a cell with two places after the point."""
+    """Return a cell with at most two places after the point."""
     return round(cell, 2) if isinstance(cell, float) else cell
 
 
 def _harmless(cell: Cell) -> Cell:
-    """Return a cell that no spreadsheet runs, also one that splits the line at semicolons or tabs."""
+    """Return a cell that no spreadsheet runs as a formula, even if it splits the line at semicolons or tabs."""
     return FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell
-
-
-log = logging.getLogger(__name__)
-
-#: The most posts that are read, the newest ones, and the most days of a period.
-MOST_POSTS, MOST_DAYS = 5_000, 366
-READ_OF_SNAPSHOTS: Final = (
-    "post_id",
-    "age",
-    "age_seconds",
-    "status",
-    "snapshot_timestamp",
-    "refused_metrics",
-)
-#: Makes PostgreSQL end a query that takes long.
-TIME_LIMIT: Final = text("SET LOCAL statement_timeout = '5s'")
 
 
 def read_posts(
@@ -361,12 +370,16 @@ def read_posts(
 def _readings(
     connection: Connection, metric: str, post_ids: Sequence[str]
 ) -> dict[str, dict[str, Reading]]:
-    """Return the readings of posts by post and age. The rows are found by their key, however large the table is."""
+    """Return the readings of posts, by media id and the name of the age.
+
+    The rows are found by their key, however large the table is.
+    """
     names = {
         columns_of(kind, metric)[0] for kind, metrics in MEDIA_METRICS.items() if metric in metrics
     }
     values = [SNAPSHOTS.c[name] for name in sorted(names)]
-    columns = [SNAPSHOTS.c[name] for name in READ_OF_SNAPSHOTS]
+    columns = [SNAPSHOTS.c[name] for name in SNAPSHOT_COLUMNS]
+    # A snapshot has a number in the columns of its own kind of post only.
     value = func.coalesce(*values, null()).label("value")
     snapshots = select(*columns, value).where(SNAPSHOTS.c.post_id.in_(post_ids))
     readings = defaultdict[str, dict[str, Reading]](dict)

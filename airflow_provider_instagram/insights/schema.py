@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.types import TypeEngine
 
+METADATA: Final = MetaData()
 Row = dict[str, Any]
-#: The status of a snapshot whose metrics were read, and of one whose age had passed before.
+#: The status of a snapshot whose metrics were read, and of one that was not read in time.
 READ, MISSED = "read", "missed"
 
 
@@ -112,7 +113,6 @@ def _table(
     return Table(name, METADATA, *made, *indexes, comment=about)
 
 
-METADATA: Final = MetaData()
 _POST: Final = ("post_id", _ID, "Instagram's id of the post")
 _USER: Final = ("user_id", _ID, "Instagram's id of the account")
 _CONN: Final = ("conn_id", Text(), "The Airflow connection of the account")
@@ -202,7 +202,8 @@ class Age:
     """An age at which a post is read.
 
     :param name: Its name in the tables, for example ``24h`` or ``7d``.
-    :param until: The age from which a reading counts as the next one, or shows nothing any more.
+    :param until: The age from which a reading counts as one at the next age. After the last age, from
+        which it shows nothing any more.
     """
 
     name: str
@@ -219,6 +220,7 @@ def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:
                 hint="Write for example ages=[timedelta(hours=1)].",
             )
     ordered = tuple(sorted(set(ages)))
+    # the first age keeps its distance from the publication
     distances = [later - earlier for earlier, later in pairwise((timedelta(), *ordered))]
     if not ordered or min(distances) < SHORTEST_DISTANCE or ordered[-1] > 365 * _DAY:
         raise ValidationError(
@@ -235,7 +237,9 @@ def ages_of(kind: str, ages: Sequence[timedelta] = DEFAULT_AGES) -> tuple[Age, .
         chosen, end = [*below, LAST_AGE_OF_STORY], STORY_LIFE
     else:
         chosen = list(ages)
-        end = chosen[-1] + (chosen[-1] - chosen[-2] if len(chosen) > 1 else chosen[-1])
+        # The last age has as much time as there is between it and the one before.
+        before = chosen[-2] if len(chosen) > 1 else timedelta()
+        end = chosen[-1] + (chosen[-1] - before)
     following = [*chosen[1:], end]
     return tuple(
         Age(name_of(after), after, until) for after, until in zip(chosen, following, strict=True)
@@ -250,7 +254,8 @@ def compared_age(kind: str, ages: Sequence[timedelta]) -> Age:
 
 def name_of(age: timedelta) -> str:
     """Return the name of an age: in days from two days on, in hours, or in minutes."""
-    for unit, letter, least in ((_DAY, "d", 2 * _DAY), (_HOUR, "h", _HOUR)):
-        if age >= least and not age % unit:
-            return f"{age // unit}{letter}"
+    if age >= 2 * _DAY and not age % _DAY:
+        return f"{age // _DAY}d"
+    if age >= _HOUR and not age % _HOUR:
+        return f"{age // _HOUR}h"
     return f"{age // timedelta(minutes=1)}min"
