@@ -376,8 +376,8 @@ def _instagram_login(app: LoginApp, code: str, by: str) -> Login:
         answer = client.send(oauth.exchange_for_long_lived(app, short.access_token))
     now = datetime.now(timezone.utc)
     with _client(app, answer.access_token) as client:
-        account = client.send(calls.account(with_picture=True))
-    if (lack := missing(app.login, account.account_type, None, PUBLISHING)) is not None:
+        account = client.send(calls.account())
+    if (lack := missing(app.login, account.account_type, PUBLISHING)) is not None:
         raise PermissionDeniedError(
             f"@{account.username}: {lack.message}",
             hint=f"{lack.remedy} Then connect the account again.",

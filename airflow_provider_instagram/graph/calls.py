@@ -70,19 +70,19 @@ class Call(Generic[T]):
     host: str | None = None
 
 
-def account(*, with_picture: bool = False) -> Call[Account]:
+def account() -> Call[Account]:
     """Read the account of the token. Source: Meta, Instagram API with Instagram Login, /me."""
-    params = {
-        "fields": "user_id,username,account_type" + (",profile_picture_url" if with_picture else "")
-    }
-    return Call("read the account", "GET", "me", params, Account.read, safe=True)
+    fields = "user_id,username,account_type,profile_picture_url"
+    return _get("read the account", "me", Account.read, fields=fields)
 
 
 def page_account() -> Call[Account]:
     """Read the account of a Page token. Source: Meta, Facebook Login, Page, instagram_business_account."""
-    params = {"fields": "instagram_business_account{id,username,profile_picture_url}"}
-    return Call(
-        "read the Page's Instagram account", "GET", "me", params, Account.read_of_page, safe=True
+    return _get(
+        "read the Page's Instagram account",
+        "me",
+        Account.read_of_page,
+        fields="instagram_business_account{id,username,profile_picture_url}",
     )
 
 
@@ -96,40 +96,31 @@ def facebook_pages(
     :param edge: For a portfolio, ``owned_pages`` or ``client_pages``.
     """
     owner = "me" if portfolio_id is None else _id(portfolio_id, "id of a business portfolio")
-    params = _params(fields=_PAGE_FIELDS, limit=100, after=after)
-    return Call(
+    return _get(
         "list the Facebook Pages",
-        "GET",
         f"{owner}/{edge}",
-        params,
         page_of(FacebookPage.read, "Pages"),
-        safe=True,
+        fields=_PAGE_FIELDS,
+        limit=100,
+        after=after,
     )
 
 
 def facebook_page(page_id: str) -> Call[FacebookPage]:
     """Read a Facebook Page of a person, with its token. Source: Meta, Page reference."""
     path = _id(page_id, "id of a Facebook Page")
-    return Call(
-        "read the Facebook Page",
-        "GET",
-        path,
-        {"fields": _PAGE_FIELDS},
-        FacebookPage.read,
-        safe=True,
-    )
+    return _get("read the Facebook Page", path, FacebookPage.read, fields=_PAGE_FIELDS)
 
 
 def portfolios(*, after: str | None = None) -> Call[Page[str]]:
     """Read a page of a person's business portfolios. Needs ``business_management``. Source: Meta, User, Businesses."""
-    params = _params(fields="id", limit=100, after=after)
-    return Call(
+    return _get(
         "list the business portfolios",
-        "GET",
         "me/businesses",
-        params,
         page_of(read_id, "business portfolios"),
-        safe=True,
+        fields="id",
+        limit=100,
+        after=after,
     )
 
 
@@ -138,40 +129,31 @@ def account_of_id(ig_user_id: str) -> Call[Account]:
 
     Source: Meta, Instagram Webhooks setup, 2026-10-20, account identifier; IG User reference.
     """
-    params = {"fields": "id,username,profile_picture_url"}
-    return Call(
-        "read the account",
-        "GET",
-        _id(ig_user_id, "Instagram user id"),
-        params,
-        Account.read_of_id,
-        safe=True,
-    )
+    path = _id(ig_user_id, "Instagram user id")
+    fields = "id,username,profile_picture_url"
+    return _get("read the account", path, Account.read_of_id, fields=fields)
 
 
 def account_of_name(ig_user_id: str, user_name: str) -> Call[Account]:
     """Find a professional account by its user name. Source: Meta, IG User Business Discovery."""
     path = _id(ig_user_id, "Instagram user id")
-    params = {"fields": f"business_discovery.username({user_name}){{id,username}}"}
-    return Call(f"find the account @{user_name}", "GET", path, params, _read_discovered, safe=True)
+    fields = f"business_discovery.username({user_name}){{id,username}}"
+    return _get(f"find the account @{user_name}", path, _read_discovered, fields=fields)
 
 
 def create_container(ig_user_id: str, parameters: Mapping[str, Any]) -> Call[Container]:
     """Create a container, of a picture unless there is a media type. Source: Meta, IG User Media reference."""
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
-    return Call(
-        "create the container", "POST", path, _params(**parameters), Container.read, safe=False
-    )
+    return _post("create the container", path, Container.read, **parameters)
 
 
 def container_status(container_id: str, *, with_copyright: bool = False) -> Call[ContainerStatus]:
     """Read the status of a container. Source: Meta, IG Container reference."""
-    params = {
-        "fields": "status_code,status,video_status"
-        + (",copyright_check_status" if with_copyright else "")
-    }
     path = _id(container_id, "container id")
-    return Call(f"read container {path}", "GET", path, params, ContainerStatus.read, safe=True)
+    fields = "status_code,status,video_status"
+    if with_copyright:
+        fields += ",copyright_check_status"
+    return _get(f"read container {path}", path, ContainerStatus.read, fields=fields)
 
 
 def publish(ig_user_id: str, container_id: str) -> Call[str]:
@@ -184,15 +166,15 @@ def publish(ig_user_id: str, container_id: str) -> Call[str]:
 
 def publishing_limit(ig_user_id: str) -> Call[PublishingLimit]:
     """Read how many posts the account may still publish. Source: Meta, IG User Content Publishing Limit reference."""
-    params = {"fields": "quota_usage,config"}
     path = f"{_id(ig_user_id, 'Instagram user id')}/content_publishing_limit"
-    return Call("read the publishing limit", "GET", path, params, PublishingLimit.read, safe=True)
+    fields = "quota_usage,config"
+    return _get("read the publishing limit", path, PublishingLimit.read, fields=fields)
 
 
 def media(media_id: str) -> Call[Media]:
     """Read a post and its permalink. Source: Meta, IG Media reference."""
     path = _id(media_id, "media id")
-    return Call(f"read media {path}", "GET", path, {"fields": _MEDIA_FIELDS}, Media.read, safe=True)
+    return _get(f"read media {path}", path, Media.read, fields=_MEDIA_FIELDS)
 
 
 def delete_media(media_id: str) -> Call[bool]:
@@ -203,10 +185,12 @@ def delete_media(media_id: str) -> Call[bool]:
 
 def stories(ig_user_id: str, *, after: str | None = None) -> Call[Page[Media]]:
     """Read a page of the stories of 24 hours, which no media list has. Source: Meta, IG User Stories reference."""
-    path = f"{_id(ig_user_id, 'Instagram user id')}/stories"
-    params = _params(fields=_MEDIA_FIELDS, after=after)
-    return Call(
-        "list the account's stories", "GET", path, params, page_of(Media.read, "media"), safe=True
+    return _get(
+        "list the account's stories",
+        f"{_id(ig_user_id, 'Instagram user id')}/stories",
+        page_of(Media.read, "media"),
+        fields=_MEDIA_FIELDS,
+        after=after,
     )
 
 
@@ -222,11 +206,14 @@ def media_list(
     :param since: Earliest time of publication, with a time zone.
     :param limit: Posts on a page, 1-100. Meta's default is 25.
     """
-    since_s = int(since.timestamp()) if since else None
-    params = _params(fields=_MEDIA_FIELDS, since=since_s, after=after, limit=limit)
-    path = f"{_id(ig_user_id, 'Instagram user id')}/media"
-    return Call(
-        "list the account's media", "GET", path, params, page_of(Media.read, "media"), safe=True
+    return _get(
+        "list the account's media",
+        f"{_id(ig_user_id, 'Instagram user id')}/media",
+        page_of(Media.read, "media"),
+        fields=_MEDIA_FIELDS,
+        since=int(since.timestamp()) if since else None,
+        after=after,
+        limit=limit,
     )
 
 
@@ -237,10 +224,8 @@ def media_insights(media_id: str, metrics: Sequence[str]) -> Call[dict[str, int 
         all of them.
     """
     path = f"{_id(media_id, 'media id')}/insights"
-    params = _params(metric=",".join(metrics))
-    return Call(
-        f"read the insights of media {media_id}", "GET", path, params, read_insights, safe=True
-    )
+    action = f"read the insights of media {media_id}"
+    return _get(action, path, read_insights, metric=",".join(metrics))
 
 
 def account_insights(
@@ -251,16 +236,16 @@ def account_insights(
     :param since: The beginning of the period, with a time zone.
     :param until: Its end: at most 30 days later.
     """
-    path = f"{_id(ig_user_id, 'Instagram user id')}/insights"
-    since_s, until_s = int(since.timestamp()), int(until.timestamp())
-    params = _params(
+    return _get(
+        "read the insights of the account",
+        f"{_id(ig_user_id, 'Instagram user id')}/insights",
+        read_insights,
         metric=",".join(metrics),
         period="day",
         metric_type="total_value",
-        since=since_s,
-        until=until_s,
+        since=int(since.timestamp()),
+        until=int(until.timestamp()),
     )
-    return Call("read the insights of the account", "GET", path, params, read_insights, safe=True)
 
 
 def search_audio(
@@ -272,9 +257,14 @@ def search_audio(
     :param query: Words of the title or the creator. Without any, Instagram returns what is
         trending.
     """
-    user_id = _id(ig_user_id, "Instagram user id")
-    params = _params(audio_type=audio_type, user_id=user_id, search_query=query)
-    return Call("search audio", "GET", "ig_audio", params, read_audio, safe=True)
+    return _get(
+        "search audio",
+        "ig_audio",
+        read_audio,
+        audio_type=audio_type,
+        user_id=_id(ig_user_id, "Instagram user id"),
+        search_query=query,
+    )
 
 
 def search_places(query: str) -> Call[tuple[Place, ...]]:
@@ -282,67 +272,53 @@ def search_places(query: str) -> Call[tuple[Place, ...]]:
 
     :param query: Words of the name or the address.
     """
-    params = {"q": query, "fields": "id,name,location,link"}
-    return Call("search places", "GET", "pages/search", params, read_places, safe=True)
+    fields = "id,name,location,link"
+    return _get("search places", "pages/search", read_places, q=query, fields=fields)
 
 
 def write_comment(media_id: str, message: str) -> Call[str]:
     """Write a comment on a post. Two equal calls make two comments. Source: Meta, IG Media Comments."""
     path = f"{_id(media_id, 'media id')}/comments"
-    return Call(
-        f"comment on media {media_id}", "POST", path, {"message": message}, read_id, safe=False
-    )
+    return _post(f"comment on media {media_id}", path, read_id, message=message)
 
 
 def comment_list(media_id: str, *, after: str | None = None) -> Call[Page[Comment]]:
     """Read a page of a post's comments, newest first, without replies. Source: Meta, IG Media Comments."""
-    params = _params(fields="id,text,timestamp,username", limit=50, after=after)
     path = f"{_id(media_id, 'media id')}/comments"
-    return Call(
-        f"read the comments of media {media_id}",
-        "GET",
-        path,
-        params,
-        page_of(Comment.read, "comments"),
-        safe=True,
-    )
+    return _comments(f"read the comments of media {media_id}", path, after)
 
 
 def comment(comment_id: str) -> Call[Comment]:
     """Read a comment, with the post that it is on. Source: Meta, IG Comment reference."""
     path = _id(comment_id, "comment id")
-    params = {"fields": "id,text,timestamp,username,hidden,media,parent_id"}
-    return Call(f"read comment {path}", "GET", path, params, Comment.read, safe=True)
+    fields = "id,text,timestamp,username,hidden,media,parent_id"
+    return _get(f"read comment {path}", path, Comment.read, fields=fields)
 
 
 def write_reply(comment_id: str, message: str) -> Call[str]:
     """Reply to a comment. A reply to a reply joins the replies to the comment. Source: Meta, IG Comment Replies."""
     path = f"{_id(comment_id, 'comment id')}/replies"
-    return Call(
-        f"reply to comment {comment_id}", "POST", path, {"message": message}, read_id, safe=False
-    )
+    return _post(f"reply to comment {comment_id}", path, read_id, message=message)
 
 
 def hide_comment(comment_id: str) -> Call[bool]:
     """Hide a comment from everybody but who wrote it. Source: Meta, IG Comment reference, Updating."""
     path = _id(comment_id, "comment id")
-    return Call(f"hide comment {path}", "POST", path, {"hide": "true"}, read_success, safe=False)
+    return _post(f"hide comment {path}", path, read_success, hide=True)
 
 
 def switch_off_comments(media_id: str) -> Call[bool]:
     """Switch off the comments of a post. Source: Meta, IG Media reference, Updating."""
     path = _id(media_id, "media id")
     action = f"switch off the comments of media {path}"
-    return Call(action, "POST", path, {"comment_enabled": "false"}, read_success, safe=False)
+    return _post(action, path, read_success, comment_enabled=False)
 
 
 def is_comment_enabled(media_id: str) -> Call[bool]:
     """Read whether the comments of a post are switched on. Source: Meta, IG Media reference."""
     path, name = _id(media_id, "media id"), "is_comment_enabled"
     action = f"read whether media {path} takes comments"
-    return Call(
-        action, "GET", path, {"fields": name}, lambda data: data.get(name) is not False, safe=True
-    )
+    return _get(action, path, lambda data: data.get(name) is not False, fields=name)
 
 
 def private_reply(sender: str, comment_id: str, message: str) -> Call[str]:
@@ -351,58 +327,58 @@ def private_reply(sender: str, comment_id: str, message: str) -> Call[str]:
     :param sender: The account's Instagram user id. With Facebook Login ``me``, the Page: the
         account does not have this edge (reported: ChatbotX, pull request 1122, 2026-09-09).
     """
-    to = _params(recipient={"comment_id": _id(comment_id, "comment id")}, message={"text": message})
-    path = f"{sender if sender == 'me' else _id(sender, 'Instagram user id')}/messages"
-    return Call(
-        f"reply privately to comment {comment_id}", "POST", path, to, _read_message_id, safe=False
+    return _post(
+        f"reply privately to comment {comment_id}",
+        f"{sender if sender == 'me' else _id(sender, 'Instagram user id')}/messages",
+        _read_message_id,
+        recipient={"comment_id": _id(comment_id, "comment id")},
+        message={"text": message},
     )
 
 
 def reply_list(comment_id: str, *, after: str | None = None) -> Call[Page[Comment]]:
     """Read a page of the replies to a comment. Source: Meta, IG Comment Replies."""
-    params = _params(fields="id,text,timestamp,username", limit=50, after=after)
     path = f"{_id(comment_id, 'comment id')}/replies"
-    return Call(
-        f"read the replies to comment {comment_id}",
-        "GET",
-        path,
-        params,
-        page_of(Comment.read, "comments"),
-        safe=True,
-    )
+    return _comments(f"read the replies to comment {comment_id}", path, after)
 
 
 def comment_count(media_id: str) -> Call[CommentCount]:
     """Read how many comments a post has. Source: Meta, IG Media reference."""
     path = _id(media_id, "media id")
     action = f"read the number of comments of media {path}"
-    return Call(action, "GET", path, {"fields": _COUNT_FIELDS}, CommentCount.read, safe=True)
+    return _get(action, path, CommentCount.read, fields=_COUNT_FIELDS)
 
 
 def comment_counts(ig_user_id: str) -> Call[Page[CommentCount]]:
     """Read how many comments the account's latest 25 posts have. Source: Meta, IG User Media reference."""
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
-    params = _params(fields=_COUNT_FIELDS, limit=25)
-    return Call(
-        "read the numbers of comments",
-        "GET",
-        path,
-        params,
-        page_of(CommentCount.read, "media"),
-        safe=True,
-    )
+    counts = page_of(CommentCount.read, "media")
+    return _get("read the numbers of comments", path, counts, fields=_COUNT_FIELDS, limit=25)
 
 
 def token_info(access_token: str) -> Call[TokenInfo]:
     """Read the login, scopes and end of a token of Facebook's host. Source: Meta, Access Tokens, debug_token."""
-    return Call(
-        "ask about the token",
-        "GET",
-        "debug_token",
-        {"input_token": access_token},
-        TokenInfo.read,
-        True,
-    )
+    return _get("ask about the token", "debug_token", TokenInfo.read, input_token=access_token)
+
+
+def _get(
+    action: str, path: str, read: Callable[[Mapping[str, Any]], T], /, **params: object
+) -> Call[T]:
+    """Return a call that changes nothing, so the client may repeat it."""
+    return Call(action, "GET", path, _sent(params), read, safe=True)
+
+
+def _post(
+    action: str, path: str, read: Callable[[Mapping[str, Any]], T], /, **params: object
+) -> Call[T]:
+    """Return a call that changes something."""
+    return Call(action, "POST", path, _sent(params), read, safe=False)
+
+
+def _comments(action: str, path: str, after: str | None) -> Call[Page[Comment]]:
+    fields = "id,text,timestamp,username"
+    page = page_of(Comment.read, "comments")
+    return _get(action, path, page, fields=fields, limit=50, after=after)
 
 
 def _read_discovered(data: Mapping[str, Any]) -> Account:
@@ -425,12 +401,10 @@ def _id(value: str, what: str) -> str:
     return value
 
 
-def _params(
-    **values: str | int | bool | Sequence[Any] | Mapping[str, str] | None,
-) -> dict[str, str]:
+def _sent(params: Mapping[str, Any]) -> dict[str, str]:
     """Return the parameters that are set. Lists and objects are sent as JSON text inside a form."""
     return {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for name, value in values.items()
+        for name, value in params.items()
         if value is not None
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
@@ -86,12 +86,6 @@ class Capability:
             other.is_in_unified,
         )
 
-    def lacks(self, login: MetaLogin, scopes: Collection[str] | None) -> tuple[str, ...]:
-        """Return the scopes that a token is known to lack for it."""
-        if scopes is None:
-            return ()
-        return tuple(scope for scope in self.scopes(login) if scope not in scopes)
-
 
 _PUBLISH_INSTAGRAM: Final = ("instagram_business_basic", "instagram_business_content_publish")
 _PUBLISH_FACEBOOK: Final = ("instagram_basic", "instagram_content_publish")
@@ -172,10 +166,8 @@ CAPABILITIES: Final = (
 FEATURES: Final = (PUBLISHING, COMMENTS, INSIGHTS, DELETION)
 
 
-def missing(
-    login: MetaLogin, account_type: str | None, scopes: Collection[str] | None, what: Capability
-) -> Missing | None:
-    """Return what an account is known to lack for something, or None."""
+def missing(login: MetaLogin, account_type: str | None, what: Capability) -> Missing | None:
+    """Return what an account is known to lack for something, whatever it has granted, or None."""
     if not what.scopes(login):
         others = " or ".join(each.in_words for each in MetaLogin if what.scopes(each))
         remedy = f"Connect the account by {others}, or do without {what.name}."
@@ -185,11 +177,6 @@ def missing(
         return Missing(
             f"The account's type is {account_type.lower()}. A {wanted} account is needed for {what.name}.",
             f"In the Instagram app, choose Settings, Account type, and switch to a {wanted} account.",
-        )
-    if lacking := what.lacks(login, scopes):
-        return Missing(
-            f"The account did not grant {' and '.join(lacking)}, needed for {what.name}.",
-            f"Grant {' and '.join(lacking)}, and connect the account again.",
         )
     return None
 
@@ -202,7 +189,7 @@ def needed_by(parameters: Mapping[str, object]) -> tuple[Capability, ...]:
     return (PUBLISHING, *special)
 
 
-def read_scopes(text: str, login: MetaLogin = MetaLogin.INSTAGRAM) -> tuple[str, ...]:
+def read_scopes(text: str, login: MetaLogin) -> tuple[str, ...]:
     """Read the scopes that a connection asks for, beyond those of publishing.
 
     :param text: Names of features or Meta's names of scopes, separated by commas or spaces.

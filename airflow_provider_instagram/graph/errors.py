@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
 from typing import Any, Final
@@ -82,7 +82,7 @@ _FETCH: Final = (
     "The link must be public, in ASCII, without redirects, served with the content type of a picture or a video, and "
     "valid for 24 hours."
 )
-_UNDOCUMENTED: Final = (
+_MAY_HELP: Final = (
     "A retry may help or not. If it does not, look up the error in Meta's error reference."
 )
 _NEW_CONTAINER: Final = (
@@ -347,6 +347,17 @@ _BY_SUBCODE: Final = {
     rule.subcode: rule for rule in RULES if (rule.subcode or 0) >= _FIRST_UNIQUE_SUBCODE
 }
 
+#: An undocumented error does not tell whether a change took effect.
+_UNDOCUMENTED: Final = Rule(
+    None,
+    None,
+    InstagramError,
+    "Instagram returned an undocumented error",
+    _MAY_HELP,
+    may_have_taken_effect=True,
+)
+_UNDOCUMENTED_FAILURE: Final = replace(_UNDOCUMENTED, error=TransientError, hint=_LATER)
+
 _LOGIN: Final = (
     "Log in again: a code is valid once, for one hour. If that does not help, check the app secret."
 )
@@ -497,14 +508,7 @@ def _graph_error(
     }
     rule = _rule_by_words(meta_message) or rule_for(code, subcode)
     if rule is None:
-        failed = status >= 500
-        return (TransientError if failed else InstagramError)(
-            f"Cannot {action}: Instagram returned an undocumented error{_quoted(meta_message)}.",
-            hint=_LATER if failed else _UNDOCUMENTED,
-            # an undocumented error does not tell whether the change took effect
-            outcome_unknown=changes,
-            **details,
-        )
+        rule = _UNDOCUMENTED_FAILURE if status >= 500 else _UNDOCUMENTED
     return rule.error(
         f"Cannot {action}: {rule.meaning}{_quoted(meta_message)}.",
         hint=rule.hint,

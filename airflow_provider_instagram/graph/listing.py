@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import (
         Comment,
+        Dated,
         FacebookPage,
         Media,
         Page,
@@ -37,43 +38,33 @@ _PAUSE: Final = timedelta(seconds=3)
 
 def newest_media(client: GraphClient, ig_user_id: str) -> Iterator[Media]:
     """Read the account's media, the newest first."""
-    for page in pages(
-        client, lambda after: calls.media_list(ig_user_id, after=after, limit=LONGEST_PAGE)
-    ):
-        yield from page.items
+    return _items(client, partial(calls.media_list, ig_user_id, limit=LONGEST_PAGE))
 
 
 def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
     """Read the account's media that were published at a time or later."""
-    for page in pages(client, lambda after: calls.media_list(ig_user_id, since=since, after=after)):
-        yield from (recent := page.since(since))
-        if len(recent) < len(page.items):
-            return
+    return _newest_since(client, partial(calls.media_list, ig_user_id, since=since), since)
 
 
 def stories_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
     """Read the account's stories that were published at a time or later, at most 24 hours ago."""
-    for page in pages(client, lambda after: calls.stories(ig_user_id, after=after)):
+    for page in pages(client, partial(calls.stories, ig_user_id)):
         yield from page.since(since)
 
 
 def comments(client: GraphClient, media_id: str) -> Iterator[Comment]:
     """Read the comments on a post, the newest first."""
-    for page in pages(client, lambda after: calls.comment_list(media_id, after=after)):
-        yield from page.items
+    return _items(client, partial(calls.comment_list, media_id))
 
 
 def comments_since(client: GraphClient, media_id: str, since: datetime) -> Iterator[Comment]:
     """Read the comments on a post that were written at a time or later."""
-    for page in pages(client, lambda after: calls.comment_list(media_id, after=after)):
-        yield from (recent := page.since(since))
-        if not recent:
-            return
+    return _newest_since(client, partial(calls.comment_list, media_id), since)
 
 
 def replies_since(client: GraphClient, comment_id: str, since: datetime) -> Iterator[Comment]:
     """Read the replies to a comment that were written at a time or later. Meta does not document their order."""
-    for page in pages(client, lambda after: calls.reply_list(comment_id, after=after)):
+    for page in pages(client, partial(calls.reply_list, comment_id)):
         yield from page.since(since)
 
 
@@ -86,13 +77,14 @@ def facebook_pages(client: GraphClient, info: TokenInfo) -> Iterator[list[Facebo
 
     :param info: What Meta tells of the person's token, which the client has.
     """
-    yield (listed := _items(client, calls.facebook_pages))
+    listed = list(_items(client, calls.facebook_pages))
+    yield listed
     further = set(info.page_ids) - {page.id for page in listed}
     yield list(_readable_pages(client, sorted(further)))
     if PORTFOLIOS in info.scopes:
         for portfolio_id in _items(client, calls.portfolios):
             for edge in ("owned_pages", "client_pages"):
-                yield _items(client, partial(calls.facebook_pages, portfolio_id, edge))
+                yield list(_items(client, partial(calls.facebook_pages, portfolio_id, edge)))
 
 
 def _readable_pages(client: GraphClient, page_ids: Sequence[str]) -> Iterator[FacebookPage]:
@@ -104,18 +96,30 @@ def _readable_pages(client: GraphClient, page_ids: Sequence[str]) -> Iterator[Fa
             log.warning("Facebook Page %s is left out: %s", page_id, error)
 
 
-def _items(client: GraphClient, call: Callable[..., calls.Call[Page[A]]]) -> list[A]:
-    items = list[A]()
-    for page in pages(client, lambda after: call(after=after)):
-        items += page.items
-    return items
+def _items(client: GraphClient, call: Callable[..., calls.Call[Page[A]]]) -> Iterator[A]:
+    for page in pages(client, call):
+        yield from page.items
 
 
-def pages(client: GraphClient, call: Callable[[str | None], calls.Call[P]]) -> Iterator[P]:
-    """Yield the pages of a list. ``call`` returns the call for the page after a cursor."""
+def _newest_since(
+    client: GraphClient, call: Callable[..., calls.Call[Page[Dated]]], since: datetime
+) -> Iterator[Dated]:
+    """Yield the items of a list, the newest first, up to the first page whose items are all older than a time."""
+    for page in pages(client, call):
+        recent = page.since(since)
+        yield from recent
+        if not recent:
+            return
+
+
+def pages(client: GraphClient, call: Callable[..., calls.Call[P]]) -> Iterator[P]:
+    """Yield the pages of a list.
+
+    :param call: Returns the call for the page ``after`` a cursor.
+    """
     after: str | None = None
     while True:
-        page = client.send(call(after))
+        page = client.send(call(after=after))
         yield page
         if (after := page.after) is None:
             return

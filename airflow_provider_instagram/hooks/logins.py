@@ -106,7 +106,7 @@ def host_of_login(
 def account_call(login: MetaLogin, ig_user_id: str | None) -> Call[Account] | None:
     """Return the call that reads the account, or None if a token of this login cannot name it."""
     if login is MetaLogin.INSTAGRAM:
-        return calls.account(with_picture=True)
+        return calls.account()
     if login is MetaLogin.FACEBOOK:
         return calls.page_account()
     return None if ig_user_id is None else calls.account_of_id(ig_user_id)

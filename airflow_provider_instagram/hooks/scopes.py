@@ -41,7 +41,9 @@ class AccountScopes:
 
     def missing(self, feature: Capability) -> tuple[str, ...]:
         """Return the scopes of a feature that the account is known to lack; none if its scopes are not known."""
-        return feature.lacks(self.login, self.granted)
+        if self.granted is None:
+            return ()
+        return tuple(scope for scope in feature.scopes(self.login) if scope not in self.granted)
 
     @property
     def features_on(self) -> tuple[Capability, ...]:
@@ -58,10 +60,10 @@ class AccountScopes:
 
     def lack(self, what: Capability) -> Missing | None:
         """Return what the account is known to lack for something, and how to grant it, or None."""
-        lack = missing(self.login, None, self.granted, what)
-        return (
-            lack._replace(remedy=self.how_to_grant(what)) if lack and self.missing(what) else lack
-        )
+        if lacking := " and ".join(self.missing(what)):
+            message = f"The account did not grant {lacking}, needed for {what.name}."
+            return Missing(message, self.how_to_grant(what))
+        return missing(self.login, None, what)
 
     def require(self, *needed: Capability) -> None:
         """Check that the account is not known to lack something. Nothing has been sent yet."""

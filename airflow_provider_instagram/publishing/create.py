@@ -301,7 +301,7 @@ class Create:
         except InstagramError as error:
             log.warning("Could not read the type of the account: %s", error)
             return
-        if (lack := missing(MetaLogin.INSTAGRAM, account.account_type, None, STORIES)) is not None:
+        if (lack := missing(MetaLogin.INSTAGRAM, account.account_type, STORIES)) is not None:
             raise ValidationError(f"@{account.username}: {lack.message}", hint=lack.remedy)
 
     def _check_expiry(self, publish_at: datetime | None) -> None:

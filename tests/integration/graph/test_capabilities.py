@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from airflow_provider_instagram.graph.capabilities import CAPABILITIES, FEATURES, MetaLogin, missing, needed_by
+from airflow_provider_instagram.hooks.scopes import AccountScopes
 from airflow_provider_instagram.posts.post import Post
 
 if TYPE_CHECKING:
@@ -83,11 +84,12 @@ def test_a_login_can_do_what_meta_says_and_nothing_else(
     code = answer(instagram_sandbox, name, login, [BASIC[login], scope] if scope else everything)
     assert (code is None) == (scope is not None)
     (row,) = (each for each in CAPABILITIES if each.name == name)
-    assert (missing(MetaLogin(login), "BUSINESS", everything, row) is None) == (scope is not None)
+    lack = AccountScopes("of_test", frozenset(everything), MetaLogin(login)).lack(row)
+    assert (lack is None) == (scope is not None)
     if scope is not None:
         others = [each for each in everything if each != scope]
         assert answer(instagram_sandbox, name, login, others) in (10, 200)
-        lack = missing(MetaLogin(login), "BUSINESS", others, row)
+        lack = AccountScopes("of_test", frozenset(others), MetaLogin(login)).lack(row)
         assert lack is not None
         assert scope in lack.message
 
@@ -107,10 +109,10 @@ def test_only_a_business_account_has_stories(
     assert answer(instagram_sandbox, "stories", login, scopes) == code
     assert answer(instagram_sandbox, "publishing", login, scopes) is None
     stories, publishing = (each for each in reversed(CAPABILITIES) if each.name in ("stories", "publishing"))
-    assert (missing(MetaLogin(login), account_type, scopes, stories) is None) == (code is None)
-    assert missing(MetaLogin(login), account_type, None, publishing) is None
-    assert missing(MetaLogin(login), "PERSONAL", None, publishing) is not None
-    assert missing(MetaLogin(login), None, None, stories) is None, "an unknown type is not refused"
+    assert (missing(MetaLogin(login), account_type, stories) is None) == (code is None)
+    assert missing(MetaLogin(login), account_type, publishing) is None
+    assert missing(MetaLogin(login), "PERSONAL", publishing) is not None
+    assert missing(MetaLogin(login), None, stories) is None, "an unknown type is not refused"
 
 
 def test_what_a_post_needs_is_read_from_what_is_sent() -> None:
@@ -124,7 +126,7 @@ def test_what_a_post_needs_is_read_from_what_is_sent() -> None:
 
 def test_a_login_without_it_says_which_has_it() -> None:
     (polls,) = (each for each in CAPABILITIES if each.name == "polls")
-    lack = missing(MetaLogin.INSTAGRAM, None, None, polls)
+    lack = missing(MetaLogin.INSTAGRAM, None, polls)
     assert str(lack) == (
         "Instagram Login has no polls. Connect the account by Facebook Login or Unified Login, or do without polls."
     )

@@ -110,7 +110,9 @@ def test_every_parameter_of_a_creation_is_known_to_instagram(
 
 
 def test_the_account_and_its_limit_are_read(client: GraphClient, instagram_sandbox: SandboxHandle) -> None:
-    assert client.send(calls.account()) == Account(instagram_sandbox.user_id, "sandbox_studio", "BUSINESS")
+    picture = f"{instagram_sandbox.url}/u/sandbox_studio/picture.svg"
+    account = Account(instagram_sandbox.user_id, "sandbox_studio", "BUSINESS", picture)
+    assert client.send(calls.account()) == account
     limit = client.send(calls.publishing_limit(instagram_sandbox.user_id))
     assert (limit.quota_usage, limit.quota_total, limit.quota_duration) == (0, 100, timedelta(days=1))
     assert client.usage is not None

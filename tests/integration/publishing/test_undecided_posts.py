@@ -330,7 +330,7 @@ def test_the_list_is_read_back_to_the_time_of_the_intent_only(account: Account, 
     account.client.send = sent  # type: ignore[method-assign]
     post, _ = account.publish("post-1", container_id)
     assert [post.media_id] == [real.media_id for real in account.sandbox.posts if real.caption == "a teaser"]
-    assert account.sandbox.calls("media_list") == 1
+    assert account.sandbox.calls("media_list") == 2
 
 
 # ---- nothing blocks for ever

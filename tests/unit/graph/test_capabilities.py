@@ -23,7 +23,7 @@ from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin,
     ],
 )
 def test_scopes_are_named_by_feature_or_by_meta(text: str, scopes: tuple[str, ...]) -> None:
-    assert read_scopes(text) == scopes
+    assert read_scopes(text, MetaLogin.INSTAGRAM) == scopes
 
 
 def test_facebook_login_has_names_of_its_own() -> None:
