@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS, ages_of
 from airflow_provider_instagram.insights.targets import SqlTarget
+from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 DAYS: Final = 84
-#: Meta's words for each kind, how the columns of its numbers begin, and how much more it reaches
-#: than others.
+#: Meta's words for each kind, and how much more it reaches than others.
 KINDS: Final = {
-    "reel": ("VIDEO", "REELS", "reel", 1.7),
-    "picture": ("IMAGE", "FEED", "video_photo", 1.0),
-    "story": ("VIDEO", "STORY", "story", 0.8),
+    PostKind.REEL: ("VIDEO", "REELS", 1.7),
+    PostKind.PICTURE: ("IMAGE", "FEED", 1.0),
+    PostKind.STORY: ("VIDEO", "STORY", 0.8),
 }
 
 
@@ -36,8 +36,8 @@ def results_settings(
     target.prepare()
     posts, snapshots = list[dict[str, Any]](), list[dict[str, Any]]()
     for number in range(2 * DAYS * len(accounts)):
-        kind = chance.choice([*KINDS, "reel"])
-        media_type, product, prefix, factor = KINDS[kind]
+        kind = chance.choice([*KINDS, PostKind.REEL])
+        media_type, product, factor = KINDS[kind]
         at = (now - timedelta(days=1 + number % DAYS)).replace(
             hour=chance.choice([8, 12, 18, 21]), minute=30
         )
@@ -46,7 +46,7 @@ def results_settings(
         about = {
             "media_type": media_type,
             "media_product_type": product,
-            "is_story": kind == "story",
+            "is_story": kind is PostKind.STORY,
         }
         post = {
             "post_caption": chance.choice(captions),
@@ -62,8 +62,8 @@ def results_settings(
                     "status": "read",
                 }
                 numbers = {
-                    f"{prefix}_reach": int(reach * place / 3),
-                    f"{prefix}_views": int(reach * place / 2),
+                    f"{kind.value}_reach": int(reach * place / 3),
+                    f"{kind.value}_views": int(reach * place / 2),
                 }
                 times = {
                     "due_timestamp": at + age.after,

@@ -352,14 +352,15 @@ _OF_PROFILE: Final = ("follows", "profile_visits", "profile_activity")
 #: With ads, beside the organic numbers of the same names. Source: Meta, Instagram API Updates,
 #: 2026-04-22.
 _WITH_ADS: Final = ("total_views", "total_likes", "total_comments")
+_OF_FEED: Final = (*_OF_POSTS, *_OF_PROFILE, *_WITH_ADS)
 #: Where a reel is shown as well. Source: Meta, Instagram API Updates, 2025-12-03.
 _ELSEWHERE: Final = ("facebook_views", "crossposted_views")
 #: What a login on Facebook's host has alone.
 _OF_FACEBOOK: Final = frozenset({*_WITH_ADS, *_ELSEWHERE})
 #: The metrics of each kind of medium. Source: Meta, Instagram Media Insights.
 MEDIA_METRICS: Final[Mapping[PostKind, tuple[str, ...]]] = {
-    PostKind.PICTURE: (*_OF_POSTS, *_OF_PROFILE, *_WITH_ADS),
-    PostKind.CAROUSEL: (*_OF_POSTS, *_OF_PROFILE, *_WITH_ADS),
+    PostKind.PICTURE: _OF_FEED,
+    PostKind.CAROUSEL: _OF_FEED,
     PostKind.REEL: (
         *_OF_POSTS,
         "ig_reels_avg_watch_time",
@@ -393,12 +394,12 @@ ACCOUNT_METRICS: Final = (
 )
 
 
-def metrics_of(kind: PostKind, *, of_facebook: bool) -> tuple[str, ...]:
-    """Return the metrics of a kind of medium.
-
-    :param of_facebook: Whether the login is on Facebook's host.
-    """
-    return tuple(name for name in MEDIA_METRICS[kind] if of_facebook or name not in _OF_FACEBOOK)
+def metrics_of(kind: PostKind, login: MetaLogin) -> tuple[str, ...]:
+    """Return the metrics of a kind of medium that a login has."""
+    metrics = MEDIA_METRICS[kind]
+    if login is MetaLogin.INSTAGRAM:
+        return tuple(name for name in metrics if name not in _OF_FACEBOOK)
+    return metrics
 
 
 def read_insights(data: Mapping[str, Any]) -> dict[str, int | float]:

@@ -16,7 +16,8 @@ from airflow_provider_instagram.exceptions import (
     PermissionDeniedError,
     RateLimitError,
 )
-from airflow_provider_instagram.graph.insight_reader import InsightReader, Reading, Reason
+from airflow_provider_instagram.graph.capabilities import MetaLogin
+from airflow_provider_instagram.graph.insight_reader import InsightReader, Reading
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, kind_of, metrics_of
 from airflow_provider_instagram.insights.discovery import Discovery, PostEvent, Progress, oldest_age
 from airflow_provider_instagram.insights.schema import (
@@ -29,7 +30,7 @@ from airflow_provider_instagram.insights.schema import (
     Age,
     Row,
     ages_of,
-    columns_of,
+    column_of,
 )
 from airflow_provider_instagram.ledger.insights import LatestNumbers, StoredRefusals, record_numbers
 
@@ -105,8 +106,7 @@ class Post:
         """Return the post of a row, without its snapshots."""
         kind = kind_of(row["media_type"], row["media_product_type"])
         origin = {name: row[name] for name in ("post_key", "dag_id", "calendar")}
-        own_ages = ages_of(kind.value, ages)
-        return cls(row["post_id"], kind, row["created_timestamp"], origin, own_ages)
+        return cls(row["post_id"], kind, row["created_timestamp"], origin, ages_of(kind, ages))
 
     def open_ages(self) -> list[Age]:
         """Return the ages that have no snapshot, the youngest first."""
@@ -122,13 +122,12 @@ class Collector:
        tell which ages have a snapshot.
     3. Read the account's days whose metrics are complete.
     4. Write the snapshots and days, by key.
-    5. Record in the ledger how many rows no event has announced yet, and what is to be read again
-       later.
+    5. Record in the ledger how many rows no event has announced yet.
 
     If the process dies before step 4, the next run reads the same again. If it dies after that,
     that run finds in the tables what is done. If the calls are used up, the rest is for that run.
 
-    :param is_of_facebook: Whether the login is on Facebook's host. It has more metrics.
+    :param login: How the account is connected. Those on Facebook's host have more metrics.
     """
 
     client: GraphClient
@@ -138,7 +137,7 @@ class Collector:
     budget: InsightsBudget
     ages: Sequence[timedelta] = DEFAULT_AGES
     look_every: timedelta = LOOK_EVERY
-    is_of_facebook: bool = False
+    login: MetaLogin = MetaLogin.INSTAGRAM
 
     def __post_init__(self) -> None:
         self.budget.charge(self.client)
@@ -217,16 +216,14 @@ class Collector:
 
     def _due(self, batch: Batch) -> list[tuple[Post, Age]]:
         """Mark the ages that can no longer be read, and return what is to be read now, the most urgent first."""
-        now, again_at = self.ledger.clock(), self.progress.again_at
+        now = self.ledger.clock()
         due = list[tuple[datetime, Post, Age]]()
         for post in self._posts():
             for age in post.open_ages():
-                begins, ends = post.published + age.after, post.published + age.until
+                ends = post.published + age.until
                 if ends <= now:
-                    was_read = again_at.pop(post.media_id, None) is not None
-                    status = Reason.NO_DATA.value if was_read else MISSED
-                    batch.snapshots.append(self._row(post, age, status))
-                elif max(begins, again_at.get(post.media_id, begins)) <= now:
+                    batch.snapshots.append(self._row(post, age, MISSED))
+                elif post.published + age.after <= now:
                     due.append((ends, post, age))
         due.sort(key=lambda entry: entry[0])
         return [(post, age) for _, post, age in due]
@@ -248,34 +245,19 @@ class Collector:
                 failed.append(error)
                 continue
             batch.left -= 1
-            if row is not None:
-                batch.snapshots.append(row)
+            batch.snapshots.append(row)
         return failed
 
-    def _read(self, post: Post, age: Age) -> Row | None:
-        """Read a post, and return its row, or None if it is to be read again, because it has no numbers yet."""
-        metrics = metrics_of(post.kind, of_facebook=self.is_of_facebook)
+    def _read(self, post: Post, age: Age) -> Row:
+        """Read a post, and return its row."""
+        metrics = metrics_of(post.kind, self.login)
         reading = self._reader.of_media(post.media_id, post.kind.value, metrics)
-        if reading.reason is Reason.NO_DATA and self._is_put_off(post, age):
-            return None
-
         row = self._row(post, age, reading.reason.value or READ, self.ledger.clock())
         row["refused_metrics"] = _listed(reading.refused)
         for metric, value in reading.values.items():
-            row |= dict.fromkeys(columns_of(post.kind.value, metric), value)
+            row[column_of(post.kind, metric)] = value
         self._record_latest(post, age, reading)
-        self.progress.again_at.pop(post.media_id, None)
         return row
-
-    def _is_put_off(self, post: Post, age: Age) -> bool:
-        """Whether a post without numbers is read a second time, halfway to its next age."""
-        if post.media_id in self.progress.again_at:
-            return False
-        middle = post.published + (age.after + age.until) / 2
-        if middle <= self.ledger.clock():
-            return False
-        self.progress.again_at[post.media_id] = middle
-        return True
 
     def _record_latest(self, post: Post, age: Age, reading: Reading) -> None:
         """Record the latest numbers of a post of the ledger. The page shows no other posts."""

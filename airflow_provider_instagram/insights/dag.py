@@ -38,7 +38,7 @@ class CollectInsights(InstagramBaseOperator):
     never waits. An account without the scope for insights is skipped. Returns how many rows of each
     kind are written.
 
-    :param target: Where to write: a target, or the id of a database's connection.
+    :param ages: The ages at which each post is read, in their order.
     """
 
     ui_color = "#e9f3fb"
@@ -47,9 +47,9 @@ class CollectInsights(InstagramBaseOperator):
     def __init__(
         self,
         *,
-        target: str | SqlTarget,
-        ages: Sequence[timedelta] = DEFAULT_AGES,
-        look_every: timedelta = timedelta(hours=20),
+        target: SqlTarget,
+        ages: Sequence[timedelta],
+        look_every: timedelta,
         retries: int = 2,  # the next run reads what this one could not
         retry_delay: timedelta = timedelta(minutes=1),
         execution_timeout: timedelta | None = timedelta(minutes=15),
@@ -63,8 +63,8 @@ class CollectInsights(InstagramBaseOperator):
             max_active_tis_per_dag=max_active_tis_per_dag,
             **kwargs,
         )
-        self.target = open_target(target)
-        self.ages = checked_ages(ages)
+        self.target = target
+        self.ages = ages
         self.look_every = arguments.duration("look_every", look_every) or timedelta()
 
     @classmethod
@@ -103,7 +103,6 @@ class CollectInsights(InstagramBaseOperator):
         return counts
 
     def _collect(self, context: Context, ledger: Ledger) -> Batch:
-        from airflow_provider_instagram.graph.capabilities import MetaLogin
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.insights.collector import Collector
         from airflow_provider_instagram.quota.call_budget import InsightsBudget
@@ -121,7 +120,7 @@ class CollectInsights(InstagramBaseOperator):
                 budget,
                 ages=self.ages,
                 look_every=self.look_every,
-                is_of_facebook=hook.settings.login is not MetaLogin.INSTAGRAM,
+                login=hook.settings.login,
             )
             return collector.run(self._events(context, collector.events_since()))
 
@@ -220,7 +219,7 @@ def insights_dag(
             **dag_arguments,
         },
     ) as dag:
-        for conn_id in _checked_accounts(accounts):
+        for conn_id in dict.fromkeys(arguments.sequence("accounts", accounts)):
             CollectInsights(
                 task_id=f"read_{conn_id}",
                 target=opened,
@@ -229,15 +228,3 @@ def insights_dag(
                 instagram_conn_id=conn_id,
             )
     return dag
-
-
-def _checked_accounts(accounts: Sequence[str]) -> list[str]:
-    """Return the accounts, each once.
-
-    :raises ValidationError: If they are one text, which would be read as a list of letters.
-    """
-    if isinstance(accounts, str):
-        raise ValidationError(
-            f"The accounts are the text {accounts!r}.", hint=f"Write a list: [{accounts!r}]"
-        )
-    return list(dict.fromkeys(accounts))

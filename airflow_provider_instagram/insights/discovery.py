@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
@@ -57,13 +58,11 @@ class Progress(BaseModel):
 
     :param looked_at: When posts made elsewhere were looked for last.
     :param events_until: Up to when the posts of events have rows, or are not looked for any more.
-    :param again_at: When to read posts again that had no numbers yet, by their media ids.
     :param unnamed: How many rows of each kind were written that no event has announced yet.
     """
 
     looked_at: datetime | None = None
     events_until: datetime | None = None
-    again_at: dict[str, datetime] = {}
     unnamed: Counter[str] = Counter()
 
     @classmethod
@@ -83,7 +82,7 @@ def _row_of(target: str) -> str:
 
 def oldest_age(ages: Sequence[timedelta]) -> timedelta:
     """Return the age from which a post is not read at any of the ages."""
-    return ages_of(PostKind.PICTURE.value, ages)[-1].until
+    return ages_of(PostKind.PICTURE, ages)[-1].until
 
 
 @dataclass
@@ -113,7 +112,7 @@ class Discovery:
         now, looked_at = self.ledger.clock(), self.progress.looked_at
         if (looked_at is None or now - looked_at >= look_every) and self.budget.left():
             self._read_list(self._new_media)
-            self._read_list(lambda after: calls.stories(self.user_id, after=after))
+            self._read_list(partial(calls.stories, self.user_id))
             self.progress.looked_at = now
 
         known, waiting = self._known(self._events), list[datetime]()
@@ -134,7 +133,7 @@ class Discovery:
             since = max(since, self.progress.looked_at - OVERLAP)
         return calls.media_list(self.user_id, since=since, after=after, limit=LONGEST_PAGE)
 
-    def _read_list(self, page_after: Callable[[str | None], Call[Page[Media]]]) -> None:
+    def _read_list(self, page_after: Callable[..., Call[Page[Media]]]) -> None:
         """Write the posts on all pages of a list, as far as the calls suffice."""
         for page in pages(self.client, page_after):
             self._write(page.items)
@@ -164,7 +163,7 @@ class Discovery:
         for media in shown.values():
             if media.timestamp is None or media.id in known:
                 continue
-            until = media.timestamp + ages_of(media.kind.value, self.ages)[-1].until
+            until = media.timestamp + ages_of(media.kind, self.ages)[-1].until
             if until > self.ledger.clock():
                 event = self._events.get(media.id) or PostEvent(media.id, media.timestamp)
                 rows.append(self._row(media, event))

@@ -32,7 +32,7 @@ from airflow_provider_instagram.insights.schema import (
     POSTS,
     READ,
     SNAPSHOTS,
-    columns_of,
+    column_of,
     compared_age,
     name_of,
 )
@@ -175,7 +175,7 @@ class Results:
     def __post_init__(self) -> None:
         ages = [timedelta(seconds=age_s) for age_s in self.ages.values()]
         if self.age not in self.ages and ages:
-            self.age = compared_age(PostKind.REEL.value, ages).name
+            self.age = name_of(compared_age(ages))
 
     @cached_property
     def ages(self) -> dict[str, int]:
@@ -375,7 +375,7 @@ def _readings(
     The rows are found by their key, however large the table is.
     """
     names = {
-        columns_of(kind, metric)[0] for kind, metrics in MEDIA_METRICS.items() if metric in metrics
+        column_of(kind, metric) for kind, metrics in MEDIA_METRICS.items() if metric in metrics
     }
     values = [SNAPSHOTS.c[name] for name in sorted(names)]
     columns = [SNAPSHOTS.c[name] for name in SNAPSHOT_COLUMNS]

@@ -63,8 +63,6 @@ _ID: Final = String(64)
 #: A name, a type, and what the column holds, for whoever looks at the table.
 _About = tuple[str, "TypeEngine[Any]", str]
 
-#: How the names of columns begin, where that is not the name of the kind.
-_PREFIX: Final = {PostKind.PICTURE: "video_photo", PostKind.CAROUSEL: "carousel_album"}
 #: Metrics whose numbers are not whole.
 _FRACTIONS: Final = frozenset({"reels_skip_rate", "ig_reels_avg_watch_time"})
 _UNITS: Final = {
@@ -76,24 +74,20 @@ _UNITS: Final = {
 _OF_ALL: Final = {"likes": "like_count", "comments": "comment_count"}
 
 
-def columns_of(kind: str, metric: str) -> tuple[str, ...]:
-    """Return the columns of a number."""
-    prefix = _PREFIX.get(PostKind(kind), kind)
-    own = f"{prefix}_{metric.removeprefix('ig_').removeprefix('reels_')}"
-    if metric not in _OF_ALL:
-        return (own,)
-    if kind == PostKind.REEL:
-        return (_OF_ALL[metric], own)
-    return (_OF_ALL[metric],)
+def column_of(kind: PostKind, metric: str) -> str:
+    """Return the column of a number."""
+    if metric in _OF_ALL:
+        return _OF_ALL[metric]
+    return f"{kind.value}_{metric.removeprefix('ig_').removeprefix('reels_')}"
 
 
 def _metric_columns() -> Iterable[_About]:
     columns = dict[str, _About]()
     for kind, metrics in MEDIA_METRICS.items():
         for metric in metrics:
+            name = column_of(kind, metric)
             about = f"Meta's {metric} of a {kind.value}{_UNITS.get(metric, '')}"
-            for name in columns_of(kind.value, metric):
-                columns[name] = (name, Double() if metric in _FRACTIONS else BigInteger(), about)
+            columns[name] = (name, Double() if metric in _FRACTIONS else BigInteger(), about)
     for metric, name in _OF_ALL.items():
         columns[name] = (name, BigInteger(), f"Meta's {metric} of a post of any kind")
     return columns.values()
@@ -230,9 +224,9 @@ def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:
     return ordered
 
 
-def ages_of(kind: str, ages: Sequence[timedelta] = DEFAULT_AGES) -> tuple[Age, ...]:
+def ages_of(kind: PostKind, ages: Sequence[timedelta] = DEFAULT_AGES) -> tuple[Age, ...]:
     """Return the ages at which a kind of medium is read, the youngest first."""
-    if kind == PostKind.STORY.value:
+    if kind is PostKind.STORY:
         below = [age for age in ages if age <= LAST_AGE_OF_STORY - SHORTEST_DISTANCE]
         chosen, end = [*below, LAST_AGE_OF_STORY], STORY_LIFE
     else:
@@ -246,10 +240,9 @@ def ages_of(kind: str, ages: Sequence[timedelta] = DEFAULT_AGES) -> tuple[Age, .
     )
 
 
-def compared_age(kind: str, ages: Sequence[timedelta]) -> Age:
-    """Return the age at which posts of a kind are compared: the last one within a day, or else the first."""
-    all_ages = ages_of(kind, ages)
-    return next((age for age in reversed(all_ages) if age.after <= COMPARED_WITHIN), all_ages[0])
+def compared_age(ages: Sequence[timedelta]) -> timedelta:
+    """Return the age at which posts are compared: the last one within a day, or else the first."""
+    return max((age for age in ages if age <= COMPARED_WITHIN), default=ages[0])
 
 
 def name_of(age: timedelta) -> str:

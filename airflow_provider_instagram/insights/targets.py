@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,13 +41,6 @@ class SqlTarget:
 
     conn_id: str
     schema: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.schema is not None and not re.fullmatch(r"[A-Za-z_]\w*", self.schema):
-            raise ValidationError(
-                f"{self.schema!r} is not a valid name of a schema.",
-                hint="Use letters, digits, `_`.",
-            )
 
     @property
     def name(self) -> str:

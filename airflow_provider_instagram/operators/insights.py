@@ -196,14 +196,13 @@ class _Account:
 
     def rows(self, medium: dict[str, Any], metrics: list[str] | None) -> list[dict[str, Any]]:
         """Read the metrics of a medium. None stands for all that it has."""
-        from airflow_provider_instagram.graph.capabilities import MetaLogin
         from airflow_provider_instagram.graph.insight_reader import InsightReader
         from airflow_provider_instagram.graph.models import metrics_of
         from airflow_provider_instagram.ledger.insights import StoredRefusals
         from airflow_provider_instagram.posts.kinds import PostKind
 
         kind = PostKind(medium["kind"])
-        of_kind = metrics_of(kind, of_facebook=self.login is not MetaLogin.INSTAGRAM)
+        of_kind = metrics_of(kind, self.login)
         reader = InsightReader(self.client, StoredRefusals(self.ledger.store, self.ledger.clock))
         reading = reader.of_media(medium["media_id"], kind.value, metrics or of_kind)
         common = {

@@ -17,7 +17,7 @@ ACCOUNTS = ["instagram_default"]
 DATABASE = "warehouse"
 REPORTS = "s3://media@reports/instagram/"
 POSTS_OF_THE_WEEK = """
-SELECT post_url, MAX(COALESCE(reel_views, video_photo_views, carousel_album_views, story_views)) AS views
+SELECT post_url, MAX(COALESCE(reel_views, picture_views, carousel_views, story_views)) AS views
 FROM instagram_posts JOIN instagram_post_snapshots USING (post_id)
 WHERE created_timestamp >= '{{ macros.ds_add(dag_run.run_after | ds, -7) }}'
 GROUP BY post_url ORDER BY views DESC NULLS LAST

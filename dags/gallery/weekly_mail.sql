@@ -1,7 +1,7 @@
 -- Of each post, the metrics that were read last. Posts of which none were read yet come last.
 SELECT posts.conn_id, posts.post_caption, posts.post_url, latest.age,
-  COALESCE(latest.reel_views, latest.video_photo_views, latest.carousel_album_views, latest.story_views) AS views,
-  COALESCE(latest.reel_reach, latest.video_photo_reach, latest.carousel_album_reach, latest.story_reach) AS reach,
+  COALESCE(latest.reel_views, latest.picture_views, latest.carousel_views, latest.story_views) AS views,
+  COALESCE(latest.reel_reach, latest.picture_reach, latest.carousel_reach, latest.story_reach) AS reach,
   latest.like_count, latest.comment_count
 FROM instagram_posts AS posts
 LEFT JOIN (

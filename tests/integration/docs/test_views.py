@@ -41,10 +41,10 @@ POSTS_BY_HAND = [
 ]
 SNAPSHOTS_BY_HAND = [
     # As text, "6h" is after "24h", and "3d" before "6h".
-    snapshot("1", "6h", 6, video_photo_views=50, video_photo_reach=0),
-    snapshot("1", "24h", 24, video_photo_views=90, video_photo_reach=10, like_count=3),
+    snapshot("1", "6h", 6, picture_views=50, picture_reach=0),
+    snapshot("1", "24h", 24, picture_views=90, picture_reach=10, like_count=3),
     snapshot("1", "3d", 72, "no_data"),
-    snapshot("2", "1h", 1, carousel_album_reach=40, carousel_album_follows=2),
+    snapshot("2", "1h", 1, carousel_reach=40, carousel_follows=2),
     snapshot("2", "6h", 6, "gone"),
     snapshot("2", "24h", 24, "gone"),
     snapshot("3", "1h", 1, "too_few_viewers"),

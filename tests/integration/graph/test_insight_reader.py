@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, RateLimitError
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
 from airflow_provider_instagram.graph.models import metrics_of
@@ -77,7 +78,7 @@ def test_each_kind_is_asked_for_what_it_has(instagram_sandbox: SandboxHandle, re
     story = published(instagram_sandbox, media_type="STORIES", video_url="https://example.com/a.mp4")
     instagram_sandbox.advance(6 * 3600)
     for kind, media_id, names in ((PostKind.REEL, reel, OF_A_REEL), (PostKind.STORY, story, OF_A_STORY)):
-        reading = reader.of_media(media_id, kind.value, metrics_of(kind, of_facebook=False))
+        reading = reader.of_media(media_id, kind.value, metrics_of(kind, MetaLogin.INSTAGRAM))
         truth = instagram_sandbox.insights(media_id)
         assert dict(reading.values) == {name: truth[name] for name in names}
         assert reading.reason is Reason.NONE
@@ -88,7 +89,7 @@ def test_facebook_login_has_the_numbers_with_ads_and_of_facebook(instagram_sandb
     """The organic numbers keep their columns. With Instagram Login they are not asked for, so nothing is refused."""
     instagram_sandbox.switch(login="facebook")
     token = instagram_sandbox.add_token(instagram_sandbox.user_id, kind="page")
-    names = metrics_of(PostKind.REEL, of_facebook=True)
+    names = metrics_of(PostKind.REEL, MetaLogin.FACEBOOK)
     with GraphClient(token, base_url=instagram_sandbox.url) as client:
         reading = InsightReader(client, StoredRefusals(Rows(), lambda: NOON)).of_media(reel, "reel", names)
     assert set(names) == OF_A_REEL | OF_A_REEL_ON_FACEBOOK
@@ -96,7 +97,7 @@ def test_facebook_login_has_the_numbers_with_ads_and_of_facebook(instagram_sandb
     numbers = reading.values
     assert numbers["total_views"] > numbers["views"] > numbers["facebook_views"] > 0  # type: ignore[operator]
     assert (
-        set(metrics_of(PostKind.PICTURE, of_facebook=True)) - set(metrics_of(PostKind.PICTURE, of_facebook=False))
+        set(metrics_of(PostKind.PICTURE, MetaLogin.FACEBOOK)) - set(metrics_of(PostKind.PICTURE, MetaLogin.INSTAGRAM))
         == WITH_ADS
     )
 
@@ -118,12 +119,12 @@ def test_refused_metrics_are_found_by_halves_once_and_then_left_out(
     instagram_sandbox: SandboxHandle, reader: InsightReader, reel: str
 ) -> None:
     instagram_sandbox.change_account(instagram_sandbox.user_id, refused_metrics=["shares"])
-    first = reader.of_media(reel, "reel", metrics_of(PostKind.REEL, of_facebook=False))
+    first = reader.of_media(reel, "reel", metrics_of(PostKind.REEL, MetaLogin.INSTAGRAM))
     assert {name for name, value in first.values.items() if value is None} == {"shares"}
     assert (first.reason_of("shares"), first.reason_of("views")) == ("refused", None)
     assert 1 < reads(instagram_sandbox) <= 9
     before = reads(instagram_sandbox)
-    second = reader.of_media(reel, "reel", metrics_of(PostKind.REEL, of_facebook=False))
+    second = reader.of_media(reel, "reel", metrics_of(PostKind.REEL, MetaLogin.INSTAGRAM))
     assert dict(second.values) == dict(first.values)
     assert reads(instagram_sandbox) == before + 1
 
@@ -167,7 +168,7 @@ def test_too_few_viewers_are_a_reason(instagram_sandbox: SandboxHandle, reader: 
     instagram_sandbox.change_account(instagram_sandbox.user_id, audience=3)
     story = published(instagram_sandbox, media_type="STORIES", video_url="https://example.com/a.mp4")
     instagram_sandbox.advance(6 * 3600)
-    reading = reader.of_media(story, "story", metrics_of(PostKind.STORY, of_facebook=False))
+    reading = reader.of_media(story, "story", metrics_of(PostKind.STORY, MetaLogin.INSTAGRAM))
     assert (set(reading.values.values()), reading.reason) == ({None}, Reason.TOO_FEW_VIEWERS)
     assert reads(instagram_sandbox) == 1
 

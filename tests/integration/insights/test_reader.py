@@ -38,7 +38,7 @@ def test_the_posts_of_an_account_and_a_span_of_time_come_with_all_their_readings
     target.write(POSTS, [*posts_of(0, **text), *posts_of(6.99), *posts_of(-0.01, 7), *posts_of(3, conn_id="other")])
     target.write(POSTS, posts_of(2, media_type="IMAGE", media_product_type="FEED"))
     target.write(SNAPSHOTS, [snapshot("p0", "1h", 3600, reel_reach=40), snapshot("p0", "24h", 86_400, reel_reach=0)])
-    target.write(SNAPSHOTS, [snapshot("p2", "1h", 3600, video_photo_reach=7), snapshot("p6.99", "1h", 3600, "refused")])
+    target.write(SNAPSHOTS, [snapshot("p2", "1h", 3600, picture_reach=7), snapshot("p6.99", "1h", 3600, "refused")])
     found, is_cut = read_posts(sql(), ["brand"], "reach", *WEEK)
     assert [(post.media_id, post.kind, post.readings) for post in found] == [
         ("p6.99", "reel", {"1h": Reading(3600, "refused", None)}),
@@ -58,7 +58,6 @@ def test_each_metric_of_each_kind_is_read(sql: Callable[..., SqlTarget]) -> None
     numbers: dict[str, Any] = {
         "reel_saved": 5,
         "like_count": 6,
-        "reel_likes": 6,
         "reel_skip_rate": 31.25,
         "reel_avg_watch_time": 2.5,
     }

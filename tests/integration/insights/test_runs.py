@@ -78,7 +78,7 @@ def test_a_run_reads_what_is_due_and_the_next_one_changes_nothing(
     (row,) = rows(target, SNAPSHOTS)
     truth = instagram_sandbox.insights(media_id)
     assert (row["post_id"], row["age"], row["status"]) == (media_id, "1h", "read")
-    assert earlier["likes"] <= row["reel_likes"] <= truth["likes"]  # they grow by the second
+    assert earlier["likes"] <= row["like_count"] <= truth["likes"]  # they grow by the second
     assert [post["post_caption"] for post in rows(target, POSTS)] == ["A post"]
     assert events("instagram_default")[before:] == [{**counts, "target": NAME}]
     calls = len(instagram_sandbox.journal())
@@ -224,7 +224,6 @@ def test_a_throttled_account_leaves_the_rest_to_a_later_run(
 @pytest.mark.parametrize(
     ("accounts", "message"),
     [
-        ("brand", r"The accounts are the text 'brand'. Write a list: \['brand'\]"),
         (["brand", ""], "plain text, not ''"),
         (["{{ var.value.x }}"], "plain text, not '{{ var.value.x }}'"),
     ],

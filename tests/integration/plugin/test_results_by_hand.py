@@ -22,7 +22,7 @@ ZONE: Final = "Europe/Berlin"
 #: Meta's words for each kind, how its columns begin, and at which ages it is read.
 KINDS: Final = {
     "reel": ("VIDEO", "REELS", "reel", {"1h": 1, "24h": 24, "7d": 168}),
-    "picture": ("IMAGE", "FEED", "video_photo", {"1h": 1, "24h": 24, "7d": 168}),
+    "picture": ("IMAGE", "FEED", "picture", {"1h": 1, "24h": 24, "7d": 168}),
     "story": ("VIDEO", "STORY", "story", {"1h": 1, "23h": 23}),
 }
 CAPTIONS: Final = (
