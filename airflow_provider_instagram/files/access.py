@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Final
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
+from airflow_provider_instagram.utils.local_files import file_digest
 from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
 from airflow_provider_instagram.utils.urls import is_local, is_web, local_path, shown
 
@@ -54,15 +55,15 @@ class FileAccess:
     prefixes: tuple[str, ...] = ()
 
     @classmethod
-    def of_media_roots(cls, *own: str) -> FileAccess:
+    def of_media_roots(cls) -> FileAccess:
         """Return the locations in ``[instagram] media_roots``."""
         roots = [root.strip() for root in conf.get("instagram", "media_roots").split(",")]
-        return cls.of(*own, *roots)
+        return cls.of(*roots)
 
     @classmethod
     def of(cls, *folders: str) -> FileAccess:
         """Return the locations of files in some folders and prefixes."""
-        locations = [location for location in folders if location]
+        locations = list(filter(None, folders))
         return cls(
             tuple(local_path(location).resolve() for location in locations if is_local(location)),
             tuple(f"{location.rstrip('/')}/" for location in locations if not is_local(location)),
@@ -104,15 +105,13 @@ class FileAccess:
             hint=NOT_ALLOWED_HINT,
         )
 
-    @contextmanager
-    def opened(self, location: str) -> Iterator[IO[bytes]]:
+    def opened(self, location: str) -> AbstractContextManager[IO[bytes]]:
         """Open a local file that a user named, and follow no link that is put in its place meanwhile.
 
         :raises ValidationError: If the file is outside the folders, or is not a regular file.
         :raises FileNotFoundError: If the file does not exist.
         """
-        with open_regular(self.resolved(location), os.O_NOFOLLOW) as file:
-            yield file
+        return open_regular(self.resolved(location), os.O_NOFOLLOW)
 
     def _check_object(self, location: str) -> None:
         """Check the scheme, the connection, the bucket and the prefix of the key in a URI of object storage."""
@@ -157,9 +156,12 @@ class FileCheck:
     access: FileAccess
     sha256: str | None = None
 
-    def check_digest(self, sha256: str, location: str) -> None:
-        """Check that a file has the content that was approved."""
-        if self.sha256 is not None and sha256 != self.sha256:
+    def check_content(self, copy: Path, location: str) -> None:
+        """Check that the copy of a file has the content that was approved."""
+        if self.sha256 is None:
+            return
+        sha256 = file_digest(copy)
+        if sha256 != self.sha256:
             raise ValidationError(
                 f"{shown(location)} has changed since it was approved: the SHA-256 of its content was {self.sha256}, "
                 f"and is {sha256} now.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import socket
 import tempfile
 import time
@@ -36,7 +35,7 @@ TOTAL_TIMEOUT_S: Final = 3600.0
 THREAD: Final = "instagram-download"
 #: How long the check of a link may take.
 CHECK_TIMEOUT_S: Final = 15.0
-#: Longer endings are no endings of files.
+#: More of an ending says nothing of the format.
 LONGEST_SUFFIX: Final = 6
 #: Refusals that a server takes back by itself, beside those of 500 and more.
 TEMPORARY: Final = (408, 425, 429)
@@ -73,14 +72,12 @@ def download(
     *,
     max_bytes: int,
     total_s: float = TOTAL_TIMEOUT_S,
-    stall_s: float = STALL_TIMEOUT_S,
 ) -> Path:
     """Download a video into a folder, where it appears complete or not at all.
 
     :param url: An ``https://`` link. Its query may contain a signature, and is never shown.
     :param total_s: How long the whole download may take, in seconds: lookups, connections,
         handshakes, headers, bodies.
-    :param stall_s: How long the server may send nothing, in seconds.
     """
     until_s = time.monotonic() + total_s
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as work:
@@ -90,30 +87,25 @@ def download(
             _raise_for_status(answer, address)
             _save(answer, part, max_bytes, shown(url), until_s)
 
-        _get(url, save, _secure, total_s=total_s, stall_s=stall_s)
-        suffix = ending(url)
-        return part.replace(folder / f"source{suffix if len(suffix) <= LONGEST_SUFFIX else ''}")
+        _get(url, save, _secure, total_s=total_s)
+        return part.replace(folder / f"source{ending(url)[:LONGEST_SUFFIX]}")
 
 
 def read_web(
     url: str,
-    check: Callable[[str], None],
+    checked: Callable[[httpx.URL], httpx.URL],
     *,
     max_bytes: int,
     total_s: float,
 ) -> WebAnswer:
     """Read a small text from a web server that the deployment trusts, public or not.
 
-    :param check: Raises an error for an address that may not be read. It is asked about each
-        redirect, too.
+    :param checked: Returns an address if it may be read, and raises an error if not. It is asked
+        about each redirect, too.
     :param total_s: How long all of it may take, in seconds.
     :raises TransientError: If the server does not answer in time.
     :raises ValidationError: If it answers with too much, or redirects too often.
     """
-
-    def checked(address: httpx.URL) -> httpx.URL:
-        check(str(address))
-        return address
 
     def read(answer: httpx.Response, _: httpx.URL) -> WebAnswer:
         body = bytearray()
@@ -147,7 +139,7 @@ def check_link(link: str, kind: str) -> None:
     except InstagramError as error:
         log.info("%s could not be checked from here: %s", shown(link), error.message)
         return
-    if _is_temporary(answer.status_code):
+    if is_temporary(answer.status_code):
         raise MediaNotFetchedError(
             f"{shown(link)} answers {answer.status_code}.", hint="Its server must work again first."
         )
@@ -178,7 +170,6 @@ def _get(
     checked: Callable[[httpx.URL], httpx.URL],
     *,
     total_s: float,
-    stall_s: float = math.inf,
     headers: dict[str, str] | None = None,
     redirects: int = MAX_REDIRECTS,
 ) -> T:
@@ -189,8 +180,7 @@ def _get(
     :param checked: Checks each address, and returns where the request for it is sent.
     :raises TransientError: If the server fails, or all of it takes longer than ``total_s``.
     """
-    stall_s = min(stall_s, total_s)
-    timeout = httpx.Timeout(stall_s, connect=min(stall_s, CONNECT_TIMEOUT_S)).as_dict()
+    timeout = httpx.Timeout(STALL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S).as_dict()
     given = {"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})}
 
     def request_to(address: httpx.URL) -> httpx.Request:
@@ -308,12 +298,13 @@ def _raise_for_status(answer: httpx.Response, address: httpx.URL) -> None:
     message = (
         f"{shown(str(address))} answered {answer.status_code} {answer.reason_phrase}".rstrip() + "."
     )
-    if _is_temporary(answer.status_code):
+    if is_temporary(answer.status_code):
         raise TransientError(message, hint="Try again later.")
     raise ValidationError(message, hint="Check that the link is right, public and not expired.")
 
 
-def _is_temporary(status: int) -> bool:
+def is_temporary(status: int) -> bool:
+    """Return whether a server takes a refusal back by itself."""
     return status in TEMPORARY or status >= 500
 
 

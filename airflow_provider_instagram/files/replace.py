@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import shutil
 import stat
 import tempfile
@@ -24,7 +23,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -41,8 +39,6 @@ LOCK_TIMEOUT_S: Final = 10.0
 LOCK_PAUSE_S: Final = 0.01
 #: How long the upload of a large file to object storage may take.
 UPLOAD_TIMEOUT_S: Final = 900.0
-#: Under this name, an object has the number of the upload that made it.
-UPLOAD: Final = "upload"
 
 
 class ChangedMeanwhileError(Exception):
@@ -96,7 +92,7 @@ def replace(
     access: FileAccess,
     before: ReadFile,
     content: bytes,
-    check: Callable[[], object] = lambda: None,
+    check: Callable[[], object],
 ) -> None:
     """Replace a file.
 
@@ -145,12 +141,6 @@ def _content(location: str, max_bytes: int) -> bytes | None:
     return None
 
 
-def _upload_of(path: Any) -> str | None:
-    with suppress(Exception):  # each storage has errors of its own
-        return str(within_small_file_timeout(lambda: path.fs.metadata(path.path)[UPLOAD]))
-    return None
-
-
 def add(source: Path, location: str, access: FileAccess) -> None:
     """Write a copy of a local file where no file is.
 
@@ -161,13 +151,12 @@ def add(source: Path, location: str, access: FileAccess) -> None:
     access.check(location)
     if not is_local(location):
         path = _s3_path(location)
-        about = {UPLOAD: secrets.token_hex(8)}
-        put = partial(path.fs.put_file, str(source), path.path, mode="create", Metadata=about)
         try:
-            within_timeout(UPLOAD_TIMEOUT_S, put)
+            within_timeout(
+                UPLOAD_TIMEOUT_S, lambda: path.fs.put_file(str(source), path.path, mode="create")
+            )
         except Exception as error:  # noqa: BLE001 -- as above
-            if _upload_of(path) != about[UPLOAD]:
-                raise _refusal(location, error) from None
+            raise _refusal(location, error) from None
         return
     try:
         file = access.resolved(location)
@@ -216,21 +205,16 @@ def _lock(file: Path) -> Iterator[None]:
     number = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660)
     try:
         deadline_s = time.monotonic() + LOCK_TIMEOUT_S
-        while not _is_locked(number):
-            if time.monotonic() > deadline_s:
-                raise NotWritableError(
-                    f"The file cannot be written: another program holds its lock {lock.name}."
-                )
-            time.sleep(LOCK_PAUSE_S)
+        while True:
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline_s:
+                    raise NotWritableError(
+                        f"The file cannot be written: another program holds its lock {lock.name}."
+                    ) from None
+                time.sleep(LOCK_PAUSE_S)
         yield
     finally:
         os.close(number)
-
-
-def _is_locked(number: int) -> bool:
-    """Lock an open file, and return whether that was possible."""
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
 from airflow_provider_instagram.exceptions import TransientError
-from airflow_provider_instagram.utils.owned_folder import (
-    lack_of_space,
-    owned_folder,
-    remove_abandoned,
-)
+from airflow_provider_instagram.utils.owned_folder import lack_of_space, owned_folder
 
 PREFIX: Final = ".instagram-copy-"
 
-_folders: set[Path] = set()
 
-
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
+def scratch_folder() -> AbstractContextManager[Path]:
     """Create a temporary folder for a file on its way from or to another place, and remove it afterwards."""
-    with owned_folder(Path(tempfile.gettempdir()), PREFIX) as folder:
-        _folders.add(folder)
-        try:
-            yield folder
-        finally:
-            _folders.discard(folder)
-
-
-def remove_all() -> None:
-    """Remove the scratch folders of this process, which a killed task has no time to do later."""
-    for folder in list(_folders):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def remove_left_behind() -> None:
-    """Remove the scratch folders on this machine whose process was killed."""
-    remove_abandoned(Path(tempfile.gettempdir()), PREFIX)
+    return owned_folder(Path(tempfile.gettempdir()), PREFIX)
 
 
 def require_space(folder: Path, needed_bytes: int) -> None:

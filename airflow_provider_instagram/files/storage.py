@@ -61,7 +61,6 @@ def as_local_file(
     :raises TransientError: If this worker's disk has no space for the copy, or it is not complete
         in time.
     """
-    scratch.remove_left_behind()
     if is_local(location):
         path = local_path(location)
         regular_file(path)
@@ -72,8 +71,8 @@ def as_local_file(
         check.access.check(location)
     with scratch.scratch_folder() as folder:
         copy = _fetched(location, folder, check, max_bytes, until_s)
-        if check is not None and check.sha256 is not None:
-            check.check_digest(file_digest(copy), location)
+        if check is not None:
+            check.check_content(copy, location)
         with _named(copy, shown(location)):
             yield copy
 
@@ -310,12 +309,10 @@ def public_link(picture: Path, life: timedelta) -> str:
     the first content show. The link is presigned, or below ``[instagram] public_url`` if that is
     set.
 
-    :raises ValidationError: If the configuration does not fit, or the storage has no presigned
-        links.
+    :raises ValidationError: If the storage has no presigned links.
     """
     digest = file_digest(picture)
     name = f"{digest}.jpg"
-    check_public_prefix(picture)
     copy = f"{_public('prefix')}/{name}"
     if not _has_content(copy, digest):
         put(picture, copy)

@@ -20,7 +20,6 @@ from airflow_provider_instagram.utils.local_files import FileInfo, file_digest
 from airflow_provider_instagram.utils.owned_folder import (
     lack_of_space,
     owned_folder,
-    remove_abandoned,
 )
 
 if TYPE_CHECKING:
@@ -206,8 +205,7 @@ def workspace(output: Path, needed_bytes: int) -> Iterator[Path]:
             f"{output} is a directory.",
             hint="Use the name of a file, or end output= with / for a file inside it.",
         )
-    remove_abandoned(folder, PREFIX)
-    if lack := lack_of_space(folder, needed_bytes):
-        raise TranscodeError(lack, hint="Free some space, or set output= to another disk.")
     with owned_folder(folder, PREFIX) as work:
+        if lack := lack_of_space(folder, needed_bytes):
+            raise TranscodeError(lack, hint="Free some space, or set output= to another disk.")
         yield work

@@ -23,7 +23,6 @@ from airflow.sdk.log import mask_secret
 from jinja2 import TemplateError
 
 from airflow_provider_instagram.exceptions import InstagramError, RateLimitError, ValidationError
-from airflow_provider_instagram.files import scratch
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.utils import arguments, urls
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, NoConnectionError
@@ -170,10 +169,9 @@ class InstagramTask(BaseOperator):
         super().__setattr__(name, value)
 
     def on_kill(self) -> None:
-        """Stop the programs that the task has started, and remove its copies of remote files."""
+        """Stop the programs that the task has started."""
         if self.cancel is not None:
             self.cancel.cancel()
-        scratch.remove_all()
 
 
 class AccountTask(InstagramTask):

@@ -21,10 +21,11 @@ SPARE_BYTES: Final = 64 * 1024**2
 def owned_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """Create a folder, and remove it afterwards.
 
-    1. The folder is created and locked. The lock ends with this process, however it ends.
-    2. If this process is killed, the folder stays, and its lock is free.
-    3. The next process that calls :func:`remove_abandoned` with the same arguments removes it.
+    1. The folders whose owner was killed are removed.
+    2. The folder is created and locked. The lock ends with this process, however it ends.
+    3. If this process is killed, the folder stays, and its lock is free.
     """
+    _remove_abandoned(parent, prefix)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as name:
         lock = os.open(name, os.O_RDONLY)
         try:
@@ -34,7 +35,7 @@ def owned_folder(parent: Path, prefix: str) -> Iterator[Path]:
             os.close(lock)
 
 
-def remove_abandoned(parent: Path, prefix: str) -> None:
+def _remove_abandoned(parent: Path, prefix: str) -> None:
     """Remove the folders of :func:`owned_folder` whose owner has gone."""
     for left in parent.glob(f"{prefix}*"):
         with suppress(OSError):  # another process may be removing it, or working in it

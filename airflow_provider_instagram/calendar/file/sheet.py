@@ -22,12 +22,13 @@ from airflow_provider_instagram.utils.urls import Origin, shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import httpx
+
     from airflow_provider_instagram.calendar.file.rows import Rows
 
 #: How long a sheet may take to answer. Airflow ends the import of a DAG file after 30 s
 #: (``dagbag_import_timeout``).
 TIMEOUT_S: Final = 5.0
-TEMPORARY: Final = (408, 425, 429)
 #: The key of ``defaults`` that says how to read dates such as 3/4/2027.
 DATES: Final = "dates"
 
@@ -90,17 +91,17 @@ def read_sheet(address: str) -> str:
     :raises InvalidValue: If it cannot be read, with a message that is the same while its server is
         down.
     """
-    from airflow_provider_instagram.files.download import read_web
+    from airflow_provider_instagram.files.download import is_temporary, read_web
 
     try:
-        answer = read_web(address, _check_trusted, max_bytes=MAX_BYTES, total_s=TIMEOUT_S)
+        answer = read_web(address, _trusted, max_bytes=MAX_BYTES, total_s=TIMEOUT_S)
     except TransientError as error:
         raise _outage(address, error.message) from None
     except InstagramError as error:
         raise InvalidValue(
             f"the sheet {shown(address)} is not read: {error.message}", error.hint or ""
         ) from None
-    if answer.status >= 500 or answer.status in TEMPORARY:
+    if is_temporary(answer.status):
         raise _outage(address, f"It answers {answer.status}.")
     if answer.status != 200 or "html" in answer.headers.get("content-type", ""):
         raise InvalidValue(
@@ -116,12 +117,12 @@ def _outage(address: str, why: str) -> InvalidValue:
     )
 
 
-def _check_trusted(address: str) -> None:
-    """Check that the deployment trusts the host of a sheet, or of a redirect."""
-    origin = Origin.of(address)
+def _trusted(address: httpx.URL) -> httpx.URL:
+    """Return the address of a sheet, or of a redirect, if the deployment trusts its host."""
+    origin = Origin.of(str(address))
     hosts = conf.get("instagram", "calendar_hosts", fallback="").split(",")
     if origin is not None and any(_covers(host.strip(), origin) for host in hosts if host.strip()):
-        return
+        return address
     raise ValidationError(
         f"{origin or 'its address'} is not a host that this Airflow trusts with calendars.",
         hint="Add it to [instagram] calendar_hosts in Airflow's configuration.",

@@ -148,10 +148,11 @@ def test_too_large_is_refused_with_or_without_an_announcement(path: str, fetch: 
         fetch(path, max_bytes=100_000)
 
 
-def test_a_server_that_falls_silent_is_given_up(fetch: Callable[..., Path]) -> None:
+def test_a_server_that_falls_silent_is_given_up(fetch: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_instagram.files.download.STALL_TIMEOUT_S", 0.3)
     started = time.monotonic()
     with pytest.raises(TransientError, match="could not be downloaded"):
-        fetch("/silent", stall_s=0.3)
+        fetch("/silent")
     assert time.monotonic() - started < 5
 
 

@@ -48,22 +48,6 @@ def test_an_object_that_others_write_while_it_is_read_is_read_again(
     assert read_file(location, 100) == b"three"
 
 
-def test_a_task_that_is_ended_leaves_no_copy(bucket: str, tmp_path: Path) -> None:
-    """Airflow calls on_kill in the middle of whatever the task does, and kills it a few seconds later."""
-    from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator
-
-    (tmp_path / "reel.mp4").write_bytes(b"moving pictures")
-    storage.put(tmp_path / "reel.mp4", f"{bucket}/in/reel.mp4")
-    tasks = (
-        CreateContainerOperator(task_id="create", video=f"{bucket}/in/reel.mp4"),
-        TranscodeOperator(task_id="transcode", source=f"{bucket}/in/reel.mp4"),
-    )
-    for task in tasks:
-        with storage.as_local_file(f"{bucket}/in/reel.mp4") as copy:
-            task.on_kill()
-            assert not copy.parent.exists()
-
-
 def test_an_error_names_the_object_and_not_where_its_copy_is(bucket: str, tmp_path: Path) -> None:
     from airflow_provider_instagram.media.probe import probe
 
