@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from itertools import chain
-from typing import Any, Final, cast
+from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, Context, conf
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
+from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.doctor.findings import Finding
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-
-_PAUSE: Final = timedelta(seconds=10)
-#: A task in one of these states has not been on a worker yet.
-_WAITING: Final = (None, "none", "scheduled", "queued")
-_ENDED: Final = ("success", "failed", "upstream_failed", "skipped", "removed")
 
 
 @dataclass(frozen=True)
@@ -77,27 +72,21 @@ class CheckWorkerOperator(BaseOperator):
 
 
 class ReportWorkersOperator(BaseOperator):
-    """Wait for the checks, and log what they found. The task fails if something needs fixing.
+    """Log what the checks found. The task fails if something needs fixing, or a check has failed."""
 
-    It does not fail with a check that never starts, so no trigger rule can wait: the task is
-    rescheduled.
-    """
-
-    def __init__(self, *, checks: Sequence[str], patience: timedelta, **kwargs: Any) -> None:
+    def __init__(self, *, checks: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.checks = tuple(checks)
-        self.patience = patience
 
     def execute(self, context: Context) -> None:
         """Log the findings about each worker, and then those about all of them."""
-        states = self._states(context)
-        now, ended = datetime.now(timezone.utc), all(state in _ENDED for state in states.values())
-        if not ended and now < (context["dag_run"].start_date or now) + self.patience:
-            # a check may need the slot that this task has
-            raise AirflowRescheduleException(now + _PAUSE)
-        data = [context["ti"].xcom_pull(task_ids=task_id) for task_id in self.checks]
-        reports = [WorkerReport.of(each) for each in data if each]
-        common = [comparison(reports), self._shared_files(context, reports), *self._tasks(states)]
+        reports, common = [], []
+        for task_id in self.checks:
+            if data := context["ti"].xcom_pull(task_ids=task_id):
+                reports.append(WorkerReport.of(data))
+            else:
+                common.append(Finding("queue", False, f"{task_id} found nothing. See its log"))
+        common += [comparison(reports), self._shared_files(context, reports)]
         found = {f"{report.machine} ({report.queue})": report.findings for report in reports}
         found["all workers"] = common
         for where, findings in found.items():
@@ -107,25 +96,6 @@ class ReportWorkersOperator(BaseOperator):
             raise AirflowFailException(
                 "Something needs fixing: see the lines with FIX in this log."
             )
-
-    def _states(self, context: Context) -> dict[str, str | None]:
-        ti = cast("Any", context["ti"])
-        states = ti.get_task_states(
-            dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=[*self.checks]
-        ).get(ti.run_id, {})
-        return {task_id: states.get(task_id) for task_id in self.checks}
-
-    def _tasks(self, states: dict[str, str | None]) -> Iterator[Finding]:
-        for task_id in self.checks:
-            if states[task_id] in _WAITING:
-                patience = f"{self.patience.total_seconds():.0f} s"
-                yield Finding(
-                    "queue",
-                    False,
-                    f"{task_id} found no worker within {patience}. Start one for its queue",
-                )
-            elif states[task_id] != "success":
-                yield Finding("queue", False, f"{task_id} is {states[task_id]}. See its log")
 
     def _shared_files(self, context: Context, reports: list[WorkerReport]) -> Finding:
         """Check whether this worker can read what the others wrote below ``[instagram] work_prefix``."""
@@ -151,18 +121,17 @@ def instagram_doctor_dag(
     *,
     queues: Sequence[str] = (),
     conn_ids: Sequence[str] = (DEFAULT_CONN_ID,),
-    patience: timedelta = timedelta(minutes=2),
     **dag_arguments: Any,
 ) -> DAG:
     """Return a DAG that checks a worker of each queue, and reports in the log of its task ``report``.
 
     :param conn_ids: The connections of the accounts.
     :param queues: The queues whose workers are checked. Default: ``[operators] default_queue``.
-    :param patience: How long a task may wait for a worker.
     """
     queues = tuple(queues) or (conf.get("operators", "default_queue"),)
     limits = {
-        "dagrun_timeout": patience + timedelta(minutes=10),
+        # a queue without a worker: its check waits
+        "dagrun_timeout": timedelta(minutes=10),
         "catchup": False,
         "tags": ["instagram"],
     }
@@ -171,7 +140,7 @@ def instagram_doctor_dag(
         for queue, task_id in zip(queues, checks, strict=True):
             CheckWorkerOperator(task_id=task_id, queue=queue, conn_ids=conn_ids, retries=0)
         report = ReportWorkersOperator(
-            task_id="report", checks=checks, patience=patience, retries=0, trigger_rule="always"
+            task_id="report", checks=checks, retries=0, trigger_rule="all_done"
         )
         report.set_upstream([dag.get_task(task_id) for task_id in checks])
     return dag

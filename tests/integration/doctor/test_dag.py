@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +14,6 @@ if TYPE_CHECKING:
 
     from instagram_sandbox.testing.handle import SandboxHandle
     from tests.integration.conftest import RunDag
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_instagram.doctor.dag._PAUSE", timedelta(seconds=1))
 
 
 @pytest.fixture
@@ -40,7 +34,7 @@ def findings(result: Any, task_id: str) -> dict[str, tuple[Any, str]]:
 
 def test_a_worker_of_each_queue_is_checked(instagram_sandbox: SandboxHandle, run_dag: RunDag, work: Path) -> None:
     """What is written to try the place of transcoded videos goes away again."""
-    dag = instagram_doctor_dag(queues=["default", "transcode"], patience=timedelta(minutes=2))
+    dag = instagram_doctor_dag(queues=["default", "transcode"])
     assert dag.get_task("check_transcode").queue == "transcode"
     result = run_dag(dag)
     assert result.states() == {
@@ -59,7 +53,7 @@ def test_what_needs_fixing_fails_the_report(
     instagram_sandbox: SandboxHandle, run_dag: RunDag, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__FFMPEG", "no-such-ffmpeg")
-    result = run_dag(instagram_doctor_dag(patience=timedelta(minutes=2)))
+    result = run_dag(instagram_doctor_dag())
     assert result.states()["report"] == "failed"
     good, text = findings(result, "check_default")["ffmpeg"]
     assert good is False
@@ -71,7 +65,7 @@ def test_a_place_that_cannot_be_written_is_named(
 ) -> None:
     (work / "a file").touch()
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", str(work / "a file"))
-    result = run_dag(instagram_doctor_dag(patience=timedelta(minutes=2)))
+    result = run_dag(instagram_doctor_dag())
     good, text = findings(result, "check_default")["work_prefix"]
     assert good is False
     assert "NotADirectoryError" in text
