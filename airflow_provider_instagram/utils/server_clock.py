@@ -20,9 +20,6 @@ WORTH_A_WARNING: Final = timedelta(seconds=5)
 #: A difference of more is no clock's, but an answer from a cache.
 LARGEST: Final = timedelta(days=1)
 TIMEOUT_S: Final = 5.0
-#: A wrong clock is compared several times within a second, to learn more than the second.
-COMPARISONS: Final = 4
-PAUSE_S: Final = 0.25
 
 
 class ServerClock:
@@ -32,12 +29,8 @@ class ServerClock:
     monotonic clock carries it on.
     """
 
-    def __init__(
-        self,
-        local: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._local, self._sleep = local, sleep
+    def __init__(self, local: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> None:
+        self._local = local
         #: What to add to the monotonic clock. None while this machine's clock counts.
         self._offset: timedelta | None = None
 
@@ -57,10 +50,6 @@ class ServerClock:
         earliest, latest = _ahead(base_url, self._local)
         if earliest < TOLERANCE and latest > -TOLERANCE:
             return timedelta(0)
-        for _ in range(COMPARISONS - 1):
-            self._sleep(PAUSE_S)
-            low, high = _ahead(base_url, self._local)
-            earliest, latest = max(earliest, low), min(latest, high)
         self._offset = (
             self._local() + earliest - datetime.fromtimestamp(time.monotonic(), timezone.utc)
         )
