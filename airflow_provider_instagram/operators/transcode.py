@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 #: How the name of a result ends, by the kind of its source.
 MADE_OF: Final = dict(zip(ItemKind, ENDINGS, strict=True))
-#: Executors whose tasks all run on the scheduler's machine.
-ONE_MACHINE = {"LocalExecutor", "SequentialExecutor"}
 
 
 class TranscodeOperator(AuthoredTask):
@@ -152,15 +149,8 @@ def transcode(
         on_progress=partial(task.log.info, "%s"),
         cancel=task.cancel,
     )
-    prefix, others = conf.get("instagram", "work_prefix"), executors_on_other_machines()
-    return Transcode(profile, options, work_prefix=prefix, other_machines=others, **more).run(
-        sources
-    )
-
-
-def executors_on_other_machines() -> set[str]:
-    """Return the names of Airflow's executors whose tasks may not run on the scheduler's machine."""
-    return set(re.findall(r"\b\w*Executor", conf.get("core", "executor"))) - ONE_MACHINE
+    prefix = conf.get("instagram", "work_prefix")
+    return Transcode(profile, options, work_prefix=prefix, **more).run(sources)
 
 
 def _sources(given: Any, output: Any) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -70,7 +70,6 @@ class Transcode:
 
     :param profile: The rules. All files get the aspect ratio of the first, as a carousel shows
         them.
-    :param other_machines: The names of Airflow's executors whose tasks may run on other machines.
     :param file_check: Returns what must be true of a file. None if the author of the DAG named it.
     """
 
@@ -78,7 +77,6 @@ class Transcode:
     options: Options
     output: str | None = None
     work_prefix: str = ""
-    other_machines: Collection[str] = ()
     file_check: Callable[[str], FileCheck | None] = field(default=lambda _: None)
 
     def run(self, sources: Sequence[str]) -> list[Result]:
@@ -134,7 +132,6 @@ class Transcode:
         if report is not None:
             made[location] = Made(None, _done(report))
         elif urls.is_local(location):
-            self._warn_if_other_workers_lack(location, work.source)
             path = urls.local_path(location)
             storage.make_folder(path.parent)
             made[location] = self._writing(work, path, begin)
@@ -163,17 +160,6 @@ class Transcode:
         for line in report.table():
             log.info("%s", line)
         return Result(location, report)
-
-    def _warn_if_other_workers_lack(self, location: str, source: str) -> None:
-        """Log a warning if the next task may run on a machine that does not have the output."""
-        if not self.other_machines or urls.is_local(source):
-            return  # a local source shows that the workers share its folder, or run on one machine
-        log.warning(
-            "%s is a local file of this worker. With %s, the next task may run on another machine. Set output= or "
-            "[instagram] work_prefix to object storage or to a folder that all workers share.",
-            location,
-            ", ".join(sorted(self.other_machines)),
-        )
 
     def _earlier_result(self, work: Work, location: str) -> Report | None:
         with storage.as_local_file(location, check=self.file_check(location)) as made:
