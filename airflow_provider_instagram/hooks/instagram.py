@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -203,13 +202,6 @@ class InstagramHook(BaseHook):
             token.access_token, **self._client_settings(), sleep=self._sleep
         ) as client:
             return client.send(call)
-
-    def sign(self, text: str) -> str:
-        """Return the signature of a text, which only processes with the connection's access token can make."""
-        from airflow_provider_instagram.hooks.token_store import configured_token_key
-
-        key = f"{self.settings.access_token}\0{configured_token_key()}"
-        return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()
 
     def access_token(self) -> str:
         """Return the access token, refreshed if necessary."""

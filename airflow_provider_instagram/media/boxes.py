@@ -32,7 +32,6 @@ READ_BOXES: Final = {
     (b"moov", b"mvhd"),
     (b"trak", b"tkhd"),
     (b"mdia", b"mdhd"),
-    (b"mdia", b"hdlr"),
     (b"edts", b"elst"),
     (b"stbl", b"stsz"),
     (b"stbl", b"stz2"),
@@ -59,14 +58,10 @@ class Track:
     """One track.
 
     :param number: The track id, which ffprobe reports as the stream's id.
-    :param kind: Its handler, such as ``vide`` or ``soun``.
-    :param timescale: Ticks per second of its timestamps.
     :param samples: The number of its samples, shown or not. 0 in a fragmented file.
     """
 
     number: int
-    kind: str
-    timescale: int
     samples: int
     edits: tuple[Edit, ...]
 
@@ -118,7 +113,7 @@ class Mp4Layout:
             return self
         return replace(
             self,
-            tracks=tuple(by_number.get(number, Track(number, "", 1, 0, ())) for number in numbers),
+            tracks=tuple(by_number.get(number, Track(number, 0, ())) for number in numbers),
         )
 
     @property
@@ -282,8 +277,6 @@ def _track(boxes: dict[bytes, bytes], movie_timescale: int) -> Track:
     sizes = boxes.get(b"stsz") or boxes.get(b"stz2")
     return Track(
         number=number,
-        kind=boxes.get(b"hdlr", b"")[8:12].decode("latin-1"),
-        timescale=timescale,
         samples=_number_at(sizes, 8) if sizes else 0,
         edits=_edits(boxes.get(b"elst", b""), movie_timescale, timescale),
     )

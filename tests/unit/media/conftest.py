@@ -65,8 +65,8 @@ def make_info() -> MakeInfo:
         )
         tone = Audio(1, "aac", "LC", 48_000, 2, replace(_timeline(46.875, seconds, 16_000), **sound or {}))
         tracks = (
-            Track(0, "vide", 15360, round(seconds * fps), ()),
-            Track(1, "soun", 48_000, round(seconds * 46.875), ()),
+            Track(0, round(seconds * fps), ()),
+            Track(1, round(seconds * 46.875), ()),
         )
         boxes = Mp4Layout("mp42", moov_first=True, fragmented=False, missing_bytes=0, tracks=tracks, location_boxes=())
         info = VideoInfo(

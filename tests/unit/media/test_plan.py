@@ -110,7 +110,7 @@ def test_an_edit_list_is_copied_away_only_when_it_hides_nothing(
     picture: tuple[Edit, ...], sound: tuple[Edit, ...], hidden: dict[str, Any], tier: str, make_info: MakeInfo
 ) -> None:
     """What an edit list hides, delays or rearranges has to be encoded to stay so; the rest is a copy in seconds."""
-    tracks = (Track(0, "vide", 15360, 300, picture), Track(1, "soun", 48_000, 469, sound))
+    tracks = (Track(0, 300, picture), Track(1, 469, sound))
     todo = plan_video(make_info(layout={"tracks": tracks}, **hidden), REELS)
     assert todo.tier == tier, todo.reasons
 
