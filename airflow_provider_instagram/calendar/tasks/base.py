@@ -483,19 +483,20 @@ def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool
 def check_bound(post: ScheduledPost, prepared: PreparedPost, digests: Sequence[str | None]) -> None:
     """Check that an approval binds each file of a post that is sent.
 
-    :raises ValidationError: If a file that Instagram does not fetch itself from its source has no
-        digest.
+    :raises ValidationError: If a file that is sent has no digest, or one with a digest would be
+        fetched by Instagram from its source: nobody compares that.
     """
     known = digests or (None,) * len(post.items)
     if len(post.items) == len(prepared.reports) == len(known):
         sent = zip(post.items, prepared.reports, known, strict=True)
         if all(
-            sha256 or is_sent_as_link(item.location, post.upload, report)
+            bool(sha256) != is_sent_as_link(item.location, post.upload, report)
             for item, report, sha256 in sent
         ):
             return
     raise ValidationError(
-        f"The report of the transcode has no digest of a file of {post.id}, so an approval would not bind the file.",
+        f"The transcode of a file of {post.id} has no digest, or is another one than was approved, so an approval "
+        "would not bind it.",
         hint=CLEAR_PREPARE,
     )
 

@@ -95,7 +95,6 @@ class CreatePost(PostTask):
         except MediaRejectedError as error:
             raise self._explained(context, post, error) from None
         post = self._unedited(context, post.version)
-        self._record_container(context, post, None)  # until the copyright check allows it
         until = self.answer_by(context, post) if post.on_copyright_match == "hold" else None
         review_copyright(
             self,
@@ -162,17 +161,37 @@ class CreatePost(PostTask):
             self.skip_post(context, *edited(post))
         return post
 
-    def _record_container(
-        self, context: Context, post: ScheduledPost, container_id: str | None
+    def _record_order(
+        self,
+        context: Context,
+        post: ScheduledPost,
+        prepared: PreparedPost,
+        approval: Approval | None,
     ) -> None:
-        """Record the container that is published for this version of the post, and no other one is. None: none is."""
-        prepared = self.prepared(context, post)
-        approval = None if container_id is None else self._approval(context, post, prepared)
+        """Record of which answer a container is made, before it is. None is published until it is recorded, too."""
         made = {
-            "container_id": container_id,
+            "container_id": None,
             "container_caption": approval and approval.answer and approval.answer.caption,
             "container_sha256": approval.sha256 if approval else (),
         }
+        self.records(context, post).record_prepared(post.version, prepared.model_copy(update=made))
+
+    def _record_container(self, context: Context, post: ScheduledPost, container_id: str) -> None:
+        """Record the container that is published for this version of the post, and no other one is.
+
+        :raises ValidationError: If another answer counts by now than the one that it was made of.
+        """
+        prepared = self.prepared(context, post)
+        approval = self._approval(context, post, prepared)
+        if approval is not None and approval.answer is not None:
+            made_of = (prepared.container_caption, prepared.container_sha256)
+            if made_of != (approval.answer.caption, approval.sha256):
+                raise ValidationError(
+                    f"{post.id} was approved again while its container {container_id} was made, with another caption "
+                    "or other files.",
+                    hint="Clear create with all downstream tasks.",
+                )
+        made = {"container_id": container_id}
         self.records(context, post).record_prepared(post.version, prepared.model_copy(update=made))
 
     def _tell_that_it_is_held(self, context: Context, post: ScheduledPost, finding: str) -> None:
@@ -193,6 +212,7 @@ class CreatePost(PostTask):
             self.check_links(post)
         prepared = self.prepared(context, post)
         approval = self._approval(context, post, prepared)
+        self._record_order(context, post, prepared, approval)
         created = self._post_to_create(post, prepared, approval)
         self.media_sent = created.media
         is_dry_run = self.is_dry_run(context)

@@ -95,10 +95,17 @@ class Approval:
         approval = step._approval(context, wanted, step.prepared(context, wanted))
         return approval and (approval.answer.caption, approval.sha256)
 
-    def create(self, container_id: str, caption: str, run_id: str = "a", **params: Any) -> None:
-        """Make a container as the task create of a run does."""
+    def order(self, run_id: str = "a", **params: Any) -> Any:
+        """Begin to make a container as the task create of a run does, and return the step, its context and its post."""
         context, step = self.calendar.context(run_id, **params), self.task(CreatePost)
         wanted = step.wanted_post(context)
+        prepared = step.prepared(context, wanted)
+        step._record_order(context, wanted, prepared, step._approval(context, wanted, prepared))
+        return context, step, wanted
+
+    def create(self, container_id: str, caption: str, run_id: str = "a", **params: Any) -> None:
+        """Make a container as the task create of a run does."""
+        context, step, wanted = self.order(run_id, **params)
         made = ContainerRecord(container_id, wanted.key, after_noon(0).isoformat(), "content", digest(caption))
         self.calendar.ledger().record_container(made)
         step._record_container(context, wanted, container_id)
@@ -282,8 +289,21 @@ def test_a_file_whose_digest_is_missing_is_not_approved(approval: Approval, wher
     if where == "create":
         approval.answer("Approve")
     approval.calendar.prepared(reports=[{"tier": "full"}, {}] if where == "create" else [{"tier": "full"}])
-    with pytest.raises(ValidationError, match="an approval would not bind the file"):
+    with pytest.raises(ValidationError, match="an approval would not bind it"):
         approval.made_with() if where == "create" else approval.ask()
+
+
+def test_a_file_that_was_approved_by_its_digest_is_not_fetched_from_the_web_instead(
+    calendar: SimulatedCalendar,
+) -> None:
+    """Its server has another one by now, which needs no transcode, and prepare was cleared: nobody compares a link."""
+    approval = Approval(calendar, video="https://cdn.example.com/a.mp4")
+    approval.answer("Approve")
+    assert approval.made_with() == ("As written", (DIGEST,))
+    calendar.prepared(reports=[{"tier": "pass", "kind": "video"}])
+    with pytest.raises(ValidationError, match="an approval would not bind it") as refused:
+        approval.made_with()
+    assert refused.value.hint == "Clear prepare with all downstream tasks."
 
 
 def asked_again(approval: Approval) -> None:
@@ -584,6 +604,22 @@ def test_a_container_with_the_caption_of_an_earlier_answer_in_the_run_is_not_pub
         approval.published_at("17902")
     approval.create("17903", second)
     assert approval.published_at("17903") == after_noon(60)
+
+
+def test_a_container_that_was_being_made_when_the_post_was_approved_again_does_not_count(approval: Approval) -> None:
+    """Only approve was cleared, while create waited. The ledger's digest of a caption leaves out its lines."""
+    approval.answer("Approve", params_input={"caption": "One two"})
+    _, step, wanted = approval.order()
+    made = ContainerRecord("17902", wanted.key, after_noon(0).isoformat(), "content", digest("One two"))
+    approval.calendar.ledger().record_container(made)
+    approval.clear()
+    approval.ask()
+    approval.answer("Approve", params_input={"caption": "One\n\ntwo"})
+    context = approval.calendar.context()
+    with pytest.raises(ValidationError, match="was approved again while its container 17902 was made"):
+        step._record_container(context, wanted, "17902")
+    with pytest.raises(ValidationError, match="no container was made"):
+        approval.task(PublishPost, container_id="17902").publication_time(context)
 
 
 def test_a_container_with_the_file_of_another_answer_is_not_published(approval: Approval) -> None:
