@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, Field, PlainSerializer, PlainValidator
-from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 
 from airflow_provider_instagram.calendar.file.problems import Problem, sorted_problems
 from airflow_provider_instagram.calendar.file.times import dump_moment, load_moment
@@ -34,7 +33,6 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 #: The fields of a post, and of an item of a carousel, that contain the location of a file.
 LOCATED: Final = {*ItemKind, "location"}
 DEFAULT_SPACING = timedelta(minutes=5)
-VERSION = "^[0-9a-f]{32}$"
 ID = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 #: A time of which a store keeps the name of its zone.
 Moment = Annotated[datetime, PlainValidator(load_moment), PlainSerializer(dump_moment)]
@@ -148,8 +146,6 @@ class ScheduledPost(CalendarPost):
 
     :param publish_at: When it is published, in its own time zone.
     :param names: The names of its files that begin at the calendar's folder, by their locations.
-    :param known_version: The version of the complete post, if the links of this one lack their
-        signatures.
     """
 
     id: str
@@ -157,23 +153,15 @@ class ScheduledPost(CalendarPost):
     account: str
     line: int = 0
     names: dict[str, str] = Field(default_factory=dict)
-    known_version: str | None = Field(default=None, pattern=VERSION)
 
     @property
     def key(self) -> str:
         """The post key, under which the post is published once, whatever happens to its file, its DAG and its runs."""
         return f"{self.account}/{self.id}"
 
-    def without_signatures(self) -> Self:
-        """Return the post as it may be stored and shown, with the version of the complete one."""
-        shown = super().without_signatures()
-        return self if shown is self else shown.model_copy(update={"known_version": self.version})
-
     @cached_property
     def version(self) -> str:
         """A digest of the content and the time, which changes with every edit, but not if the calendar moves."""
-        if self.known_version is not None:
-            return self.known_version
         content = self.model_dump(mode="json", exclude_defaults=True, exclude=NO_EDITS)
         for one in (content, *content.get("carousel", ())):
             for name in LOCATED & one.keys():
@@ -248,7 +236,7 @@ SETTINGS: Final = {
     "posts": "The posts.",
 }
 NO_EDITS: Final = {
-    *("line", "names", "known_version"),
+    *("line", "names"),
     *(name for name, about in CALENDAR_FIELDS.items() if not about.is_edit),
 }
 
