@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from airflow.sdk import Asset, AssetAlias
 
+from airflow_provider_instagram.exceptions import ValidationError
+
 
 def ledger_asset(conn_id: str) -> Asset:
     """Return the asset whose state store is the ledger of a connection."""
@@ -41,5 +43,16 @@ def insights_alias(conn_id: str) -> AssetAlias:
 
 
 def _asset(conn_id: str, what: str) -> Asset:
+    """Return an asset of a connection.
+
+    :raises ValidationError: If Airflow would drop a part of the id: the rows of two connections
+        would have one address, by which they are sealed.
+    """
     uri = f"instagram://{conn_id}/{what}"
-    return Asset(name=uri, uri=uri)
+    asset = Asset(name=uri, uri=uri)
+    if asset.uri != uri:
+        raise ValidationError(
+            f"The id {conn_id!r} of a connection cannot be a part of an asset's address.",
+            hint="Use letters, digits, dots, dashes and underscores.",
+        )
+    return asset

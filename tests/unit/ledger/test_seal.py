@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from airflow.sdk import conf
 
-from airflow_provider_instagram.exceptions import LedgerRowError, QuotaExhaustedError
+from airflow_provider_instagram.exceptions import LedgerRowError, QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger import seal
+from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import CommentLedger, Ledger
 from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.operators.base import InstagramRetryPolicy
@@ -62,6 +63,13 @@ def studio(rows: dict[str, Any]) -> SealedStore:
 def changed(key: str, **more: Any) -> dict[str, Any]:
     """Return the rows of an account with one that was changed by REST."""
     return {**STORED[STUDIO], key: {**STORED[STUDIO][key], **more}}
+
+
+@pytest.mark.parametrize("conn_id", ["studio#b", "studio?b", "b:c@studio", "/"])
+def test_no_connection_has_the_address_of_another_one(conn_id: str) -> None:
+    """Airflow leaves a fragment, a query and a login out of an asset's address, so its rows would fit elsewhere."""
+    with pytest.raises(ValidationError, match="cannot be a part of an asset's address"):
+        ledger_asset(conn_id)
 
 
 @pytest.mark.parametrize("key", READS)
