@@ -50,7 +50,7 @@ class DatabaseStore:
         :raises LedgerRowError: If its seal is not good.
         """
         value = get_state_backend().get(self._scope, key, session=self.session)
-        return None if value is None else unsealed(json.loads(value), key, self.uri)
+        return None if value is None else unsealed(_content(value), key, self.uri)
 
     def set(self, key: str, value: Any) -> None:
         """Write a row."""
@@ -65,8 +65,7 @@ class DatabaseStore:
     def rows(self) -> dict[str, Any]:
         """Return all rows by their keys. In place of one whose seal is not good is the error that says so."""
         return {
-            key: _verified_or_error(json.loads(value), key, self.uri)
-            for key, value in self._stored()
+            key: _verified_or_error(_content(value), key, self.uri) for key, value in self._stored()
         }
 
     def reseal(self, *, trusts: bool = False) -> tuple[int, list[str]]:
@@ -77,7 +76,7 @@ class DatabaseStore:
         """
         model, number, left = AssetStateStoreModel, 0, []
         for key, value in self._stored():
-            content = _verified_or_error(stored := json.loads(value), key, self.uri)
+            content = _verified_or_error(stored := _content(value), key, self.uri)
             if isinstance(content, LedgerRowError):
                 if not trusts or not isinstance(stored, dict):
                     left.append(key)
@@ -263,6 +262,14 @@ def open_intents(rows: dict[str, Any]) -> list[dict[str, Any]]:
     ]
     undecided = sorted(intents, key=lambda row: str(row.get("at")))
     return list({(row["post_key"], row["container_id"]): row for row in undecided}.values())
+
+
+def _content(value: str) -> Any:
+    """Return what a row contains. One that is cut off is a text, which has no seal."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _verified_or_error(stored: Any, key: str, uri: str) -> Any:

@@ -356,3 +356,7 @@ def test_rows_of_others_are_shown_and_the_ledger_is_sealed_again(
     assert "0 left as they are" in shell("ledger", "reseal", "--trust", "--yes")
     assert said not in shell("ledger", "show", "forged")
     assert "Forgot done:forged (1 rows deleted)" in shell("ledger", "forget", "done:forged", "--yes")
+    with open_ledger("instagram_default") as store:
+        get_state_backend().set(store._scope, "done:cut-off", forged[:-5], session=store.session)
+    assert "The row 'done:cut-off' of connection 'instagram_default' has no seal" in shell("ledger", "list")
+    assert "Forgot done:cut-off (1 rows deleted)" in shell("ledger", "forget", "done:cut-off", "--yes")
