@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.utils.urls import shown_in
 
 YES = ("true", "yes", "on", "1")
 NO = ("false", "no", "off", "0")
@@ -57,11 +58,16 @@ def given(value: Any) -> Any:
 
 
 def in_quotes(value: Any) -> str:
-    """Return a value for a message: a text in quotation marks, a list as JSON, and what is no data as its type."""
-    if isinstance(value, (str, bool, int, float)):
-        return repr(str(value)) if isinstance(value, str) else str(value)
+    """Return a value for a message: a text in quotation marks, a list as JSON, and what is no data as its type.
+
+    Any value may be or contain a signed link.
+    """
+    if isinstance(value, str):
+        return shown_in(repr(str(value)))
+    if isinstance(value, (bool, int, float)):
+        return str(value)
     try:
-        return json.dumps(value, ensure_ascii=False)
+        return shown_in(json.dumps(value, ensure_ascii=False))
     except (TypeError, ValueError):
         return f"a value of type {type(value).__name__}"
 

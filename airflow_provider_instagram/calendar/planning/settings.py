@@ -35,7 +35,7 @@ from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MAR
 from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.utils.arguments import in_quotes
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-from airflow_provider_instagram.utils.urls import is_web, shown
+from airflow_provider_instagram.utils.urls import is_web, shown, shown_in
 
 #: The parameter of a run of the planner that the Posts page starts for one post. Its user says
 #: nothing of the file.
@@ -247,4 +247,4 @@ def longest_ahead() -> timedelta:
 def _invalid(name: str, value: Any, remedy: str = "") -> ValidationError:
     hint = remedy or REMEDIES[name].format(longest=in_words(longest_ahead()))
     message = f"{name} of content_calendar_dag is {in_quotes(value)}, which is not valid."
-    return ValidationError(message, hint=hint)
+    return ValidationError(message, hint=shown_in(hint))

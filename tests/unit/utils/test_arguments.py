@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.posts.fields import read_user_names
 from airflow_provider_instagram.utils import arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize("unset", [None, "", "  ", "None"])
@@ -150,4 +155,16 @@ def test_a_value_that_is_no_list_is_refused_without_being_shown() -> None:
     """It may contain a signed link."""
     with pytest.raises(ValidationError, match="files must be a list, not an object") as refused:
         arguments.sequence("files", {"video": "https://a.example/v.mp4?sig=secret"})
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "read", [arguments.number, arguments.boolean, arguments.moment, arguments.duration, read_user_names]
+)
+def test_a_link_in_the_wrong_argument_is_shown_without_its_query(read: Callable[[str, Any], Any]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        read("fps", "https://a.example/v.mp4?sig=secret")
+    assert "'https://a.example/v.mp4?…'" in str(refused.value)
+    with pytest.raises(ValidationError) as refused:
+        arguments.text("video", ["https://a.example/v.mp4?sig=secret"])
     assert "secret" not in str(refused.value)

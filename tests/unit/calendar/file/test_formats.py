@@ -410,7 +410,7 @@ def test_what_is_shown_of_a_post_has_no_signature(read_post: Callable[..., Sched
 
 
 def test_no_file_says_of_which_version_a_post_is(read_post: Callable[..., ScheduledPost]) -> None:
-    """Who may write the plan, as a file, would give another post the version that a person has approved."""
+    """The plan is a file: a version in it would make any post the one that a person has approved."""
     post = read_post("  image: a.jpg\n")
     stored = post.model_dump(mode="json")
     assert type(post).model_validate(stored) == post

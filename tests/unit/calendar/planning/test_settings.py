@@ -47,6 +47,8 @@ MANY = [f"brand_{number}" for number in range(MAX_ACCOUNTS + 1)]
         ({"notify": [print, 7]}, "callable"),
         ({"columns": {"Clip": "video"}}, "Leave them out"),
         ({"calendar": SHEET, "columns": {"Clip": "vidoe"}}, "vidoe"),
+        ({"calendar": SHEET, "columns": {"Clip": f"{SHEET}?sig=secret"}}, "column"),
+        ({"calendar": SHEET, "defaults": {"vidoe": f"{SHEET}?sig=secret"}}, "vidoe"),
         ({"calendar": SHEET, "columns": ["Clip"]}, "dict"),
         ({"calendar": SHEET, "defaults": {"zone": "UTC"}}, "zone"),
         ({"calendar": SHEET, "defaults": {"dates": "any"}}, "day-first"),
@@ -57,6 +59,7 @@ def test_an_invalid_argument_is_an_import_error_with_its_remedy(given: dict[str,
         content_calendar_dag("content", **{"calendar": "posts.yaml", **given})
     assert [*given][-1] in refused.value.message
     assert remedy in str(refused.value.hint)
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
