@@ -84,7 +84,7 @@ class CreatePost(PostTask):
             return done.container_id
         if event is None:
             # or the page waits for days until this fails
-            self._approval(context, post, self.prepared(context, post))
+            self._check_answer(context, post)
             self._wait_for_lead_time(context, post)
         elif not event["error"] and self.requested_post(context):
             # it may be about the container of an earlier version: that of this one is looked for
@@ -107,6 +107,20 @@ class CreatePost(PostTask):
         )
         self._record_container(context, post, self.container_id)
         return self.container_id
+
+    def _check_answer(self, context: Context, post: ScheduledPost) -> None:
+        """Check that the post is approved, if it requires that, and that it can go out as the answer leaves it.
+
+        :raises ValidationError: If it is not, or if its caption breaks a limit of Instagram.
+        """
+        prepared = self.prepared(context, post)
+        approval = self._approval(context, post, prepared)
+        try:
+            self._post_to_create(post, prepared, approval)
+        except ValidationError as error:
+            if approval is not None and error.hint is None:
+                error.hint = "Clear approve with all downstream tasks, and answer again."
+            raise
 
     def _explained(
         self, context: Context, post: ScheduledPost, error: MediaRejectedError

@@ -257,6 +257,14 @@ def test_an_answer_that_does_not_fit_the_form_is_explained(approval: Approval, g
         approval.answer("Approve", params_input=given)
 
 
+def test_an_answer_that_instagram_refuses_fails_at_once_and_not_a_lead_time_before_the_post(approval: Approval) -> None:
+    approval.calendar.given = {"lead_time": timedelta(minutes=10)}
+    approval.answer("Approve", params_input={"caption": "#a " * 31})
+    with pytest.raises(ValidationError, match="31 hashtags") as refused:
+        approval.task(CreatePost).execute(approval.calendar.context())
+    assert refused.value.hint == "Clear approve with all downstream tasks, and answer again."
+
+
 def test_a_post_that_needs_no_approval_or_is_live_asks_nobody(calendar: SimulatedCalendar) -> None:
     none = Approval(calendar, approval="none")
     assert none.task().execute(calendar.context()) is None
