@@ -214,7 +214,6 @@ def instagrams_time(approval: Approval, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.delattr(CLOCK, "now")
         monkeypatch.setattr(CLOCK, "_local", lambda: after_noon(approval.calendar.now))
         monkeypatch.setattr(CLOCK, "_offset", None)
-        monkeypatch.setattr(CLOCK, "_sleep", lambda _: None)
         yield times
         server.shutdown()
 
