@@ -156,6 +156,12 @@ class PostRecords:
         """Record a question, which makes every earlier answer void, or its answer."""
         self.store.set(self._of_approval, approval.model_dump(mode="json"))
 
+    def withdraw(self) -> None:
+        """Make the answer to the last question void, and also one that is still to come."""
+        approval = self.approval()
+        if approval is not None:
+            self.record_approval(approval.model_copy(update={"is_open": False, "answer": None}))
+
     def answer(self, context: Context, version: str) -> Approval | None:
         """Return the last question, if it was asked in this run, is about this version and has an answer."""
         approval = self.approval()

@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.settings import BY_HAND, planner_id
+from airflow_provider_instagram.calendar.tasks.answers import PostRecords
 from airflow_provider_instagram.calendar.tasks.base import has_caption
 from airflow_provider_instagram.exceptions import MediaRejectedError, ValidationError
 from airflow_provider_instagram.ledger import database
@@ -277,6 +278,9 @@ async def _skip(act: Act) -> str:
     def write() -> None:
         with database.open_ledger(post.account) as store:
             PostRows(store).record_skip(post, act.user.name if is_skip else None)
+            if is_skip:
+                # a run that a user has started would use it: that publishes also what is skipped
+                PostRecords(store, post.key).withdraw()
 
     await run_in_threadpool(write)
     if (run := act.board.own_run(post.id)) is not None and run.has_begun:

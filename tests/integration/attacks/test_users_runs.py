@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from airflow_provider_instagram.calendar.tasks.answers import PostRecords
 from airflow_provider_instagram.calendar.tasks.approve import question
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
 from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board import routes
 from airflow_provider_instagram.plugin.board.boards import Boards
@@ -125,6 +127,20 @@ def test_an_answer_that_a_task_does_not_carry_out_any_more_is_not_shown_as_an_ap
     card(browser)
     history = browser.get(f"{API}/post", params={"dag_id": DAG_ID, "post_id": "hello"}).json()["history"]
     assert ("Approved by bob" in [event["what"] for event in history]) is is_shown
+
+
+def test_who_skips_a_post_withdraws_the_yes_that_was_given_in_a_run_of_a_user(ada: Callable[[], TestClient]) -> None:
+    """The run has ended, and publishes the post when it is cleared: it is skipped in its own run only."""
+    record_yes("manual__1")
+    begin(DAG_ID, "hello", READY | {"create": "failed"}, run_id="manual__1", state="failed", conf={"post": "hello"})
+    browser = ada()
+    assert do(browser, "skip").status_code == 200
+    with open_ledger(ACCOUNT) as store:
+        approval = PostRecords(store, f"{ACCOUNT}/hello").approval()
+    assert approval is not None
+    assert (approval.is_yes, approval.is_open) == (False, False)
+    card(browser)
+    assert do(browser, "unskip").status_code == 200
 
 
 def test_a_users_run_that_says_it_is_outdated_hides_no_failure(ada: Callable[[], TestClient]) -> None:
