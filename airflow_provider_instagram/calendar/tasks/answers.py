@@ -103,6 +103,7 @@ class Approval(BaseModel):
     :param sha256: The digest of each file that was shown; None for one that Instagram fetches from
         the web.
     :param caption: The caption that was shown. None if the post cannot have one.
+    :param at_once: Whether it was about a publication at once, and not at the post's time.
     :param is_open: Whether Airflow has the question.
     :param answered_at: When it was answered, as ISO 8601.
     """
@@ -112,6 +113,7 @@ class Approval(BaseModel):
     version: str
     sha256: tuple[str | None, ...]
     caption: str | None
+    at_once: bool = False
     is_open: bool = False
     answer: Answer | None = None
     answered_at: str = ""

@@ -108,6 +108,7 @@ class ApprovePost(PostTask):
             version=post.version,
             sha256=prepared.digests,
             caption=post.caption if has_caption(post) else None,
+            at_once=self.is_requested_now(context, post),
             is_open=is_open,
         )
         records.record_approval(approval)
@@ -122,13 +123,15 @@ class ApprovePost(PostTask):
     def _open(self, context: Context, post: ScheduledPost, prepared: PreparedPost) -> None:
         """Open the question in Airflow, or open it again if the task was cleared.
 
-        :raises ValidationError: If Airflow keeps a question about another file, or about a dry run.
+        :raises ValidationError: If Airflow keeps a question about another file or time, or about a
+            dry run.
         """
         form = _form(post.caption if has_caption(post) else None)
         at = f"{post.publish_at:%a %d %b %Y, %H:%M %Z}"
+        body = question(post, prepared.reports)
         if self.is_requested_now(context, post):
-            at = "once"
-        subject, body = f"{_about(post)}{at}?", question(post, prepared.reports)
+            at, body = "once", f"{AT_ONCE}\n\n{body}"
+        subject = f"{_about(post)}{at}?"
         if self.is_dry_run(context):
             subject, body = f"{subject} (dry run)", f"{DRY_RUN}\n\n{body}"
         if _bound_by(open_question(context, subject, body, form)) != _bound_by(body):
@@ -205,11 +208,13 @@ def is_about(post: ScheduledPost, subject: str, body: str | None, *, is_held: bo
 
 
 def _bound_by(body: str) -> list[str]:
-    """Return the lines of a question that say what it binds: whether it is about a dry run, the version, the files.
+    """Return the lines of a question that say what it binds: a dry run, a publication at once, the version, the files.
 
     A caption may hold such lines, too. They come after the version, and are part of it.
     """
-    return [line for line in body.splitlines() if line.startswith((DRY_RUN, VERSION, SHA256))]
+    return [
+        line for line in body.splitlines() if line.startswith((DRY_RUN, AT_ONCE, VERSION, SHA256))
+    ]
 
 
 def _about(post: ScheduledPost) -> str:
@@ -273,6 +278,7 @@ def _covers(post: ScheduledPost, reports: Sequence[Mapping[str, Any]]) -> Iterat
 
 
 DRY_RUN = "**This is about a dry run.** Nothing is published, and the answer counts for no run that publishes."
+AT_ONCE = "**It is published at once**, and not at the time below."
 SHOWN_SEPARATELY = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
 
 

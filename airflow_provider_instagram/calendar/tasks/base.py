@@ -213,6 +213,17 @@ class PostTask(CalendarTask, AccountTask):
             Ledger.of(context, post.account).store, post.key, self.is_dry_run(context)
         )
 
+    def answered_question(self, context: Context, post: ScheduledPost) -> Approval | None:
+        """Return the last question about this version of a post, if this run has asked it, and it has an answer.
+
+        A user may have started the run anew, with *now* in its parameters. They count once the plan
+        does not name the run any more, and what was asked about the post's time allows no other.
+        """
+        approval = self.records(context, post).answer(context, post.version)
+        if approval is None or approval.at_once or not self.is_requested_now(context, post):
+            return approval
+        return None
+
     def takes_over(self, context: Context, post: ScheduledPost, approval: Approval | None) -> bool:
         """Return whether this version was answered in a DAG that was renamed. A run by hand asks anew all the same."""
         if approval is None or approval.answer is None or self.requested_post(context):

@@ -313,7 +313,7 @@ class CreatePost(PostTask):
         """
         if not self.needs_approval(post):
             return None
-        approval = self.records(context, post).answer(context, post.version)
+        approval = self.answered_question(context, post)
         if approval is None or approval.answer is None or not approval.answer.approved:
             raise ValidationError(
                 f"{post.id} needs an approval, and the ledger has none of this version in this run.",

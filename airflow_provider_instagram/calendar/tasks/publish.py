@@ -166,7 +166,7 @@ class PublishPost(PostTask, PublishingTask):
         """
         if not self.needs_approval(post):
             return
-        approval = self.records(context, post).answer(context, post.version)
+        approval = self.answered_question(context, post)
         is_done = task_states(context, "approve").get("approve") == "success"
         if approval is None or approval.answer is None or not is_done:
             self.skip_post(context, *NOBODY)
@@ -226,7 +226,7 @@ class CommentPost(PostTask):
         """Check that a person has approved this version: it may be an edit of a post that is live already."""
         if not self.needs_approval(post):
             return
-        approval = self.records(context, post).answer(context, post.version)
+        approval = self.answered_question(context, post)
         if approval is None or not approval.is_yes:
             raise ValidationError(
                 "the ledger has no approval of that in this run.", hint="Do it in the app."

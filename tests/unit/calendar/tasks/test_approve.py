@@ -463,6 +463,28 @@ def test_a_yes_about_a_dry_run_publishes_nothing(approval: Approval) -> None:
     assert approval.published_at() == after_noon(60)
 
 
+def test_a_yes_about_the_time_of_a_post_publishes_nothing_at_once(calendar: SimulatedCalendar) -> None:
+    """A user has made the run of the post anew, with *now*. That counts after the post was away for a moment."""
+    approval, others = Approval(calendar), [post(one, 600) for one in "bcd"]
+    asked = post("a", 60, caption="As written", approval="required")
+    calendar.write(asked, *others)
+    calendar.plan(0)
+    now: dict[str, Any] = {"post": "a", "now": True}
+    approval.answer("Approve", params=now)
+    assert approval.made_with(**now) == ("As written", (DIGEST,))
+    calendar.write(*others)
+    assert calendar.plan(1) == ["a"]
+    calendar.write(asked, *others)
+    assert calendar.plan(2) == ["a~v2"]
+    with pytest.raises(ValidationError, match="the ledger has none of this version in this run"):
+        approval.made_with(**now)
+    with pytest.raises(AirflowSkipException, match="Nobody has approved"):
+        approval.published_at(**now)
+    approval.clear()
+    with pytest.raises(ValidationError, match="Airflow keeps its question"):
+        approval.ask(**now)
+
+
 @pytest.mark.parametrize("state", [None, "queued", "awaiting_input", "failed", "skipped"])
 def test_a_post_is_not_published_while_its_approval_is_cleared(approval: Approval, state: str | None) -> None:
     approval.answer("Approve")
