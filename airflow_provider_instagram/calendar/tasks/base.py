@@ -198,7 +198,11 @@ class PostTask(CalendarTask, AccountTask):
         :raises TransientError: If only the planner, or only this worker, has read a changed
             ``dry_run``.
         """
-        refusal = None if by_hand else self._not_its_run(context, post)
+        refusal = None
+        if by_hand:
+            self._check_dry_run()
+        else:
+            refusal = self._not_its_run(context, post)
         if refusal is not None or not self.needs_prepared:
             return refusal
         if self.records(context, post).prepared(post.version) is not None:
@@ -269,11 +273,18 @@ class PostTask(CalendarTask, AccountTask):
             return Skipped(
                 "edited", f"{post.id} was edited. The run {begun.run} publishes the new version."
             )
-        if stored.about.is_dry != self.settings.dry_run:
-            raise _reads_another("values of dry_run")
+        self._check_dry_run()
         if begun.version.endswith(DRY_MARK) != self.settings.dry_run:
             return Skipped("edited", "The DAG has another dry_run by now.")
         return None
+
+    def _check_dry_run(self) -> None:
+        """Check that the DAG makes dry runs as the planner has read it. Airflow runs a cleared run as it was made.
+
+        :raises TransientError: If this worker, or this version of the DAG, has another ``dry_run``.
+        """
+        if self.known_plan().about.is_dry != self.settings.dry_run:
+            raise _reads_another("values of dry_run")
 
     def _is_recorded(self, context: Context, post: ScheduledPost) -> bool:
         """Return whether the planner has recorded this run for a post that may still go out."""

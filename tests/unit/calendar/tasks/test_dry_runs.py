@@ -49,6 +49,20 @@ def test_a_dry_run_publishes_nothing_when_its_dag_is_not_one_any_more(calendar: 
     assert calendar.step("a~v2") == "wanted"
 
 
+def test_a_run_by_hand_of_an_earlier_version_of_the_dag_publishes_nothing_if_that_makes_dry_runs_now(
+    calendar: SimulatedCalendar,
+) -> None:
+    """Airflow runs a cleared run as it was made, if the bundle of the DAG has versions."""
+    calendar.write(post("a", 60))
+    calendar.plan(0)
+    assert calendar.step("manual__1", post="a") == "wanted"
+    calendar.given = {"dry_run": True}
+    calendar.plan(1)
+    calendar.given = {}
+    with pytest.raises(TransientError, match="different values of dry_run"):
+        calendar.step("manual__1", post="a")
+
+
 def test_a_worker_that_has_the_old_dag_file_drops_no_post_that_goes_live(calendar: SimulatedCalendar) -> None:
     calendar.write(post("a", 60))
     calendar.given = {"dry_run": True}
