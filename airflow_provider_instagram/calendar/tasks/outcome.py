@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: The key of the XCom.
 OUTCOME: Final = "outcome"
 LONGEST_TEXT: Final = 2_000
+#: What a report says: the state, a mark, the reason, what to do, and in which try that was.
+PARTS: Final = ("state", "mark", "reason", "hint", "try")
 
 T = TypeVar("T", bound="Callable[..., Any]")
 log = logging.getLogger(__name__)
@@ -47,6 +49,17 @@ def report_state(
         OUTCOME,
         {"state": state, "mark": mark, "reason": reason[:LONGEST_TEXT], "hint": None},
     )
+
+
+def known_texts(reported: Any) -> dict[str, Any]:
+    """Return the parts of a report as a task writes them, of an XCom that users may have edited."""
+    if not isinstance(reported, dict):
+        return {}
+    return {
+        name: value[:LONGEST_TEXT] if isinstance(value, str) else value
+        for name, value in reported.items()
+        if name in PARTS and isinstance(value, (str, int))
+    }
 
 
 def reports_failure(method: T) -> T:

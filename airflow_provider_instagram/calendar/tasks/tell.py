@@ -16,7 +16,7 @@ from airflow_provider_instagram.calendar.tasks.alerts import (
 )
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
 from airflow_provider_instagram.calendar.tasks.base import PostTask, other_publisher, task_states
-from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
+from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, known_texts
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 
@@ -116,5 +116,9 @@ class TellPost(PostTask):
 
     def _outcome(self, context: Context, step: str) -> dict[str, Any]:
         """Return why a task did not succeed, as it reported it. Users may have edited that."""
-        reported = context["ti"].xcom_pull(step, key=OUTCOME)
-        return reported if isinstance(reported, dict) else {}
+        try:
+            reported = context["ti"].xcom_pull(step, key=OUTCOME)
+        except Exception:  # such as a list in a list in a list, and so on
+            self.log.exception("What %s has reported cannot be read", step)
+            return {}
+        return known_texts(reported)

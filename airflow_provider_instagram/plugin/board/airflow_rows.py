@@ -36,7 +36,7 @@ from airflow_provider_instagram.calendar.planning.plan import post_of
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.calendar.tasks.base import REQUEST_COUNTS_FOR
-from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
+from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, known_texts
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.seal import unsealed
@@ -209,7 +209,7 @@ class CalendarSource:
         xcom = XComModel
         statement = select(xcom.run_id, xcom.task_id, xcom.value).where(xcom.key == OUTCOME)
         for run_id, task_id, value in self._of_runs(session, statement, xcom, xcom.timestamp, runs):
-            self._reports[run_id, task_id] = decoded(value)
+            self._reports[run_id, task_id] = known_texts(decoded(value))
             self._made.pop(run_id, None)
 
     def _run(self, run_id: str) -> PostRun:
@@ -256,15 +256,13 @@ class CalendarSource:
         return Task(row.state, *times, row.try_number, outcome, is_asked_again=row.asked_before)
 
     def _of_this_try(self, row: Any) -> dict[str, Any]:
-        """Return what a task reported in its latest try: texts, and numbers. Users may edit the XCom.
+        """Return what a task reported in its latest try. Users may edit the XCom.
 
         The times of the try and of the report do not tell: they are of a worker's clock, and of the
         API server's.
         """
-        value = self._reports.get((row.run_id, row.task_id))
-        if not isinstance(value, dict) or value.get("try") != row.try_number:
-            return {}
-        return {name: one for name, one in value.items() if isinstance(one, (str, int))}
+        reported = self._reports.get((row.run_id, row.task_id), {})
+        return reported if reported.get("try") == row.try_number else {}
 
     def _read_told(self, session: Session) -> None:
         """Read the problems that only a worker finds, such as a missing object, and which previews it has made."""

@@ -455,6 +455,14 @@ def test_any_xcom_of_a_run_is_data(user: Any, value: str) -> None:
     assert detail(ada, "hello")["card"]["state"] == "failed"
 
 
+def test_of_a_huge_reason_in_an_xcom_the_page_shows_the_beginning(user: Any) -> None:
+    begin(DAG_ID, "hello", {**READY, "create": "failed", "publish": "upstream_failed"}, state="failed")
+    push_xcom(DAG_ID, "hello", "create", "outcome", {"reason": "r" * 10**6, "more": "m" * 10**6, "try": 0})
+    ada = user("ada", "USER")
+    assert look(ada)[0] == "failed"
+    assert detail(ada, "hello")["why"] == "r" * 2_000
+
+
 @pytest.mark.parametrize("conf", [[1], {"post": ["a"]}, {"post": {"a": 1}}, {"post": 7}, "x", None])
 def test_any_conf_of_a_run_is_data(user: Any, conf: Any) -> None:
     begin(DAG_ID, "hello", PREPARED, run_id="manual__2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import BaseNotifier
+from airflow.sdk.serde import deserialize
 
 from airflow_provider_instagram.calendar.planning.told import ProblemRecord, events_asset
 from airflow_provider_instagram.calendar.tasks.alerts import MOST_AT_ONCE
@@ -169,6 +171,30 @@ def test_a_publication_that_a_user_has_marked_as_a_success_is_told(
     calendar.states["publish"] = "success"
     TellPost(task_id="tell", settings=calendar.settings).execute(calendar.context("x", post="a", dry_run=is_dry))
     assert [one.event for one in told] == events
+
+
+@pytest.mark.parametrize(
+    ("edited", "length"),
+    [
+        ({"reason": json.loads("[" * 700 + "]" * 700)}, 0),
+        ({"reason": "r" * 10**7, "mark": ["x"], "more": "m" * 10**7}, 2_000),
+        (["x"], 0),
+    ],
+    ids=["nested", "huge", "another type"],
+)
+def test_what_a_user_writes_in_place_of_a_reason_keeps_nothing_from_being_told(
+    calendar: SimulatedCalendar, told: list[Any], edited: Any, length: int
+) -> None:
+    """Airflow cannot read an XCom that is a list in a list in a list, and so on."""
+    calendar.write(post("a", HOUR))
+    calendar.plan(0)
+    calendar.states["create"] = "failed"
+    context = calendar.context()
+    context["ti"].xcom_pull = lambda task_id, key: deserialize(edited)
+    TellPost(task_id="tell", settings=calendar.settings).execute(context)
+    (event,) = told
+    assert event.event == "failed"
+    assert event.message == ("r" * length or "The task create failed. Its log says why.")
 
 
 def test_a_notifier_that_hangs_keeps_no_late_post_from_being_published(
