@@ -22,6 +22,8 @@ STANDING: Final = ("queued", "running", "success")
 AT_ONCE: Final = 100
 #: Later than any run.
 LAST_DATE: Final = datetime.max.replace(tzinfo=timezone.utc)
+#: So many runs that users have dated ahead are looked for: each is a request.
+MOST_AHEAD: Final = 50
 #: Of so few runs, each is looked at by itself.
 FEW: Final = 8
 
@@ -48,7 +50,7 @@ class PostRuns:
     def lost(self, run_ids: Collection[str]) -> list[str]:
         """Return which of these runs Airflow does not have any more, or has with a date that a user has chosen."""
         ordered = sorted(run_ids)
-        found = sorted(self._dated_ahead().intersection(ordered))
+        found = self._dated_ahead(ordered)
         for first in range(0, len(ordered), AT_ONCE):
             found += self._lost_among(ordered[first : first + AT_ONCE])
         return found
@@ -72,19 +74,27 @@ class PostRuns:
         if self.exists(run_id):
             self._trigger(run_id, is_reset=True)
 
-    def _dated_ahead(self) -> set[str]:
-        """Return the runs with a logical date to come, which a user has chosen: Airflow begins no task of them."""
+    def _dated_ahead(self, run_ids: Sequence[str]) -> list[str]:
+        """Return those with a logical date to come, which a user has chosen: Airflow begins no task of them.
+
+        A user may have dated thousands of other runs ahead. Then these are looked at one by one.
+        """
         from airflow.sdk.execution_time.comms import GetPreviousDagRun
 
         found: set[str] = set()
         before = LAST_DATE
-        while True:
+        for _ in range(MOST_AHEAD):
             asked = GetPreviousDagRun(dag_id=self.dag_id, logical_date=before, state="running")
             run = send(asked).dag_run
             if run is None or not _is_dated_ahead(run):
-                return found
+                return sorted(found.intersection(run_ids))
             found.add(run.run_id)
             before = run.logical_date
+        return [run_id for run_id in run_ids if self._is_ahead(run_id)]
+
+    def _is_ahead(self, run_id: str) -> bool:
+        run = self._run(run_id)
+        return run is not None and run.state == "running" and _is_dated_ahead(run)
 
     def _lost_among(self, run_ids: Sequence[str]) -> list[str]:
         if len(run_ids) <= FEW:

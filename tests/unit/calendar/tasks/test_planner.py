@@ -265,6 +265,26 @@ def test_a_run_that_was_deleted_is_begun_again_under_another_id(
     assert planner.look(500) == [], "what is over needs no run"
 
 
+def test_a_thousand_runs_that_a_user_has_dated_ahead_neither_delay_the_planner_nor_hide_one_that_is_lost(
+    planner: Planner, calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a request to Airflow, at each look."""
+    calendar.write(*(post(f"p{number}", 60) for number in range(20)))
+    planner.look(0)
+    for number in range(1_000):
+        calendar.airflow.add(f"ahead{number}", date=10**6 + number, run_type="manual")
+    calendar.airflow.add("p7", date=10**5, run_type="manual")
+    requests, send = list[Any](), calendar.airflow.send
+
+    def counted(message: Any) -> Any:
+        requests.append(message)
+        return send(message)
+
+    monkeypatch.setattr(calendar.airflow, "send", counted)
+    assert planner.look(2) == ["p7~v2"]
+    assert len(requests) < 100
+
+
 def test_a_run_that_waits_for_a_dag_that_is_paused_is_not_lost(planner: Planner, calendar: SimulatedCalendar) -> None:
     calendar.write(post("a", 60))
     planner.look(0)
