@@ -12,7 +12,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 from airflow.cli.simple_table import AirflowConsole
@@ -54,6 +54,9 @@ from airflow_provider_instagram.quota.reservations import (
 )
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import web_address
+
+#: A row of the ledger, or of a table.
+Row: TypeAlias = "dict[str, Any]"
 
 SHORTEST_DAYS = 30
 
@@ -276,7 +279,7 @@ def list_posts(args: argparse.Namespace) -> None:
             print(row.message, file=beside)
 
 
-def _published(row: dict[str, Any]) -> dict[str, Any]:
+def _published(row: Row) -> Row:
     state = "deleted" if row.get("deleted_at") else "live"
     return _line(
         row,
@@ -286,7 +289,7 @@ def _published(row: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _line(row: dict[str, Any], state: str, at: str, post: str) -> dict[str, Any]:
+def _line(row: Row, state: str, at: str, post: str) -> Row:
     return {
         "post_key": row["post_key"],
         "state": state,

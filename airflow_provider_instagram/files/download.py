@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import httpx
 from airflow.sdk import conf
@@ -25,6 +25,10 @@ from airflow_provider_instagram.utils.time_limit import within_timeout
 from airflow_provider_instagram.utils.urls import Origin, ending, shown
 
 T = TypeVar("T")
+#: What is made of an answer and its address.
+Use: TypeAlias = "Callable[[httpx.Response, httpx.URL], T]"
+#: Checks an address, and returns where the request for it is sent.
+Checked: TypeAlias = "Callable[[httpx.URL], httpx.URL]"
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +97,7 @@ def download(
 
 def read_web(
     url: str,
-    checked: Callable[[httpx.URL], httpx.URL],
+    checked: Checked,
     *,
     max_bytes: int,
     total_s: float,
@@ -166,8 +170,8 @@ class WebAnswer(NamedTuple):
 
 def _get(
     url: str,
-    use: Callable[[httpx.Response, httpx.URL], T],
-    checked: Callable[[httpx.URL], httpx.URL],
+    use: Use[T],
+    checked: Checked,
     *,
     total_s: float,
     headers: dict[str, str] | None = None,
@@ -212,7 +216,7 @@ def _get(
 
 def _follow(
     address: httpx.URL,
-    use: Callable[[httpx.Response, httpx.URL], T],
+    use: Use[T],
     request_to: Callable[[httpx.URL], httpx.Request],
     redirects: int,
 ) -> T:

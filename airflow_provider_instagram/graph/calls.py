@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.fields import (
+    Data,
+    Reader,
     as_mapping,
     read_id,
     read_success,
@@ -62,7 +64,7 @@ class Call(Generic[T]):
     method: Literal["GET", "POST", "DELETE"]
     path: str
     params: Mapping[str, str] = field(repr=False)
-    read: Callable[[Mapping[str, Any]], T]
+    read: Reader[T]
     safe: bool
     once: bool = False
     versioned: bool = True
@@ -361,16 +363,12 @@ def token_info(access_token: str) -> Call[TokenInfo]:
     return _get("ask about the token", "debug_token", TokenInfo.read, input_token=access_token)
 
 
-def _get(
-    action: str, path: str, read: Callable[[Mapping[str, Any]], T], /, **params: object
-) -> Call[T]:
+def _get(action: str, path: str, read: Reader[T], /, **params: object) -> Call[T]:
     """Return a call that changes nothing, so the client may repeat it."""
     return Call(action, "GET", path, _sent(params), read, safe=True)
 
 
-def _post(
-    action: str, path: str, read: Callable[[Mapping[str, Any]], T], /, **params: object
-) -> Call[T]:
+def _post(action: str, path: str, read: Reader[T], /, **params: object) -> Call[T]:
     """Return a call that changes something."""
     return Call(action, "POST", path, _sent(params), read, safe=False)
 
@@ -381,11 +379,11 @@ def _comments(action: str, path: str, after: str | None) -> Call[Page[Comment]]:
     return _get(action, path, page, fields=fields, limit=50, after=after)
 
 
-def _read_discovered(data: Mapping[str, Any]) -> Account:
+def _read_discovered(data: Data) -> Account:
     return Account.read_of_id(as_mapping(data.get("business_discovery")))
 
 
-def _read_message_id(data: Mapping[str, Any]) -> str:
+def _read_message_id(data: Data) -> str:
     if (message_id := read_text(data.get("message_id"))) is None:
         raise ValueError("no message_id")
     return message_id

@@ -28,9 +28,9 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
 )
 from airflow_provider_instagram.graph.capabilities import FEATURES
-from airflow_provider_instagram.graph.fields import LARGEST_NUMBER, as_mapping, read_json
+from airflow_provider_instagram.graph.fields import LARGEST_NUMBER, Data, as_mapping, read_json
 from airflow_provider_instagram.graph.redaction import HTML_PAGE, quoted
-from airflow_provider_instagram.graph.usage import Usage
+from airflow_provider_instagram.graph.usage import Headers, Usage
 
 #: Subcodes from here on have one meaning, whatever their code. The meaning of a smaller subcode
 #: depends on its code.
@@ -469,7 +469,7 @@ def cause_of(error: InstagramError) -> Cause | None:
 def error_from_answer(
     action: str,
     status: int,
-    headers: Mapping[str, str],
+    headers: Headers,
     body: bytes,
     *,
     changes: bool,
@@ -493,7 +493,7 @@ def error_from_answer(
 
 
 def _graph_error(
-    action: str, status: int, headers: Mapping[str, str], error: Mapping[str, Any], *, changes: bool
+    action: str, status: int, headers: Headers, error: Data, *, changes: bool
 ) -> InstagramError:
     code, subcode = _integer(error.get("code")), _integer(error.get("error_subcode")) or None
     meta_message = _text_of(error.get("message")) or (
@@ -518,7 +518,7 @@ def _graph_error(
     )
 
 
-def _upload_error(action: str, status: int, debug: Mapping[str, Any]) -> InstagramError:
+def _upload_error(action: str, status: int, debug: Data) -> InstagramError:
     kind, meta_message = _text_of(debug.get("type")), _text_of(debug.get("message"))
     is_temporary = debug.get("retriable") is True or status >= 500
     error, meaning, hint = UPLOAD_RULES.get(
@@ -535,7 +535,7 @@ def _upload_error(action: str, status: int, debug: Mapping[str, Any]) -> Instagr
 
 
 def _error_without_code(
-    action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool, host: str
+    action: str, status: int, headers: Headers, body: bytes, *, changes: bool, host: str
 ) -> InstagramError:
     """Return the error for an answer that is not Meta's, such as a proxy's page, a redirect or a gateway's 503."""
     text = quoted(body[:4000].decode(errors="replace"))
@@ -556,7 +556,7 @@ def _error_without_code(
     return InstagramError(message, hint=hint, outcome_unknown=changes)
 
 
-def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
+def _retry_after(headers: Headers) -> timedelta | None:
     usage = Usage.read(headers)
     if usage and usage.regain:
         return usage.regain

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BeforeValidator, Field, PlainValidator, TypeAdapter, ValidationError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 A = TypeVar("A")
 
+#: An object in an answer that is not read yet, and what reads it.
+Data: TypeAlias = "Mapping[str, Any]"
+Reader: TypeAlias = "Callable[[Data], A]"
 #: The longest text that is taken from an answer, in characters, and the longest id.
 LONGEST_TEXT: Final = 4_000
 LONGEST_ID: Final = 40
@@ -46,7 +49,7 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= LONGEST_ID else float("inf")
 
 
-def as_mapping(value: object) -> Mapping[str, Any]:
+def as_mapping(value: object) -> Data:
     """Return an object, or an empty one if the value is anything else."""
     return value if isinstance(value, Mapping) else {}
 
@@ -121,7 +124,7 @@ class Model:
     __slots__ = ()
 
     @classmethod
-    def read(cls, data: Mapping[str, Any]) -> Self:
+    def read(cls, data: Data) -> Self:
         """Read an object, flat, or in the ``{"data": [{…}]}`` that Meta documents but does not always send.
 
         :raises ValueError: If a field that is needed is missing, or one cannot be.
@@ -147,19 +150,19 @@ class _Object(Model):
     id: Id
 
 
-def read_id(data: Mapping[str, Any]) -> str:
+def read_id(data: Data) -> str:
     """Read the id of an object."""
     return _Object.read(data).id
 
 
-def read_success(data: Mapping[str, Any]) -> bool:
+def read_success(data: Data) -> bool:
     """Read the answer to a change that returns nothing else."""
     if data.get("success") is not True:
         raise ValueError("no success")
     return True
 
 
-def read_rows(data: Mapping[str, Any], what: str) -> list[Mapping[str, Any]]:
+def read_rows(data: Data, what: str) -> list[Data]:
     """Read the rows of a list. What is not an object is left out."""
     rows = data.get("data")
     if not isinstance(rows, list):
@@ -167,7 +170,7 @@ def read_rows(data: Mapping[str, Any], what: str) -> list[Mapping[str, Any]]:
     return [row for row in rows if isinstance(row, Mapping)]
 
 
-def read_cursor(data: Mapping[str, Any]) -> str | None:
+def read_cursor(data: Data) -> str | None:
     """Read the cursor of the page after a page of a list, or None on the last page.
 
     The link to the next page is never followed, because Meta puts the access token into it.

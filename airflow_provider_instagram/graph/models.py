@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
@@ -23,6 +23,7 @@ from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.graph.errors import Rule, rule_for
 from airflow_provider_instagram.graph.fields import (
     Count,
+    Data,
     Duration,
     Figure,
     Flag,
@@ -32,6 +33,7 @@ from airflow_provider_instagram.graph.fields import (
     Moment,
     Name,
     Names,
+    Reader,
     Text,
     Time,
     as_mapping,
@@ -329,16 +331,14 @@ class Page(Generic[A]):
         return [item for item in self.items if item.timestamp is None or item.timestamp >= since]
 
 
-def page_of(
-    read: Callable[[Mapping[str, Any]], A], what: str
-) -> Callable[[Mapping[str, Any]], Page[A]]:
+def page_of(read: Reader[A], what: str) -> Reader[Page[A]]:
     """Return a function that reads a page of a list.
 
     :param read: Reads an item.
     :param what: What the items are, for an error.
     """
 
-    def read_page(data: Mapping[str, Any]) -> Page[A]:
+    def read_page(data: Data) -> Page[A]:
         return Page(tuple(map(read, read_rows(data, what))), read_cursor(data))
 
     return read_page
@@ -402,14 +402,14 @@ def metrics_of(kind: PostKind, login: MetaLogin) -> tuple[str, ...]:
     return metrics
 
 
-def read_insights(data: Mapping[str, Any]) -> dict[str, int | float]:
+def read_insights(data: Data) -> dict[str, int | float]:
     """Read numbers by their metrics. A metric without a number is missing: it has none yet, which is not zero."""
     rows = read_rows(data, "insights")
     numbers = {read_text(row.get("name")): _number(row) for row in rows}
     return {name: number for name, number in numbers.items() if name and number is not None}
 
 
-def _number(row: Mapping[str, Any]) -> int | float | None:
+def _number(row: Data) -> int | float | None:
     # the last value of a metric over time, or its total
     values = row.get("values")
     if isinstance(values, list) and values and isinstance(values[-1], Mapping):
@@ -498,12 +498,12 @@ class Account(Model):
     picture_url: Link = Field(default=None, validation_alias="profile_picture_url")
 
     @classmethod
-    def read_of_id(cls, data: Mapping[str, Any]) -> Account:
+    def read_of_id(cls, data: Data) -> Account:
         """Read the account that was asked for by its id."""
         return cls.read({**data, "user_id": data.get("id")})
 
     @classmethod
-    def read_of_page(cls, data: Mapping[str, Any]) -> Account:
+    def read_of_page(cls, data: Data) -> Account:
         """Read the account that a Facebook Page is linked to.
 
         :raises PermissionDeniedError: If the Page is not linked to an account.
@@ -556,7 +556,7 @@ class Audio(Model):
         }
 
 
-def read_audio(data: Mapping[str, Any]) -> tuple[Audio, ...]:
+def read_audio(data: Data) -> tuple[Audio, ...]:
     """Read the answer to a search, which has a list of audio."""
     return tuple(map(Audio.read, read_rows({"data": data.get("audio")}, "audio")))
 
@@ -581,7 +581,7 @@ class Place(Model):
         return {"location_id": self.id, "name": self.name, "address": self.location}
 
 
-def read_places(data: Mapping[str, Any]) -> tuple[Place, ...]:
+def read_places(data: Data) -> tuple[Place, ...]:
     """Read the answer to a search. A Page without a location is left out, because no post can name it."""
     return tuple(
         Place.read(row) for row in read_rows(data, "Pages") if as_mapping(row.get("location"))

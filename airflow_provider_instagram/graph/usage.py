@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final, TypeAlias
 
-from airflow_provider_instagram.graph.fields import as_mapping, read_json
+from airflow_provider_instagram.graph.fields import Data, as_mapping, read_json
 
+#: The headers of an answer.
+Headers: TypeAlias = "Mapping[str, str]"
 #: From this used share on, fewer calls are sent.
 SLOW_FROM_PERCENT: Final = 75
 _COUNTERS = ("call_count", "total_cputime", "total_time")
@@ -26,7 +28,7 @@ class Usage:
     regain: timedelta = timedelta()
 
     @classmethod
-    def read(cls, headers: Mapping[str, str]) -> Usage | None:
+    def read(cls, headers: Headers) -> Usage | None:
         """Read ``X-Business-Use-Case-Usage`` and ``X-App-Usage``, if any. Source: Meta, Graph API rate limiting."""
         reports = [as_mapping(read_json(headers.get("X-App-Usage", "")))]
         business = as_mapping(read_json(headers.get("X-Business-Use-Case-Usage", "")))
@@ -40,7 +42,7 @@ class Usage:
         return cls(percent, timedelta(minutes=regain_min))
 
 
-def _largest(reports: Sequence[Mapping[str, Any]], name: str) -> int:
+def _largest(reports: Sequence[Data], name: str) -> int:
     return max(_number(report.get(name)) for report in reports)
 
 

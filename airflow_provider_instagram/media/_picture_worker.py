@@ -14,9 +14,10 @@ import sys
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.media.fork_server import Message
     from airflow_provider_instagram.media.info import PictureInfo
 
 
@@ -30,7 +31,7 @@ def main() -> None:
     serve(lambda request: _pillow.load_format_of(Path(request["source"])), answer)
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
+def answer(request: Message) -> Message:
     """Return the properties of a picture, or of its JPEG, or why it cannot be used. SIGPROF ends what takes long."""
     from airflow_provider_instagram.exceptions import InstagramError, ValidationError
     from airflow_provider_instagram.media._launch import limit
@@ -53,7 +54,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     return {"error": refusal.as_data()}
 
 
-def carry_out(request: dict[str, Any]) -> PictureInfo:
+def carry_out(request: Message) -> PictureInfo:
     """Return the properties of the picture or of its JPEG."""
     from airflow_provider_instagram.media import _pillow
     from airflow_provider_instagram.media.spec import PictureSpec

@@ -21,7 +21,7 @@ from airflow_provider_instagram.media.spec import rgb
 from airflow_provider_instagram.utils.local_files import FileInfo, ends_with
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.media.spec import Fit, PictureSpec
+    from airflow_provider_instagram.media.spec import Fit, PictureSpec, Rgb
 
 #: A picture is read only once this is set, so that a JPEG that lacks its end is an error.
 SMALLEST: Final = (1, 1)
@@ -291,16 +291,14 @@ def _transformed(colours: Image.Image, profile: ImageCms.ImageCmsProfile) -> Ima
         return colours
 
 
-def _opaque(picture: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+def _opaque(picture: Image.Image, colour: Rgb) -> Image.Image:
     if picture.mode != "RGBA":
         return picture
     behind = Image.new("RGB", picture.size, colour)
     return Image.composite(picture.convert("RGB"), behind, picture.getchannel("A"))
 
 
-def _framed(
-    picture: Image.Image, layout: Layout, fit: Fit, colour: tuple[int, int, int]
-) -> Image.Image:
+def _framed(picture: Image.Image, layout: Layout, fit: Fit, colour: Rgb) -> Image.Image:
     if layout.picture == layout.frame:
         return picture
     left, top = (

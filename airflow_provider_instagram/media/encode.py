@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.loudness import Loudness, LoudnessReader
-from airflow_provider_instagram.media.process import Finished, ProcessLimits, beside, run
+from airflow_provider_instagram.media.process import Finished, OnLine, ProcessLimits, beside, run
 from airflow_provider_instagram.media.spec import Progress, Throttle
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class FFmpeg:
         self,
         arguments: list[str],
         what: str,
-        on_line: Callable[[str], None] = lambda _: None,
+        on_line: OnLine = lambda _: None,
         pass_fds: Sequence[int] = (),
     ) -> Finished:
         """Run one step. ``what`` says in messages what it does to the source."""
@@ -130,7 +130,7 @@ class FFmpeg:
 class _DigestReader:
     """Reads the digest of the video from the output of ffmpeg's ``streamhash``."""
 
-    def __init__(self, on_line: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, on_line: OnLine = lambda _: None) -> None:
         self._on_line = on_line
         self.digest: str | None = None
 
@@ -141,7 +141,7 @@ class _DigestReader:
             self.digest = line.strip()
 
 
-def encode(tool: FFmpeg, result: Path, on_line: Callable[[str], None]) -> str | None:
+def encode(tool: FFmpeg, result: Path, on_line: OnLine) -> str | None:
     """Encode a whole video. The encoder needs nearly all of the time, so that everything else happens beside it.
 
     1. The encoder starts. It writes the video into a pipe, and its progress and digest to its

@@ -16,7 +16,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from airflow_provider_instagram.media._launch import end_with
 from airflow_provider_instagram.media.process import (
@@ -31,6 +31,8 @@ from airflow_provider_instagram.media.process import (
 if TYPE_CHECKING:
     from airflow_provider_instagram.utils.time_limit import Cancel
 
+#: A request or an answer.
+Message: TypeAlias = "dict[str, Any]"
 #: The longest answer that is read.
 MOST_BYTES: Final = 1 << 20
 
@@ -49,10 +51,10 @@ class ForkServer:
         with theirs:
             self._process = start(command, limits, stdin=theirs.fileno())
 
-    def run(self, request: dict[str, Any], cancel: Cancel) -> dict[str, Any] | Finished:
+    def run(self, request: Message, cancel: Cancel) -> Message | Finished:
         """Return the answer to a request. If there is none, return how the copy or the server ended."""
         timed_out = False
-        answer: dict[str, Any] = {}
+        answer: Message = {}
         with cancel.watching(lambda: end_group(self._process)):
             try:
                 _send(self._control, request)
@@ -104,9 +106,9 @@ class ForkServers:
         self,
         command: Sequence[str],
         limits: ProcessLimits,
-        request: dict[str, Any],
+        request: Message,
         cancel: Cancel,
-    ) -> dict[str, Any] | Finished:
+    ) -> Message | Finished:
         """Do a piece of work in a copy of a server. If it goes wrong, the server ends with its copy.
 
         :raises TranscodeError: If the work was cancelled.
@@ -136,9 +138,7 @@ class ForkServers:
         return None
 
 
-def serve(
-    prepare: Callable[[dict[str, Any]], object], work: Callable[[dict[str, Any]], dict[str, Any]]
-) -> None:
+def serve(prepare: Callable[[Message], object], work: Callable[[Message], Message]) -> None:
     """Do each piece of work in a copy of this process, until the caller ends.
 
     Requests come on standard input, which is a socket. Answers are sent into it.
@@ -164,8 +164,8 @@ def serve(
 def _work(
     server_pid: int,
     control: socket.socket,
-    request: dict[str, Any],
-    work: Callable[[dict[str, Any]], dict[str, Any]],
+    request: Message,
+    work: Callable[[Message], Message],
 ) -> NoReturn:
     """Do one piece of work in this copy of the server, and end."""
     code = 1
@@ -180,6 +180,6 @@ def _work(
         os._exit(code)
 
 
-def _send(control: socket.socket, message: dict[str, Any]) -> None:
+def _send(control: socket.socket, message: Message) -> None:
     # a path becomes text
     control.sendall(json.dumps(message, default=str).encode() + b"\n")

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.boxes import Mp4Layout, read_layout
@@ -40,6 +40,8 @@ LARGEST_STEP_BACK_S: Final = -1.0
 LARGEST_STEP_FORWARD_S: Final = 10.0
 #: How a GIF ends: the end of its last block, then the trailer. Source: GIF89a, 16 and 27.
 GIF_END: Final = b"\x00\x3b"
+#: What ffprobe prints of a file, of its container or of one of its streams.
+Properties: TypeAlias = "dict[str, Any]"
 LOCATION_WORDS: Final = ("location", "gps", "xmp", "geo")
 
 
@@ -89,9 +91,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     return info
 
 
-def _played_streams(
-    path: Path, header: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def _played_streams(path: Path, header: Properties) -> tuple[Properties, Properties | None]:
     """Return the video stream and the audio stream that players choose."""
     streams = _streams(header)
     videos = [
@@ -108,12 +108,12 @@ def _played_streams(
     return _default_stream(videos), _default_stream(audios) if audios else None
 
 
-def _streams(header: dict[str, Any]) -> list[dict[str, Any]]:
+def _streams(header: Properties) -> list[Properties]:
     return [stream for stream in header.get("streams", []) if "codec_type" in stream]
 
 
 def _extra_streams(
-    header: dict[str, Any], video: dict[str, Any], audio: dict[str, Any] | None
+    header: Properties, video: Properties, audio: Properties | None
 ) -> tuple[str, ...]:
     return tuple(
         f"{s['codec_type']} {s.get('codec_name') or s.get('codec_tag_string', '')}".strip()
@@ -146,7 +146,7 @@ def _check_frames(path: Path, container: str, timeline: Timeline) -> None:
         )
 
 
-def _whole_layout(path: Path, header: dict[str, Any]) -> Mp4Layout:
+def _whole_layout(path: Path, header: Properties) -> Mp4Layout:
     layout = read_layout(path)
     if layout.missing_bytes:
         raise _truncated(path, f"{layout.missing_bytes} bytes are missing at the end")
@@ -160,7 +160,7 @@ def _ffprobe(ffprobe: str, path: Path) -> list[str]:
     return [*command, "-i", f"file:{path}"]
 
 
-def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, Any]:
+def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> Properties:
     finished = run(
         [*_ffprobe(ffprobe, path), "-show_format", "-show_streams", "-of", "json"],
         HEADER_LIMITS,
@@ -184,7 +184,7 @@ def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, A
         says = "" if "moov atom not found" in complaint else f" ffprobe says: {complaint}."
         hint = f"Use a video file, or export this one again.{says}"
         raise ValidationError(f"{path} is not a video, or is damaged.", hint=hint)
-    header: dict[str, Any] = json.loads(finished.stdout)
+    header: Properties = json.loads(finished.stdout)
     return header
 
 
@@ -199,12 +199,12 @@ def _truncated(path: Path, why: str) -> ValidationError:
     )
 
 
-def _default_stream(streams: list[dict[str, Any]]) -> dict[str, Any]:
+def _default_stream(streams: list[Properties]) -> Properties:
     """Return the stream that players choose: the default one, or else the first."""
     return next((s for s in streams if s.get("disposition", {}).get("default")), streams[0])
 
 
-def _check_bounds(path: Path, video: dict[str, Any], container: dict[str, Any]) -> None:
+def _check_bounds(path: Path, video: Properties, container: Properties) -> None:
     columns, rows = video.get("width", 0), video.get("height", 0)
     if "codec_name" not in video:
         raise ValidationError(
@@ -228,7 +228,7 @@ def _check_bounds(path: Path, video: dict[str, Any], container: dict[str, Any]) 
         )
 
 
-def _check_completeness(info: VideoInfo, container: dict[str, Any], complaint: str) -> None:
+def _check_completeness(info: VideoInfo, container: Properties, complaint: str) -> None:
     claimed_s = float(container.get("duration", 0))
     if info.layout and info.layout.shows_hidden:
         claimed_s = 0.0  # the duration includes hidden packets, even twice
@@ -240,7 +240,7 @@ def _check_completeness(info: VideoInfo, container: dict[str, Any], complaint: s
         raise _truncated(info.path, complaint.rpartition("] ")[2])
 
 
-def _video(stream: dict[str, Any], timeline: Timeline) -> Video:
+def _video(stream: Properties, timeline: Timeline) -> Video:
     sample_aspect_ratio = _ratio(stream.get("sample_aspect_ratio", "1:1").replace(":", "/"))
     matrices = [data for data in stream.get("side_data_list", []) if "displaymatrix" in data]
     crops = [data for data in stream.get("side_data_list", []) if "crop_top" in data]
@@ -275,7 +275,7 @@ def _is_upright(matrix: str) -> bool:
     return int(across[0]) > 0 and int(down[1]) > 0 and across[1] == down[0] == "0"
 
 
-def _audio(stream: dict[str, Any], timeline: Timeline) -> Audio:
+def _audio(stream: Properties, timeline: Timeline) -> Audio:
     return Audio(
         index=stream["index"],
         codec=stream.get("codec_name", "unknown"),
@@ -286,7 +286,7 @@ def _audio(stream: dict[str, Any], timeline: Timeline) -> Audio:
     )
 
 
-def _known_value(stream: dict[str, Any], name: str) -> str:
+def _known_value(stream: Properties, name: str) -> str:
     value: str = stream.get(name, "")
     return "" if value in ("unknown", "reserved") else value
 
@@ -298,7 +298,7 @@ def _ratio(text: str) -> Fraction:
         return Fraction(0)
 
 
-def _location_tags(header: dict[str, Any], layout: Mp4Layout | None) -> tuple[str, ...]:
+def _location_tags(header: Properties, layout: Mp4Layout | None) -> tuple[str, ...]:
     found = set(layout.location_boxes if layout else ())
     for owner in (header["format"], *header.get("streams", [])):
         for tag in owner.get("tags", {}):

@@ -14,12 +14,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, TypeVar
+from typing import IO, Any, Final, TypeAlias, TypeVar
 
 from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.utils.time_limit import Cancel
 
 T = TypeVar("T")
+
+Process: TypeAlias = "subprocess.Popen[bytes]"
+#: What is called with each line that a program prints.
+OnLine: TypeAlias = "Callable[[str], None]"
 
 GRACE_S: Final = 1.0
 POLL_S: Final = 0.1
@@ -96,7 +100,7 @@ def run(
     limits: ProcessLimits,
     *,
     cancel: Cancel | None = None,
-    on_line: Callable[[str], None] | None = None,
+    on_line: OnLine | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Finished:
     """Run a program to its end. No process of it survives, however this function ends.
@@ -128,7 +132,7 @@ def start(
     *,
     stdin: int | IO[Any] = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
-) -> subprocess.Popen[bytes]:
+) -> Process:
     """Start a program with limits, in a group of its own. The caller ends it with :func:`end`.
 
     It ends with the thread that starts it.
@@ -149,7 +153,7 @@ def start(
     )
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: Process) -> None:
     """End a process with all that it started, and release what it holds of this one."""
     end_group(process)
     process.wait()
@@ -200,13 +204,13 @@ class _Output:
     :param stdout_left: How many bytes its standard output may still have.
     """
 
-    def __init__(self, stdout_left: int, on_line: Callable[[str], None] | None) -> None:
+    def __init__(self, stdout_left: int, on_line: OnLine | None) -> None:
         self._stdout_left = stdout_left
         self._on_line = on_line
         self.stdout = bytearray()
         self.stderr = bytearray()
 
-    def read_until(self, process: subprocess.Popen[bytes], deadline: float) -> bool:
+    def read_until(self, process: Process, deadline: float) -> bool:
         """Read both outputs as they arrive.
 
         :param deadline: When to give up, on the monotonic clock, in seconds.
@@ -246,7 +250,7 @@ class _Output:
         del self.stderr[:-STDERR_KEPT_BYTES]
 
 
-def _wait_until(process: subprocess.Popen[bytes], deadline: float) -> bool:
+def _wait_until(process: Process, deadline: float) -> bool:
     """Wait for the end of a process, and return whether it came in time."""
     while not has_ended(process):
         if time.monotonic() > deadline:
@@ -255,7 +259,7 @@ def _wait_until(process: subprocess.Popen[bytes], deadline: float) -> bool:
     return True
 
 
-def has_ended(process: subprocess.Popen[bytes]) -> bool:
+def has_ended(process: Process) -> bool:
     """Return whether a process has ended. It stays a zombie, so that its id cannot be reused."""
     if process.returncode is not None:
         return True
@@ -266,7 +270,7 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
         return True
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
+def end_group(process: Process) -> None:
     """Terminate a process and its children: TERM, a second, KILL. Takes no lock, so a signal handler may call it."""
     for sign, grace_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 0.0)):
         if process.returncode is not None or (sign is signal.SIGTERM and has_ended(process)):

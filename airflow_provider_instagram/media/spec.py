@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from fractions import Fraction
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.fork_server import ForkServers
 from airflow_provider_instagram.utils import urls
 from airflow_provider_instagram.utils.time_limit import Cancel
 
+#: Red, green and blue, each from 0 to 255.
+Rgb: TypeAlias = "tuple[int, int, int]"
 Fit = Literal["pad", "blur", "crop"]
 Trim = Literal["error", "end"]
 ProfileName = Literal["reels", "feed", "story", "carousel"]
@@ -124,7 +126,7 @@ class Profile:
         )
 
 
-def rgb(colour: str) -> tuple[int, int, int]:
+def rgb(colour: str) -> Rgb:
     """Return the red, the green and the blue of a colour, each from 0 to 255.
 
     :raises ValidationError: If it is neither the name of a colour in CSS nor ``#rrggbb``.

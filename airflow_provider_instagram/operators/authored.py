@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 #: What is known only in the run: the text of a template, or the result of a task.
 Templated: TypeAlias = "str | XComArg"
 
+#: The arguments of a task, by their names, and how they are read.
+Arguments: TypeAlias = "Mapping[str, Any]"
+Readers: TypeAlias = "dict[str, Callable[[str, Any], Any]]"
+
 
 class AuthoredTask(InstagramTask):
     """Base class of tasks for DAG authors, alone or mapped.
@@ -39,10 +43,10 @@ class AuthoredTask(InstagramTask):
     #: Arguments whose template field has another name, because BaseOperator uses theirs.
     template_field_aliases: ClassVar[dict[str, str]] = {}
     #: How arguments are read.
-    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {}
+    argument_readers: ClassVar[Readers] = {}
 
     @classmethod
-    def check_arguments(cls, known: Mapping[str, Any]) -> None:
+    def check_arguments(cls, known: Arguments) -> None:
         """Check arguments by the rules of a run, as far as their values are known when the DAG is parsed.
 
         :param known: The arguments whose values are final, by their names.
@@ -151,12 +155,12 @@ class _OneAccount(OperatorPartial):
         return super().expand_kwargs(kwargs, strict=strict)
 
 
-def are_empty(known: Mapping[str, Any], *names: str) -> bool:
+def are_empty(known: Arguments, *names: str) -> bool:
     """Return whether these arguments are known to be not set."""
     return all(name in known and arguments.given(known[name]) is None for name in names)
 
 
-def _check_known(task: type[AuthoredTask], values: Mapping[str, Any], dag: DAG | None) -> None:
+def _check_known(task: type[AuthoredTask], values: Arguments, dag: DAG | None) -> None:
     """Check arguments as far as they are known. A task is never an argument.
 
     :param values: The arguments, by their names. An absent one is not known.
@@ -169,7 +173,7 @@ def _check_known(task: type[AuthoredTask], values: Mapping[str, Any], dag: DAG |
         )
 
 
-def _given(partial: OperatorPartial, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def _given(partial: OperatorPartial, kwargs: Arguments) -> dict[str, Any]:
     """Return what the author of a DAG gives to a mapped task: to itself, its task group or its DAG."""
     parents = (partial.kwargs["dag"], partial.kwargs["task_group"])
     given: dict[str, Any] = {}

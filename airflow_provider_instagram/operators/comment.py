@@ -15,7 +15,9 @@ from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import CommentLedger
 from airflow_provider_instagram.ledger.records import Try
 from airflow_provider_instagram.operators.authored import (
+    Arguments,
     InstagramBaseOperator,
+    Readers,
     Templated,
     are_empty,
 )
@@ -77,7 +79,7 @@ class CommentOperator(_OnceTask):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+    argument_readers: ClassVar[Readers] = {
         "media_id": arguments.if_set(arguments.media_id),
         "reply_to": arguments.if_set(arguments.comment_id),
         "message": lambda _, value: read_message(value),
@@ -100,7 +102,7 @@ class CommentOperator(_OnceTask):
         self.check()
 
     @classmethod
-    def check_arguments(cls, known: Mapping[str, Any]) -> None:
+    def check_arguments(cls, known: Arguments) -> None:
         """Check that either a post or a comment is named."""
         super().check_arguments(known)
         cls._check_not_both(known)
@@ -110,7 +112,7 @@ class CommentOperator(_OnceTask):
             )
 
     @classmethod
-    def _check_not_both(cls, known: Mapping[str, Any]) -> None:
+    def _check_not_both(cls, known: Arguments) -> None:
         if all(arguments.given(known.get(name)) is not None for name in ("media_id", "reply_to")):
             raise ValidationError("media_id and reply_to are both set.", hint="Set one of them.")
 
@@ -138,7 +140,7 @@ class SwitchOffCommentsOperator(_OnceTask):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+    argument_readers: ClassVar[Readers] = {
         "media_id": arguments.media_id,
         "comment_key": arguments.key,
     }
@@ -164,7 +166,7 @@ class SwitchOffCommentsOperator(_OnceTask):
 class _OfComment(_OnceTask):
     """Base class of tasks that do something once to a comment of somebody else."""
 
-    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+    argument_readers: ClassVar[Readers] = {
         "comment_id": arguments.comment_id,
         "comment_key": arguments.key,
     }
@@ -222,7 +224,7 @@ class PrivateReplyOperator(_OfComment):
     """
 
     template_fields: Sequence[str] = (*_OfComment.template_fields, "message")
-    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+    argument_readers: ClassVar[Readers] = {
         **_OfComment.argument_readers,
         "message": lambda _, value: read_private_message(value),
     }

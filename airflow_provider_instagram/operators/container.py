@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +14,12 @@ from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner, Try
 from airflow_provider_instagram.operators.approval import approved_container, review_copyright
-from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Templated
+from airflow_provider_instagram.operators.authored import (
+    Arguments,
+    InstagramBaseOperator,
+    Readers,
+    Templated,
+)
 from airflow_provider_instagram.operators.base import CREATE, AccountTask
 from airflow_provider_instagram.posts.limits import check_known, checked_post, read_values
 from airflow_provider_instagram.posts.post import FIELDS
@@ -97,7 +102,7 @@ class CreateContainerOperator(InstagramBaseOperator):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+    argument_readers: ClassVar[Readers] = {
         "publish_at": arguments.moment,
         "post_key": arguments.key,
         "wait_for_completion": arguments.boolean,
@@ -177,7 +182,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         self.check()
 
     @classmethod
-    def check_arguments(cls, known: Mapping[str, Any]) -> None:
+    def check_arguments(cls, known: Arguments) -> None:
         """Check the media and the options, and how they go together, as far as they are known."""
         super().check_arguments(known)
         check_known({name: value for name, value in known.items() if name in FIELDS})

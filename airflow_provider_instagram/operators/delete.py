@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -14,7 +14,9 @@ from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.approval import Verdict, as_block, as_code, ask
 from airflow_provider_instagram.operators.authored import (
+    Arguments,
     InstagramBaseOperator,
+    Readers,
     Templated,
     are_empty,
 )
@@ -56,7 +58,7 @@ class DeleteOperator(InstagramBaseOperator):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+    argument_readers: ClassVar[Readers] = {
         "post_key": arguments.text,
         "media_id": arguments.if_set(arguments.media_id),
         "response_timeout": arguments.positive_duration,
@@ -80,7 +82,7 @@ class DeleteOperator(InstagramBaseOperator):
         self.check()
 
     @classmethod
-    def check_arguments(cls, known: Mapping[str, Any]) -> None:
+    def check_arguments(cls, known: Arguments) -> None:
         """Check that a post is named, by its key or by its id."""
         super().check_arguments(known)
         if are_empty(known, "post_key", "media_id"):

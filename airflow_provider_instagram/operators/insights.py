@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from airflow_provider_instagram.exceptions import RateLimitError, ValidationError
-from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Templated
+from airflow_provider_instagram.operators.authored import (
+    InstagramBaseOperator,
+    Readers,
+    Templated,
+)
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 from airflow_provider_instagram.utils.server_clock import CLOCK
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
+#: A row of the result, or its part that names a medium.
+Row: TypeAlias = "dict[str, Any]"
 #: How many posts are read if no media are given.
 NEWEST: Final = 25
 
@@ -47,7 +53,7 @@ class InsightsOperator(InstagramBaseOperator):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+    argument_readers: ClassVar[Readers] = {
         "media_ids": lambda _, value: read_media_ids(value),
         "metrics": lambda _, value: read_metrics(value),
     }
@@ -70,9 +76,9 @@ class InsightsOperator(InstagramBaseOperator):
         self,
         context: Context,
         event: Any = None,
-        pending: list[dict[str, Any]] | None = None,
-        rows: Sequence[dict[str, Any]] = (),
-    ) -> list[dict[str, Any]]:
+        pending: list[Row] | None = None,
+        rows: Sequence[Row] = (),
+    ) -> list[Row]:
         """Read the metrics of all posts, as far as the calls of this hour suffice, and wait for further calls.
 
         :param pending: The media that are left after a wait.
@@ -108,9 +114,9 @@ class InsightsOperator(InstagramBaseOperator):
         self,
         account: _Account,
         budget: InsightsBudget,
-        pending: list[dict[str, Any]],
-        rows: list[dict[str, Any]],
-    ) -> list[dict[str, Any]]:
+        pending: list[Row],
+        rows: list[Row],
+    ) -> list[Row]:
         """Read media, add their rows, and return the media for which the calls do not suffice."""
         metrics = read_metrics(self.metrics)
         for number, medium in enumerate(pending):
@@ -123,9 +129,7 @@ class InsightsOperator(InstagramBaseOperator):
                 return pending[number:]
         return []
 
-    def _wait_for_calls(
-        self, budget: InsightsBudget, pending: list[dict[str, Any]], rows: list[dict[str, Any]]
-    ) -> None:
+    def _wait_for_calls(self, budget: InsightsBudget, pending: list[Row], rows: list[Row]) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         moment = max(budget.available_at(), CLOCK.now() + shortest_deferral())
@@ -179,7 +183,7 @@ class _Account:
     user_id: str
     login: MetaLogin
 
-    def media(self, media_ids: Sequence[str] | None) -> list[dict[str, Any]]:
+    def media(self, media_ids: Sequence[str] | None) -> list[Row]:
         """Return the part of their rows that names media. None stands for the newest posts, and the stories."""
         from airflow_provider_instagram.graph import calls
         from airflow_provider_instagram.graph.listing import LONGEST_PAGE
@@ -194,7 +198,7 @@ class _Account:
             newest = {media.id: media for media in page.items}
         return [_named(newest.get(one) or self.client.send(calls.media(one))) for one in media_ids]
 
-    def rows(self, medium: dict[str, Any], metrics: list[str] | None) -> list[dict[str, Any]]:
+    def rows(self, medium: Row, metrics: list[str] | None) -> list[Row]:
         """Read the metrics of a medium. None stands for all that it has."""
         from airflow_provider_instagram.graph.insight_reader import InsightReader
         from airflow_provider_instagram.graph.models import metrics_of
@@ -218,7 +222,7 @@ class _Account:
         ]
 
 
-def _named(media: Media) -> dict[str, Any]:
+def _named(media: Media) -> Row:
     return {
         "media_id": media.id,
         "kind": media.kind.value,

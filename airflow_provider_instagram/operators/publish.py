@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
@@ -15,7 +15,12 @@ from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner, PublishedPost, Try
-from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Templated
+from airflow_provider_instagram.operators.authored import (
+    Arguments,
+    InstagramBaseOperator,
+    Readers,
+    Templated,
+)
 from airflow_provider_instagram.operators.base import PUBLISH, AccountTask, InstagramPostLink
 from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.utils import arguments
@@ -99,7 +104,7 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         "is_dry_run",
     )
     template_field_aliases: ClassVar[dict[str, str]] = {"dry_run": "is_dry_run"}
-    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+    argument_readers: ClassVar[Readers] = {
         "container_id": arguments.container_id,
         "post_key": arguments.key,
         "publish_at": arguments.moment,
@@ -138,7 +143,7 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         self.check()
 
     @classmethod
-    def check_arguments(cls, known: Mapping[str, Any]) -> None:
+    def check_arguments(cls, known: Arguments) -> None:
         """Check that a time that is written in the DAG has not passed by more than a day, unless the post may be so."""
         super().check_arguments(known)
         publish_at = arguments.moment("publish_at", known.get("publish_at"))

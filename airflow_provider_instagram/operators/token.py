@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow.sdk import DAG, Context, Param, task
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
@@ -20,6 +20,9 @@ from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+#: Notifiers or functions, which are called with the context.
+Notifiers: TypeAlias = "Sequence[Callable[[Context], Any]]"
 
 
 class RefreshTokenOperator(InstagramBaseOperator):
@@ -60,8 +63,8 @@ class RefreshTokenOperator(InstagramBaseOperator):
 
 
 def _notifiers(
-    on_token_ending: Sequence[Callable[[Context], Any]],
-) -> Sequence[Callable[[Context], Any]]:
+    on_token_ending: Notifiers,
+) -> Notifiers:
     if isinstance(on_token_ending, (list, tuple)) and all(map(callable, on_token_ending)):
         return on_token_ending
     raise ValidationError(
@@ -71,7 +74,7 @@ def _notifiers(
 
 
 def refresh_token(
-    conn_id: str, context: Context, on_token_ending: Sequence[Callable[[Context], Any]] | None
+    conn_id: str, context: Context, on_token_ending: Notifiers | None
 ) -> dict[str, Any]:
     """Refresh the token of a connection, and send an alert if the token expires soon.
 
@@ -108,7 +111,7 @@ def _alert(
     hook: InstagramHook,
     context: Context,
     problem: InstagramError,
-    on_token_ending: Sequence[Callable[[Context], Any]],
+    on_token_ending: Notifiers,
 ) -> bool:
     """Call the notifiers if the token is no longer valid or expires soon, and return whether that is so."""
     from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
@@ -172,7 +175,7 @@ def token_refresh_dag(
     return dag
 
 
-def _refresh_each(on_token_ending: Sequence[Callable[[Context], Any]] | None) -> None:
+def _refresh_each(on_token_ending: Notifiers | None) -> None:
     """Add the tasks to the DAG that refresh the tokens of several accounts."""
 
     @task

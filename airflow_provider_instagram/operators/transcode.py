@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -19,7 +19,7 @@ from airflow_provider_instagram.media.spec import (
     check_ending,
     profile_for,
 )
-from airflow_provider_instagram.operators.authored import AuthoredTask, Templated
+from airflow_provider_instagram.operators.authored import Arguments, AuthoredTask, Templated
 from airflow_provider_instagram.operators.base import TRANSCODE, InstagramTask
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.utils import arguments
@@ -101,7 +101,7 @@ class TranscodeOperator(AuthoredTask):
         self.check()
 
     @classmethod
-    def check_arguments(cls, known: Mapping[str, Any]) -> None:
+    def check_arguments(cls, known: Arguments) -> None:
         """Check the options and the names of files, as far as they are known."""
         _options(**{name: known[name] for name in ("fit", "background", "trim") if name in known})
         _profile(known.get("placement"), known.get("spec"))

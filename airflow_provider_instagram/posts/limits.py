@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pydantic
 
@@ -39,6 +39,9 @@ MOST_LINKS_OF_COMMENT: Final = 1
 #: Source: Meta, Instagram Messaging, Send a message, 2026-06-24.
 MOST_BYTES_OF_MESSAGE: Final = 1000
 
+#: The values of the fields of a post, by their names.
+Values: TypeAlias = "Mapping[str, Any]"
+
 NO_LINK: Final = "a link must be https, in plain ASCII, and public."
 WRITE_LINK: Final = "Write its https:// address, with other characters percent-encoded."
 
@@ -64,7 +67,7 @@ class BrokenLimit:
         return f"{self.message.removesuffix('.')}: {self.remedy[:1].lower()}{self.remedy[1:]}"
 
 
-def read_values(given: Mapping[str, Any]) -> dict[str, Any]:
+def read_values(given: Values) -> dict[str, Any]:
     """Read the fields of a post as templates, run parameters and upstream tasks deliver them.
 
     :raises ValidationError: If a value cannot be read, or not exactly one of the media is set.
@@ -79,7 +82,7 @@ def read_values(given: Mapping[str, Any]) -> dict[str, Any]:
     return _read(given)
 
 
-def checked_post(values: Mapping[str, Any]) -> Post:
+def checked_post(values: Values) -> Post:
     """Return the post with these values. The error of broken limits lists all of them."""
     has_items = values.get("video") is None and values.get("image") is None
     items = broken_by_carousel(values["carousel"]) if has_items else ()
@@ -87,16 +90,14 @@ def checked_post(values: Mapping[str, Any]) -> Post:
     return Post(**values)
 
 
-def broken_limits(
-    values: Mapping[str, Any], kind: PostKind, model: type[Post] = Post
-) -> list[BrokenLimit]:
+def broken_limits(values: Values, kind: PostKind, model: type[Post] = Post) -> list[BrokenLimit]:
     """Return each documented limit that the values of a post of a kind break. A field that it does not take is one."""
     by_kind = list(broken_by_kind(values, kind, model))
     taken = {name: value for name, value in values.items() if kind in declared(model)[name].kinds}
     return [*broken_by_values(taken, model), *by_kind]
 
 
-def broken_by_values(values: Mapping[str, Any], model: type[Post] = Post) -> list[BrokenLimit]:
+def broken_by_values(values: Values, model: type[Post] = Post) -> list[BrokenLimit]:
     """Return each documented limit that values break whatever the post is."""
     limits = [*_broken_by_caption(values.get("caption", "")), *_broken_by_types(values, model)]
     if values.get("placement") == "feed" and values.get("share_to_feed") is False:
@@ -110,7 +111,7 @@ def broken_by_values(values: Mapping[str, Any], model: type[Post] = Post) -> lis
     ]
 
 
-def _broken_by_add_ons(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
+def _broken_by_add_ons(values: Values) -> Iterator[BrokenLimit]:
     """Yield the limits of polls and comment prompts. Source: Meta, Caption Add-ons, 2026-09-28."""
     poll, prompt = values.get("poll_attachment"), values.get("is_comment_prompt_used")
     if poll and prompt:
@@ -129,7 +130,7 @@ def _broken_by_add_ons(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
         )
 
 
-def _broken_by_audio(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
+def _broken_by_audio(values: Values) -> Iterator[BrokenLimit]:
     if "audio_id" not in values or values["audio_id"] is not None:
         return
     for name in ("audio_volume", "video_volume"):
@@ -141,14 +142,14 @@ def _broken_by_audio(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
             )
 
 
-def _broken_by_sponsors(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
+def _broken_by_sponsors(values: Values) -> Iterator[BrokenLimit]:
     if values.get("branded_content_sponsor_ids") and not values.get("is_paid_partnership", True):
         name = "branded_content_sponsor_ids"
         message = f"{name} is set, but the post is not labelled as a paid partnership."
         yield BrokenLimit(name, message, f"Add is_paid_partnership: true, or remove {name}.")
 
 
-def _broken_by_types(values: Mapping[str, Any], model: type[Post]) -> Iterator[BrokenLimit]:
+def _broken_by_types(values: Values, model: type[Post]) -> Iterator[BrokenLimit]:
     try:
         model(**values)
     except pydantic.ValidationError as error:
@@ -200,7 +201,7 @@ def broken_by_carousel(items: tuple[Item, ...]) -> Iterator[BrokenLimit]:
 
 
 def broken_by_kind(
-    values: Mapping[str, Any], kind: PostKind, model: type[Post] = Post
+    values: Values, kind: PostKind, model: type[Post] = Post
 ) -> Iterator[BrokenLimit]:
     """Yield each documented limit that the values of a post of a kind break."""
     if kind is PostKind.STORY and values.get("carousel"):
@@ -228,7 +229,7 @@ def not_taken(name: str, about: About, kind: PostKind) -> BrokenLimit:
     )
 
 
-def may_have_video(values: Mapping[str, Any]) -> bool:
+def may_have_video(values: Values) -> bool:
     """Return whether an item of a post is a video, or may be one by its name."""
     items: tuple[Item, ...] = values.get("carousel", ())
     kinds = [item.kind or kind_by_name(item.location) for item in items]
@@ -315,7 +316,7 @@ def raise_if_broken(limits: Iterable[BrokenLimit]) -> None:
         raise ValidationError("This post cannot be created: " + " ".join(broken))
 
 
-def check_known(known: Mapping[str, Any]) -> None:
+def check_known(known: Values) -> None:
     """Check the fields of a post, and how they go together, as far as their values are final.
 
     :raises ValidationError: If no value of the others makes the post valid.
@@ -336,7 +337,7 @@ def check_known(known: Mapping[str, Any]) -> None:
     raise_if_broken([*items, *limits])
 
 
-def broken_by_links(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
+def broken_by_links(values: Values) -> Iterator[BrokenLimit]:
     """Yield each link that neither Instagram nor a worker fetches."""
     is_sent = values.get("upload") == "file"
     for name in ItemKind:
@@ -354,7 +355,7 @@ def _is_broken_link(location: str, is_sent: bool) -> bool:
     return is_web(location) and not is_public_url(location)
 
 
-def _read(given: Mapping[str, Any]) -> dict[str, Any]:
+def _read(given: Values) -> dict[str, Any]:
     return {name: FIELDS[name].read(name, value) for name, value in given.items()}
 
 

@@ -59,6 +59,9 @@ UPLOADS_AT_ONCE: Final = 3
 #: A container, its status if it is not new, and its media.
 Made: TypeAlias = "tuple[ContainerRecord, ContainerStatus | None, MediaSource]"
 
+#: Meta's parameters of a new container.
+Parameters: TypeAlias = "dict[str, Any]"
+
 
 @dataclass(frozen=True)
 class PreparedCarousel:
@@ -184,7 +187,7 @@ class ContainerCreator:
         known: list[ContainerRecord],
         draft: ContainerRecord,
         source: MediaSource,
-        parameters: dict[str, Any],
+        parameters: Parameters,
     ) -> tuple[ContainerRecord, ContainerStatus | None]:
         """Return the latest container of a content with its status, or a new one."""
         reused = self._reusable(known, draft.content, is_same=source.is_read)
@@ -282,7 +285,7 @@ class ContainerCreator:
         )
 
     def _create(
-        self, draft: ContainerRecord, source: MediaSource | None, parameters: dict[str, Any]
+        self, draft: ContainerRecord, source: MediaSource | None, parameters: Parameters
     ) -> ContainerRecord:
         """Create a container, and record it.
 
@@ -324,7 +327,7 @@ class ContainerCreator:
             )
         return record
 
-    def _with_ids(self, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _with_ids(self, parameters: Parameters) -> Parameters:
         """Return the parameters with the ids of the sponsors, which authors give by their names, too.
 
         :raises MediaRejectedError: No professional account has the name.

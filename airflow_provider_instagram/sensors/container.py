@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Templated
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Readers, Templated
 from airflow_provider_instagram.operators.base import CREATE
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import is_deferrable, until_next_look
@@ -51,7 +51,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+    argument_readers: ClassVar[Readers] = {
         "container_id": arguments.container_id,
         "deferrable": arguments.boolean,
         "poke_interval": arguments.positive_duration,

@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from airflow.sdk.observability.stats import Stats
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Opens a client, and returns it with the calls per hour of its account.
+OpenClient: TypeAlias = "Callable[[], Awaitable[tuple[AsyncGraphClient, float]]]"
 #: A container is read again after this share of its waiting time so far.
 SHARE_OF_AGE: Final = 0.2
 LONGEST_INTERVAL_S: Final = 300.0
@@ -85,7 +87,7 @@ class Poller:
     """
 
     account: str
-    open_client: Callable[[], Awaitable[tuple[AsyncGraphClient, float]]]
+    open_client: OpenClient
     budget: CallBudget
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -248,9 +250,7 @@ def budget_of(account: str) -> CallBudget:
     return budgets[account]
 
 
-def poller_of(
-    account: str, open_client: Callable[[], Awaitable[tuple[AsyncGraphClient, float]]]
-) -> Poller:
+def poller_of(account: str, open_client: OpenClient) -> Poller:
     """Return the poller of an account in this process, which all its waits share."""
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     if account not in pollers:
