@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from airflow.sdk import (
     AssetAlias,
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
 
     from airflow_provider_instagram.utils.time_limit import Cancel
+
+#: What ends a wait: the event of a trigger, or the answer of a person.
+Event: TypeAlias = "dict[str, Any]"
 
 FIRST_DELAY = timedelta(seconds=15)
 LONGEST_DELAY = timedelta(minutes=15)
@@ -237,8 +240,9 @@ def constant_conn_id(conn_id: object) -> str:
 
 
 def _joined(given: Any, ours: list[Any]) -> list[Any]:
-    listed = list(given) if isinstance(given, (list, tuple)) else [given] if given else []
-    return [*listed, *(asset for asset in ours if asset not in listed)]
+    if not isinstance(given, (list, tuple)):
+        given = [given] if given else []
+    return [*given, *(asset for asset in ours if asset not in given)]
 
 
 def _mask_addresses(value: Any) -> None:

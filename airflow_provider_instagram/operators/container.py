@@ -20,7 +20,7 @@ from airflow_provider_instagram.operators.authored import (
     Readers,
     Templated,
 )
-from airflow_provider_instagram.operators.base import CREATE, AccountTask
+from airflow_provider_instagram.operators.base import CREATE, AccountTask, Event
 from airflow_provider_instagram.posts.limits import check_known, checked_post, read_values
 from airflow_provider_instagram.posts.post import FIELDS
 from airflow_provider_instagram.utils import arguments
@@ -187,7 +187,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         super().check_arguments(known)
         check_known({name: value for name, value in known.items() if name in FIELDS})
 
-    def execute(self, context: Context, event: dict[str, Any] | None = None) -> str:
+    def execute(self, context: Context, event: Event | None = None) -> str:
         """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set."""
         post_key = arguments.key("post_key", self.post_key) or str(Owner.of(context))
         waits_here = not is_deferrable(self.deferrable)
@@ -198,7 +198,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         review_copyright(self, context, self.container_id, self.on_copyright_match, publish_at)
         return self.container_id
 
-    def answered(self, context: Context, event: dict[str, Any], container_id: str) -> str:
+    def answered(self, context: Context, event: Event, container_id: str) -> str:
         """Continue after a person has answered what to do with a container that is held."""
         self.container_id = approved_container(self, event, container_id)
         return self.container_id
@@ -226,7 +226,7 @@ class CreateContainerOperator(InstagramBaseOperator):
 def create(
     task: AccountTask,
     context: Context,
-    event: dict[str, Any] | None,
+    event: Event | None,
     post_key: str,
     order: Callable[..., Order],
     *,

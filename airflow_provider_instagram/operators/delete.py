@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.models import Media
     from airflow_provider_instagram.ledger.records import PublishedPost
+    from airflow_provider_instagram.operators.base import Event
     from airflow_provider_instagram.publishing.delete import Delete
 
 NOT_IN_THE_LEDGER: Final = (
@@ -130,7 +131,7 @@ class DeleteOperator(InstagramBaseOperator):
         return "\n".join(lines)
 
     def answered(
-        self, context: Context, event: dict[str, Any], post_key: str | None, media_id: str
+        self, context: Context, event: Event, post_key: str | None, media_id: str
     ) -> dict[str, Any]:
         """Delete the post, if a person has agreed to that."""
         verdict = Verdict.read(event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +19,8 @@ from airflow_provider_instagram.posts.fields import (
 from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.utils import arguments
 
+#: Meta's parameters of a container.
+Parameters: TypeAlias = "dict[str, Any]"
 Tags = Annotated[tuple[UserTag, ...], Field(max_length=20)]
 
 
@@ -71,7 +73,7 @@ class Item(BaseModel):
         more = {name: about.read(name, value.get(name)) for name, about in own.items()}
         return cls(location=arguments.required_text(kind, location), kind=kind, **more)
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> Parameters:
         """Return Meta's parameters of its container in a carousel, without those of its media."""
         media_type = {"media_type": "VIDEO"} if self.kind is ItemKind.VIDEO else {}
         return {**media_type, "is_carousel_item": True, **sent(self)}
@@ -82,9 +84,9 @@ def read_items(name: str, value: Any) -> tuple[Item, ...]:
     return tuple(Item.read(one) for one in arguments.sequence(name, value))
 
 
-def sent(model: BaseModel) -> dict[str, Any]:
+def sent(model: BaseModel) -> Parameters:
     """Return the values that are set, by Meta's names. Several fields may be parts of one parameter."""
-    parameters: dict[str, Any] = {}
+    parameters: Parameters = {}
     for name, about in declared(type(model)).items():
         value = getattr(model, name)
         if about.sent_as and value != type(model).model_fields[name].default:

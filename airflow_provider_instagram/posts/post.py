@@ -25,7 +25,7 @@ from airflow_provider_instagram.posts.fields import (
     read_word,
     read_words,
 )
-from airflow_provider_instagram.posts.item import Item, Tags, read_items, sent
+from airflow_provider_instagram.posts.item import Item, Parameters, Tags, read_items, sent
 from airflow_provider_instagram.posts.kinds import PLACEMENTS, ItemKind, OnCopyrightMatch, PostKind
 from airflow_provider_instagram.utils import arguments, urls
 
@@ -383,7 +383,7 @@ class Post(BaseModel):
             if value != Post.model_fields[name].default
         }
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> Parameters:
         """Return Meta's parameters of its container, without those of its media."""
         kind = self.kind
         media_type = {"media_type": kind.media_type} if kind.media_type else {}

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
 from airflow_provider_instagram.exceptions import TransientError
@@ -14,11 +14,14 @@ from airflow_provider_instagram.ledger.records import Claim, Intent, Owner
 from airflow_provider_instagram.publishing.outcome import (
     POST_VISIBLE_WITHIN,
     REQUEST_IN_EFFECT_WITHIN,
+    Sleep,
 )
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.ledger import Ledger
 
+#: Returns whether an owner may still be at work.
+IsAlive: TypeAlias = "Callable[[Owner], bool]"
 # Makes two owners collide early, where a collision costs nothing. The exclusion does not depend on
 # this pause.
 SETTLING_S = 2.0
@@ -45,14 +48,12 @@ class PostClaims:
 
     If the process dies before step 5, nothing was sent, and the next claim replaces this one. If it
     dies after step 5, its intent stays open until the next owner settles it.
-
-    :param is_alive: Returns whether another owner may still be at work.
     """
 
     ledger: Ledger
     owner: Owner
-    is_alive: Callable[[Owner], bool]
-    sleep: Callable[[float], None]
+    is_alive: IsAlive
+    sleep: Sleep
 
     def acquire(self, post_key: str) -> Claim:
         """Wait until no other owner works on the post, and claim it: steps 1 to 3.

@@ -24,12 +24,13 @@ from airflow_provider_instagram.graph.listing import (
 )
 from airflow_provider_instagram.ledger.ledger import CommentLedger, digest
 from airflow_provider_instagram.ledger.records import CommentRecord, Intent, Owner, Try
-from airflow_provider_instagram.publishing.claims import PostClaims
+from airflow_provider_instagram.publishing.claims import IsAlive, PostClaims
 from airflow_provider_instagram.publishing.outcome import (
     CLOCK_TOLERANCE,
     READ_AGAIN_AFTER,
     READ_FOR_AT_LEAST,
     REQUEST_IN_EFFECT_WITHIN,
+    Sleep,
 )
 from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils import arguments
@@ -355,8 +356,8 @@ class CommentWriter:
     client: GraphClient
     ledger: CommentLedger
     owner: Owner
-    is_alive: Callable[[Owner], bool]
-    sleep: Callable[[float], None] = time.sleep
+    is_alive: IsAlive
+    sleep: Sleep = time.sleep
     act: Act = COMMENT
 
     def get_or_write(self, comment_key: str, target: str, message: str) -> CommentRecord:

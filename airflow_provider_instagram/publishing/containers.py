@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
@@ -35,6 +35,7 @@ from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.posts.item import Parameters
     from airflow_provider_instagram.posts.post import Post
 
 log = logging.getLogger(__name__)
@@ -58,9 +59,6 @@ UPLOADS_AT_ONCE: Final = 3
 
 #: A container, its status if it is not new, and its media.
 Made: TypeAlias = "tuple[ContainerRecord, ContainerStatus | None, MediaSource]"
-
-#: Meta's parameters of a new container.
-Parameters: TypeAlias = "dict[str, Any]"
 
 
 @dataclass(frozen=True)

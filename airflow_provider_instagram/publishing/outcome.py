@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Waits for some seconds.
+Sleep: TypeAlias = "Callable[[float], None]"
 #: What the account's media are. None stands for several. Source: Meta, IG Media reference.
 MEDIA_TYPES: Final = {ItemKind.VIDEO: "VIDEO", ItemKind.PICTURE: "IMAGE", None: "CAROUSEL_ALBUM"}
 
@@ -59,7 +61,7 @@ class OutcomeReader:
     client: GraphClient
     ledger: Ledger
     ig_user_id: str
-    sleep: Callable[[float], None]
+    sleep: Sleep
     is_last_try: bool = False
 
     def settle(self, intent: Intent, sent_by: datetime) -> PublishedPost | None:

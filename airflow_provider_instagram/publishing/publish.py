@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -25,11 +25,12 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.models import ContainerState, ContainerStatus
 from airflow_provider_instagram.graph.readiness import still_processing
 from airflow_provider_instagram.ledger.records import PublishedPost
-from airflow_provider_instagram.publishing.claims import PostClaims
+from airflow_provider_instagram.publishing.claims import IsAlive, PostClaims
 from airflow_provider_instagram.publishing.outcome import (
     POST_VISIBLE_WITHIN,
     READ_AGAIN_AFTER,
     OutcomeReader,
+    Sleep,
     as_post,
     key_of_another,
     with_permalink,
@@ -89,7 +90,6 @@ class Publisher:
 
     :class:`PostClaims` describes how several owners of one ``post_key`` exclude each other.
 
-    :param is_alive: Returns whether another owner may still be at work.
     :param quotas: The account's own limits of posts per period, the longest period last.
     :param is_last_try: Whether no retry follows. Then a live post is a success even if the
         account's media cannot be listed.
@@ -102,8 +102,8 @@ class Publisher:
     ledger: Ledger
     ig_user_id: str
     owner: Owner
-    is_alive: Callable[[Owner], bool]
-    sleep: Callable[[float], None] = field(default=time.sleep)
+    is_alive: IsAlive
+    sleep: Sleep = field(default=time.sleep)
     quotas: tuple[Quota, ...] = ()
     is_last_try: bool = False
     origin: str | None = None

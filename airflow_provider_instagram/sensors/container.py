@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Readers, Templated
-from airflow_provider_instagram.operators.base import CREATE
+from airflow_provider_instagram.operators.base import CREATE, Event
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import is_deferrable, until_next_look
 from airflow_provider_instagram.utils.server_clock import CLOCK
@@ -113,7 +113,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
             trigger=trigger, method_name="execute_complete", timeout=until_next_look(now - began)
         )
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
+    def execute_complete(self, context: Context, event: Event) -> str:
         """Continue after the wait in the triggerer."""
         if event["error"] is None:
             return str(event["container_id"])

@@ -150,7 +150,9 @@ class InstagramCommentTrigger(BaseEventTrigger):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.instagram_conn_id = instagram_conn_id
-        self.media = [media] if isinstance(media, str) else None if media is None else list(media)
+        if isinstance(media, str):
+            media = [media]
+        self.media = None if media is None else list(media)
         self.poll_interval_s = poll_interval_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
