@@ -184,7 +184,8 @@ def _get(
     :param checked: Checks each address, and returns where the request for it is sent.
     :raises TransientError: If the server fails, or all of it takes longer than ``total_s``.
     """
-    timeout = httpx.Timeout(STALL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S).as_dict()
+    stall_s = min(STALL_TIMEOUT_S, total_s)  # nobody waits for the thread any more after that
+    timeout = httpx.Timeout(stall_s, connect=min(stall_s, CONNECT_TIMEOUT_S)).as_dict()
     given = {"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})}
 
     def request_to(address: httpx.URL) -> httpx.Request:

@@ -89,15 +89,14 @@ def page_account() -> Call[Account]:
 
 
 def facebook_pages(
-    portfolio_id: str | None = None, edge: str = "accounts", *, after: str | None = None
+    owner: str = "me", edge: str = "accounts", *, after: str | None = None
 ) -> Call[Page[FacebookPage]]:
     """Read a page of the Facebook Pages of a person, with their tokens. Source: Meta, User, Accounts.
 
-    :param portfolio_id: Read those of a business portfolio instead. Needs ``business_management``.
-        Source: Meta, Business.
+    :param owner: The id of a business portfolio, to read those of it instead. Needs
+        ``business_management``. Source: Meta, Business.
     :param edge: For a portfolio, ``owned_pages`` or ``client_pages``.
     """
-    owner = "me" if portfolio_id is None else _id(portfolio_id, "id of a business portfolio")
     return _get(
         "list the Facebook Pages",
         f"{owner}/{edge}",

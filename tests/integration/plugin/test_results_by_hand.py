@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.insights.targets import SqlTarget
 
 ZONE: Final = "Europe/Berlin"
-#: Meta's words for each kind, how its columns begin, and at which ages it is read.
+#: Meta's words for each kind, and at which ages it is read.
 KINDS: Final = {
-    "reel": ("VIDEO", "REELS", "reel", {"1h": 1, "24h": 24, "7d": 168}),
-    "picture": ("IMAGE", "FEED", "picture", {"1h": 1, "24h": 24, "7d": 168}),
-    "story": ("VIDEO", "STORY", "story", {"1h": 1, "23h": 23}),
+    "reel": ("VIDEO", "REELS", {"1h": 1, "24h": 24, "7d": 168}),
+    "picture": ("IMAGE", "FEED", {"1h": 1, "24h": 24, "7d": 168}),
+    "story": ("VIDEO", "STORY", {"1h": 1, "23h": 23}),
 }
 CAPTIONS: Final = (
     "",
@@ -49,13 +49,13 @@ def by_hand(warehouse: SqlTarget) -> duckdb.DuckDBPyConnection:
     for number in range(400):
         kind, conn_id, caption = chance.choice([*KINDS]), chance.choice(["ours", "theirs"]), chance.choice(CAPTIONS)
         at = NOW - timedelta(days=8, minutes=chance.randrange(70 * 24 * 60))
-        media_type, product, prefix, ages = KINDS[kind]
+        media_type, product, ages = KINDS[kind]
         origin, reach = {"post_id": f"m{number}", "conn_id": conn_id}, chance.lognormvariate(7, 1)
         about = {"media_type": media_type, "media_product_type": product, "is_story": kind == "story"}
         posts.append({**origin, **about, "post_caption": caption, "created_timestamp": at})
         for age, hours in ages.items():
             is_read, value = chance.random() < 0.9, int(reach * hours**0.2)
-            status = {"status": "read", f"{prefix}_reach": value} if is_read else {"status": "refused"}
+            status = {"status": "read", f"{kind}_reach": value} if is_read else {"status": "refused"}
             late = timedelta(hours=hours * chance.choice([0, 0.1, 0.24, 0.26, 0.5]))
             taken = {"snapshot_timestamp": at + timedelta(hours=hours) + late}
             snapshots.append({**origin, "age": age, "age_seconds": 3600 * hours, **status, **taken})
