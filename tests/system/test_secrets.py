@@ -45,7 +45,7 @@ from airflow_provider_instagram.calendar import content_calendar_dag
 from datetime import timedelta
 
 minutes = timedelta(minutes=2)  # a post whose video is not there waits for it until it is too late
-dag = content_calendar_dag({dag_id!r}, {calendar!r}, lead_time=minutes, max_lateness=minutes / 2)
+dag = content_calendar_dag({dag_id!r}, {calendar!r}, lead_time=minutes, max_lateness=minutes)
 """
 
 
