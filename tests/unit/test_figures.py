@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
-from benchmarks import program
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks/results"
@@ -92,31 +89,3 @@ def test_a_limit_that_did_not_hold_in_the_last_run_is_admitted(result: Path) -> 
     page = PAGE.read_text()
     about_it = page[page.rindex(f"benchmarks.{result.stem}") :][:1500] if result.stem in page else ""
     assert load.endswith("exit code 0") or "does not hold" in about_it
-
-
-def test_a_benchmark_stores_what_it_prints(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(program, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr("sys.argv", ["/benchmarks/fast.py", "--record", "--posts", "7"])
-
-    def main() -> int:
-        assert sys.argv[1:] == ["--posts", "7"]
-        sys.stdout.write("ratio 0.5  limit 1\n")
-        return 1
-
-    with pytest.raises(SystemExit, match="1"):
-        program.as_program(main)
-    assert capsys.readouterr().out == "ratio 0.5  limit 1\n"
-    command, about, load, empty, *said = (tmp_path / "results/fast.txt").read_text().splitlines()
-    assert command == "$ python -m benchmarks.fast --posts 7"
-    assert re.fullmatch(r"# 20\d\d-\d\d-\d\d, on the commit after [0-9a-f]+, \d+ processors", about)
-    assert re.fullmatch(r"# load average before [\d.]+, after [\d.]+; exit code 1", load)
-    assert [empty, *said] == ["", "ratio 0.5  limit 1"]
-
-
-def test_a_figure_that_was_not_measured_is_found() -> None:
-    assert figures("| 4,032 | -0.03 dB | 6 in 125 s | p99 |") == ["4032", "-0.03", "6", "125"]
-    assert is_in("2.1", ["2.07"])
-    assert not is_in("2.07", ["0.64"])
-    assert not is_in("70", ["71.5", "68"])

@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -91,36 +89,3 @@ def test_code_and_docs_are_in_plain_english() -> None:
         for finding in findings(path.read_text(), is_python=path.suffix == ".py")
     ]
     assert not found, "\n".join(["These words are not plain English:", *found])
-
-
-@pytest.mark.parametrize(
-    ("source", "line"),
-    [
-        ('"""Tell whether it is late."""', 1),
-        ('def late() -> bool:\n    """Says whether it is late."""', 2),
-        ('def late() -> bool:\n    """Ask whether it is late."""', 2),
-        ('def test_late() -> None:\n    """Who is late has to wait."""', 2),
-        ('class Late:\n    """\n    Write down what was late.\n    """', 2),
-        ("# the task decides once, and he is not asked again", 1),
-        ("text = 'The owner who claims the key is gone'", 1),
-        ("late = True\n# another owner,\n# who may stall", 2),
-        ("# these are somebody's words", 1),
-        ("rehearsal = True", 1),
-    ],
-)
-def test_what_is_not_plain_english_is_found_in_its_line(source: str, line: int) -> None:
-    assert [finding.line for finding in findings(source, is_python=True)] == [line]
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        '"""Return the time. Let the caller wait."""',
-        'def write() -> None:\n    """Write the file."""\n    tell = "Tell nobody"',
-        "# the user who started the run, and a person whose session has ended",
-        "# the heading: this and that",
-        "profile = 'HE-AAC'",
-    ],
-)
-def test_plain_english_is_left_alone(source: str) -> None:
-    assert findings(source, is_python=True) == []
