@@ -1,9 +1,9 @@
-"""Read the body of a request: for a user who is logged in, and up to a size."""
+"""What the Posts page sends and gets. The body of a request is read for a user who is logged in, and up to a size."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import Depends, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,6 +16,8 @@ MAX_JSON_BYTES: Final = 2_000_000
 #: The most errors of a request that its answer names.
 MOST_ERRORS: Final = 5
 
+#: An object of JSON, such as an answer of the page.
+Json: TypeAlias = dict[str, Any]
 #: The id of a DAG, in Airflow's alphabet.
 DagId = Annotated[str, Field(max_length=250, pattern=r"^[\w.-]+$")]
 PostId = Annotated[str, Field(max_length=250)]

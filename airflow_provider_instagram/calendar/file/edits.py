@@ -34,6 +34,7 @@ from airflow_provider_instagram.calendar.file.values import (
     shown_values,
     written_values,
 )
+from airflow_provider_instagram.posts.limits import Values
 from airflow_provider_instagram.posts.post import MEDIA
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class Edit:
 
     do: str
     post_id: str
-    seen: Mapping[str, Any] = field(default_factory=dict)
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    seen: Values = field(default_factory=dict)
+    fields: Values = field(default_factory=dict)
     new_id: str = ""
     lines: str = field(default="", repr=False)
     after: str | None = None
@@ -84,7 +85,7 @@ class Fill:
 
     seen: str
     times: Mapping[str, str] = field(default_factory=dict)
-    added: Sequence[Mapping[str, Any]] = ()
+    added: Sequence[Values] = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class SeenOther(Exception):  # noqa: N818 -- not an error of the calendar: anoth
     :param now: What the file says by now, by field. None for a post that is gone.
     """
 
-    def __init__(self, now: Mapping[str, Any] | None) -> None:
+    def __init__(self, now: Values | None) -> None:
         super().__init__("The post was changed.")
         self.now = now
 
@@ -179,7 +180,7 @@ def apply(
         _check_problems(before, parse_rows(new_rows, location, files, **rules))
         place = ids.index(first.post_id)
         return Edited(edited, None, removed, ids[place - 1] or None if place else None)
-    changes, new = dict[str, Mapping[str, Any]](), list[NewPost]()
+    changes, new = dict[str, Values](), list[NewPost]()
     for edit in edits:
         if edit.do == "restore":
             new.append((edit.after if edit.after in ids else None, edit.lines))
@@ -354,7 +355,7 @@ def plain(row: Row) -> dict[str, Any]:
     return _without_none({name: value.value for name, value in row.values.items()})
 
 
-def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(values: Values) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -366,7 +367,7 @@ def _rewritten(
     new_rows = _read_again(edited, location)
     if len(new_rows.rows) != len(rows.rows) + len(new):
         raise UNUSUAL
-    ids, posts = list[str](), list[dict[str, Any]]()
+    ids, posts = list[str](), list[Values]()
     for row in rows.rows:
         ids.append(row.text("id"))
         posts.append(plain(row) | _as_texts(changes.get(ids[-1], {})))
@@ -385,7 +386,7 @@ def _read_again(edited: str, location: str) -> Rows:
         raise UNUSUAL from None
 
 
-def _check_content(before: Rows, after: Rows, posts: list[dict[str, Any]]) -> None:
+def _check_content(before: Rows, after: Rows, posts: list[Values]) -> None:
     """Check that a new text has the head of the old one, and the expected posts."""
     if _head(after) != _head(before) or [plain(row) for row in after.rows] != posts:
         raise UNUSUAL

@@ -16,6 +16,7 @@ import yaml
 
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.reader import LOADER, STAND_INS, UNPRINTABLE
+from airflow_provider_instagram.posts.limits import Values
 
 #: What stands where an alias is used.
 ALIAS: Final = re.compile(r"\s*:\s*\*[^\s,\]}]+")
@@ -26,10 +27,10 @@ WORD: Final = re.compile(r"(?!(?:null|true|false|yes|no|on|off)\b)[A-Za-z][\w-]*
 STEP: Final = 2
 #: The value of a field that is taken out of a post.
 GONE: Final = object()
-Changes = Mapping[str, Mapping[str, Any]]
+Changes = Mapping[str, Values]
 #: A new post, and the id of the one that it follows; None if it is the first. A text is what
 #: ``remove`` has removed.
-NewPost = tuple[str | None, str | Mapping[str, Any]]
+NewPost = tuple[str | None, str | Values]
 
 
 class _Splice(NamedTuple):
@@ -93,7 +94,7 @@ class TreeText:
             removed += "\n"
         return self._spliced([_Splice(begin, after, "")]), removed
 
-    def _changes(self, item: yaml.MappingNode, fields: Mapping[str, Any]) -> Iterator[_Splice]:
+    def _changes(self, item: yaml.MappingNode, fields: Values) -> Iterator[_Splice]:
         own, new = _named(item), dict[str, Any]()
         for name, value in fields.items():
             if name not in own:
@@ -105,7 +106,7 @@ class TreeText:
         if new:
             yield self._added(item, new)
 
-    def _inserted(self, post: str | Mapping[str, Any], after: str | None) -> _Splice:
+    def _inserted(self, post: str | Values, after: str | None) -> _Splice:
         at = -1 if after is None else [_id_of(item) for item in self.items].index(after)
         beside = self.items[max(at, 0)]
         written = post if isinstance(post, str) else self._written(post, beside)
@@ -118,7 +119,7 @@ class TreeText:
         place = self._line_end(self._end(beside))
         return _Splice(place, place, gap + written)
 
-    def _as_only(self, posts: Iterable[str | Mapping[str, Any]]) -> _Splice:
+    def _as_only(self, posts: Iterable[str | Values]) -> _Splice:
         """Return the splice for the posts of an empty list."""
         texts = [post if isinstance(post, str) else self._written(post, None) for post in posts]
         lines = [self._newline + text.rstrip("\n") for text in texts]
@@ -196,7 +197,7 @@ class TreeText:
             begin = self._end(item)
         return _is_flow(node) and bool(COMMENT.search(self._text[begin : node.end_mark.index]))
 
-    def _added(self, item: yaml.MappingNode, fields: Mapping[str, Any]) -> _Splice:
+    def _added(self, item: yaml.MappingNode, fields: Values) -> _Splice:
         end = self._pair_end(*item.value[-1])
         if _is_flow(item):
             return _Splice(end, end, "".join(f", {pair}" for pair in _pairs(fields)))
@@ -204,7 +205,7 @@ class TreeText:
         lines = [self._newline + " " * column + pair for pair in self._lines(fields, column)]
         return _Splice(self._line_end(end), self._line_end(end), "".join(lines))
 
-    def _written(self, post: Mapping[str, Any], beside: yaml.Node | None) -> str:
+    def _written(self, post: Values, beside: yaml.Node | None) -> str:
         """Return a new post in the form of the one beside it."""
         dash, column = STEP, 2 * STEP
         if beside is not None:
@@ -214,7 +215,7 @@ class TreeText:
         head = " " * dash + "-" + " " * (column - dash - 1)
         return head + f"{self._newline}{' ' * column}".join(self._lines(post, column))
 
-    def _lines(self, fields: Mapping[str, Any], column: int) -> list[str]:
+    def _lines(self, fields: Values, column: int) -> list[str]:
         return [f"{name}:{self._block(value, column)}" for name, value in fields.items()]
 
     def _block(self, value: Any, column: int, comment: str = "") -> str:
@@ -317,7 +318,7 @@ def _in_line(value: Any) -> str:
     return json.dumps(value)  # a number, true, false or null
 
 
-def _pairs(fields: Mapping[str, Any]) -> list[str]:
+def _pairs(fields: Values) -> list[str]:
     return [f"{_word_or_value(name)}: {_in_line(value)}" for name, value in fields.items()]
 
 

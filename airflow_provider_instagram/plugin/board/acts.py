@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import quote
 
 import httpx
@@ -29,7 +29,7 @@ from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.forms import has_unread_edit
 from airflow_provider_instagram.plugin.board.states import COMMENT, HOLDS, STEPS, Facts, PostRun
-from airflow_provider_instagram.plugin.bodies import PageRequest, PostId
+from airflow_provider_instagram.plugin.bodies import Json, PageRequest, PostId
 from airflow_provider_instagram.plugin.users import may_act, may_edit
 from airflow_provider_instagram.posts.limits import broken_by_values
 from airflow_provider_instagram.utils.arguments import check_printable
@@ -214,7 +214,7 @@ async def _start_another(act: Act) -> None:
     await _begin_run(act, run_id, {"post": post.id})
 
 
-async def _clear(act: Act, run_id: str, tasks: dict[str, Any]) -> None:
+async def _clear(act: Act, run_id: str, tasks: Json) -> None:
     body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "reset_dag_runs": True}
     await _call(act, "POST", "/clearTaskInstances", body | tasks)
 
@@ -260,7 +260,7 @@ def _new_run_id(prefix: str, taken: Collection[str]) -> str:
     return f"{prefix}{number}"
 
 
-async def _begin_run(act: Act, run_id: str, conf: dict[str, Any]) -> None:
+async def _begin_run(act: Act, run_id: str, conf: Json) -> None:
     body = {"dag_run_id": run_id, "logical_date": utc_now().isoformat(), "conf": conf}
     await _call(act, "POST", "/dagRuns", body)
 
@@ -327,7 +327,7 @@ def _run(act: Act) -> PostRun:
     return act.facts.run
 
 
-async def _call(act: Act, method: str, path: str, body: dict[str, Any], dag_id: str = "") -> None:
+async def _call(act: Act, method: str, path: str, body: Json, dag_id: str = "") -> None:
     """Call Airflow's own API as the user, in this process: its rights and audit log apply.
 
     :param dag_id: The DAG, if that is not the calendar's.

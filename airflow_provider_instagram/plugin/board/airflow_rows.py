@@ -45,6 +45,8 @@ from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, PostR
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from airflow_provider_instagram.plugin.bodies import Json
+
 #: What was stored this long before the last look is read again: clocks differ, and transactions end
 #: late.
 MARGIN: Final = timedelta(seconds=60)
@@ -237,7 +239,7 @@ class CalendarSource:
         )
         return run
 
-    def _given(self, row: Any) -> dict[str, Any]:
+    def _given(self, row: Any) -> Json:
         """Return the parameters of a run, or none if the planner has begun it."""
         is_own = row.run_id in self.own
         return row.conf if isinstance(row.conf, dict) and not is_own else {}
@@ -255,7 +257,7 @@ class CalendarSource:
         outcome = self._of_this_try(row)
         return Task(row.state, *times, row.try_number, outcome, is_asked_again=row.asked_before)
 
-    def _of_this_try(self, row: Any) -> dict[str, Any]:
+    def _of_this_try(self, row: Any) -> Json:
         """Return what a task reported in its latest try. Users may edit the XCom.
 
         The times of the try and of the report do not tell: they are of a worker's clock, and of the
@@ -351,14 +353,14 @@ def stands_still() -> bool:
     return False
 
 
-def _event(approve: Any) -> dict[str, Any] | None:
+def _event(approve: Any) -> Json | None:
     """Return the answer with which the task of an approval continues, or None if it has none or has ended."""
     if approve is None or approve.state not in ("scheduled", "queued", "running"):
         return None
     return event_in(approve.kwargs)
 
 
-def event_in(kwargs: Any) -> dict[str, Any] | None:
+def event_in(kwargs: Any) -> Json | None:
     """Return the answer with which a task continues, from what Airflow hands to it."""
     event = kwargs.get("event") if isinstance(kwargs, dict) else None
     return event if isinstance(event, dict) and "chosen_options" in event else None
@@ -398,7 +400,7 @@ def asked_by(dag_id: str, run_id: str, task_id: str) -> Any:
         ).first()
 
 
-def acts_of_users(dag_id: str, most: int) -> list[tuple[datetime, str, str, dict[str, Any]]]:
+def acts_of_users(dag_id: str, most: int) -> list[tuple[datetime, str, str, Json]]:
     """Return acts of users on the page, newest first: when, what, who, and details. Others write there, too."""
     wanted = (Log.dag_id == dag_id, Log.event.startswith(EVENT, autoescape=True))
     about = (Log.dttm, Log.event, Log.owner_display_name, Log.extra)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.model import (
     Calendar,
@@ -41,6 +41,9 @@ from airflow_provider_instagram.plugin.board.states import (
 )
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.urls import is_web, shown
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.plugin.bodies import Json
 
 log = logging.getLogger(__name__)
 #: The state of a post of which Airflow has an XCom in a form that no task of this version has
@@ -106,10 +109,10 @@ class PostCard:
         """The card as JSON, which is made once for all users."""
         return json.dumps(self.as_data(), separators=(",", ":"))
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> Json:
         """Return the card as JSON, without what is empty: a page has thousands of cards."""
         post, status = self.post, self.status
-        content: dict[str, Any] = {
+        content: Json = {
             "dag": self.dag_id,
             "account": post.account,
             "state": status.state.value,
@@ -173,7 +176,7 @@ def problem_status(problem: Problem) -> Status:
     return Status(State.PROBLEM, without_folders(problem.message), problem.remedy)
 
 
-def problem_as_data(problem: Problem) -> dict[str, Any]:
+def problem_as_data(problem: Problem) -> Json:
     """Return a problem as JSON."""
     return {
         "line": problem.line,
@@ -236,7 +239,7 @@ class Board:
         return is_edited_elsewhere(self.location)
 
     @cached_property
-    def head(self) -> dict[str, Any]:
+    def head(self) -> Json:
         """What the page shows of the calendar itself."""
         times = [seconds_of(card.post.publish_at) for card in self.cards.values()]
         known = [at for at in times if at is not None]
@@ -255,7 +258,7 @@ class Board:
         }
 
     @property
-    def _lost(self) -> dict[str, Any] | None:
+    def _lost(self) -> Json | None:
         """What the page says of a DAG that Airflow cannot read any more; None while it can."""
         calendar = self.calendar
         if not calendar.is_lost:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from airflow.utils.session import create_session
 from fastapi import HTTPException
@@ -31,6 +31,7 @@ from airflow_provider_instagram.plugin.users import READ, may, may_edit
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.board.board import PostCard
+    from airflow_provider_instagram.plugin.bodies import Json
     from airflow_provider_instagram.plugin.users import PageUser
 
 log = logging.getLogger(__name__)
@@ -183,7 +184,7 @@ class Boards:
             )
             chosen = [*{card.key: card for card in (*chosen, *found[:MOST_FOUND])}.values()]
         cards = ",".join(card.as_json for card in chosen)
-        heads: list[dict[str, Any]] = [
+        heads: list[Json] = [
             {
                 **board.head,
                 "edit": not board.is_edited_elsewhere and may_edit(user, board.calendar.dag_id),

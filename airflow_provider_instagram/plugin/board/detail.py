@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from airflow.sdk import conf
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.tasks.answers import Answer, PreparedPost
     from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.plugin.board.states import Status
+    from airflow_provider_instagram.plugin.bodies import Json
     from airflow_provider_instagram.plugin.users import PageUser
 
 MOST_EVENTS: Final = 500
@@ -131,10 +132,10 @@ def deletion_of(board: Board, post_id: str, user: PageUser) -> dict[str, str] | 
     return None if dag_id is None else {"link": dag_address(dag_id), "key": facts.post.key}
 
 
-def detail_of(board: Board, post_id: str) -> dict[str, Any]:
+def detail_of(board: Board, post_id: str) -> Json:
     """Return what the side panel shows of a post, as JSON."""
     card = board.cards[f"{board.calendar.dag_id}/{post_id}"]
-    content: dict[str, Any] = {
+    content: Json = {
         "card": card.as_data(),
         "hint": card.status.hint,
         "why": card.status.text,
@@ -177,7 +178,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     }
 
 
-def _texts(report: dict[str, Any]) -> dict[str, Any]:
+def _texts(report: Json) -> Json:
     """Return what the page shows of the report of a file."""
     reasons, warnings = report.get("reasons", ()), report.get("warnings", ())
     return {"tier": str(report.get("tier", "")), "reasons": [*reasons], "warnings": [*warnings]}
@@ -200,7 +201,7 @@ def _link(done: PublishedPost | None) -> str | None:
     return safe_link(done.permalink)
 
 
-def _media(post: ScheduledPost, version: str, prepared: PreparedPost) -> list[dict[str, Any]]:
+def _media(post: ScheduledPost, version: str, prepared: PreparedPost) -> list[Json]:
     """Return what the page shows of each item of a post.
 
     :param version: The name of its cover; empty if there is none.
@@ -233,9 +234,7 @@ def dag_address(dag_id: str) -> str:
     return f"{base}/dags/{quote(dag_id, safe='')}"
 
 
-def _history(
-    board: Board, facts: Facts, answer: Answer | None, answered_at: str
-) -> list[dict[str, Any]]:
+def _history(board: Board, facts: Facts, answer: Answer | None, answered_at: str) -> list[Json]:
     events = []
     if facts.run is not None:
         for step, task in facts.run.tasks.items():
@@ -270,7 +269,7 @@ def _outcome_in_words(step: str, state: str) -> str:
     return ""
 
 
-def _insights(facts: Facts) -> dict[str, Any] | None:
+def _insights(facts: Facts) -> Json | None:
     """Return the latest metrics of a post if it has any."""
     media_id = facts.done.media_id if facts.done is not None else None
     if media_id is None or facts.published_by is not None:
@@ -286,11 +285,11 @@ def _insights(facts: Facts) -> dict[str, Any] | None:
     return {"age": numbers.age, "at": numbers.read_at, "values": list(values.items())}
 
 
-def _event(at: str, what: str, detail: str = "", link: str = "") -> dict[str, Any]:
+def _event(at: str, what: str, detail: str = "", link: str = "") -> Json:
     return {"at": at, "what": what, "detail": detail, "link": link}
 
 
-def _acts_of_users(dag_id: str, post_id: str) -> list[dict[str, Any]]:
+def _acts_of_users(dag_id: str, post_id: str) -> list[Json]:
     events = []
     for at, what, owner, about in acts_of_users(dag_id, MOST_EVENTS):
         if about.get("post") == post_id and what != "approve":

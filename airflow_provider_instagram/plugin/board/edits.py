@@ -23,7 +23,7 @@ from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.forms import is_approved, writer_of
-from airflow_provider_instagram.plugin.bodies import PageRequest, PostId
+from airflow_provider_instagram.plugin.bodies import Json, PageRequest, PostId
 from airflow_provider_instagram.plugin.users import opened, sealed
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.urls import shown
@@ -73,8 +73,8 @@ class EditRequest(PageRequest):
     do: Literal["change", "remove", "add", "duplicate", "restore"]
     post_id: PostId
     new_id: PostId = ""
-    seen: dict[str, Any] = Field(default={})
-    fields: dict[str, Any] = Field(default={})
+    seen: Json = Field(default={})
+    fields: Json = Field(default={})
     undo: str = Field(default="", max_length=1_000_000)
     sure: bool = False
 
@@ -85,8 +85,8 @@ class Change(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     post_id: PostId
-    seen: dict[str, Any] = Field(default={})
-    fields: dict[str, Any] = Field(default={})
+    seen: Json = Field(default={})
+    fields: Json = Field(default={})
 
 
 class ChangesRequest(PageRequest):
@@ -100,7 +100,7 @@ class ChangesRequest(PageRequest):
 
     def requests(self) -> list[EditRequest]:
         """Return a request for each post."""
-        about: dict[str, Any] = {"dag_id": self.dag_id, "do": "change", "sure": self.sure}
+        about: Json = {"dag_id": self.dag_id, "do": "change", "sure": self.sure}
         return [EditRequest(**about, **dict(one)) for one in self.changes]
 
 
@@ -113,7 +113,7 @@ class FillRequest(PageRequest):
     proposal: Digest
 
 
-async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, Any]:
+async def edit(board: Board, user: PageUser, given: EditRequest) -> Json:
     """Write an edit into the calendar's file, and return what happened, as JSON.
 
     :raises HTTPException: If the post cannot be edited, has changed, or would have a problem.
@@ -138,7 +138,7 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     return answer if post is None else {**answer, "at": int(post.publish_at.timestamp())}
 
 
-def fill(board: Board, user: PageUser, agreed: str = "") -> dict[str, Any]:
+def fill(board: Board, user: PageUser, agreed: str = "") -> Json:
     """Return which times the posts without one would get, or write them, as JSON.
 
     :param agreed: The digest of what the user agrees to; empty for a look at it.
@@ -154,7 +154,7 @@ def fill(board: Board, user: PageUser, agreed: str = "") -> dict[str, Any]:
 
 def propose_or_write(
     board: Board, user: PageUser, do: str, text: str, filled: edits.Fill | None, agreed: str
-) -> dict[str, Any]:
+) -> Json:
     """Return what would be written into a calendar's text, or write it if the user agrees to just that.
 
     :raises HTTPException: If the user has agreed to something else.
@@ -185,7 +185,7 @@ def errors_as_answers() -> Iterator[None]:
         raise HTTPException(503, shown(str(error))) from None
 
 
-def change_all(board: Board, user: PageUser, requests: Sequence[EditRequest]) -> dict[str, Any]:
+def change_all(board: Board, user: PageUser, requests: Sequence[EditRequest]) -> Json:
     """Write changes of several posts into the calendar's file at once, and return what happened, as JSON.
 
     :raises HTTPException: If one of them cannot be written: then, none is.
@@ -217,13 +217,11 @@ def _is_asked_again(board: Board, given: EditRequest) -> bool:
     return bool(changes_version and not given.sure and is_approved(board.facts.get(given.post_id)))
 
 
-def _as_patch(written: Written) -> dict[str, Any]:
+def _as_patch(written: Written) -> Json:
     return {"done": "", "refused": written.refused, "patch": "\n".join(written.diff)}
 
 
-def _recorded(
-    board: Board, user: PageUser, do: str, written: Written, about: dict[str, Any]
-) -> str:
+def _recorded(board: Board, user: PageUser, do: str, written: Written, about: Json) -> str:
     """Record an edit in the audit log, and return what happened."""
     about["diff"] = "\n".join(written.diff)[:LONGEST_DIFF]
     about["outcome"] = written.unknown
@@ -282,7 +280,7 @@ def _write(board: Board, edit: Sequence[edits.Edit] | edits.Fill) -> Written:
         ) from None
 
 
-def _in_words(now: Mapping[str, Any] | None) -> dict[str, Any]:
+def _in_words(now: Mapping[str, Any] | None) -> Json:
     """Return what somebody else has changed in a post."""
     if now is None:
         return {"detail": "Somebody else has removed this post from the file. Nothing was changed."}

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.plugin.board.board import Board
     from airflow_provider_instagram.plugin.board.states import Facts
+    from airflow_provider_instagram.plugin.bodies import Json
 
 #: The most characters of a text, as UTF-16 counts them: an emoji is two or more.
 LONGEST: Final = {"caption": LONGEST_CAPTION, "first_comment": LONGEST_COMMENT}
@@ -51,7 +52,7 @@ READ_WITHIN: Final = timedelta(minutes=2)
 INPUTS: Final = {"boolean": "flag", "integer": "number", "array": "words", "string": "text"}
 
 
-def offered(board: Board, post_id: str) -> dict[str, Any]:
+def offered(board: Board, post_id: str) -> Json:
     """Return what the page offers for a post that a user may edit. A post with a problem is not copied."""
     card, facts = board.cards.get(f"{board.calendar.dag_id}/{post_id}"), board.facts.get(post_id)
     if card is None or card.is_duplicate:
@@ -72,7 +73,7 @@ def offered(board: Board, post_id: str) -> dict[str, Any]:
     }
 
 
-def _values(board: Board, post_id: str) -> dict[str, Any] | None:
+def _values(board: Board, post_id: str) -> Json | None:
     """Return the values of a post as the file has them by now: whoever saved a moment ago may go on."""
     if not board.is_read:
         return None
@@ -85,7 +86,7 @@ def _values(board: Board, post_id: str) -> dict[str, Any] | None:
         return None
 
 
-def for_form(board: Board) -> dict[str, Any]:
+def for_form(board: Board) -> Json:
     """Return what a form needs: the files in the calendar's folder, the accounts, the zone of a new post, its fields.
 
     ``start`` contains the values that a new post has by the file's defaults, and the approval that
@@ -114,18 +115,18 @@ def for_form(board: Board) -> dict[str, Any]:
     }
 
 
-def form_fields() -> list[dict[str, Any]]:
+def form_fields() -> list[Json]:
     """Return the fields of a form, beside the media and the time, as they are declared. What is empty is left out."""
     declared = {**_properties(WrittenPost), **_properties(CalendarPost)}
     return [_field(name, declared[name]) for name in FIELDS if name not in MEDIA]
 
 
-def _properties(model: Any) -> dict[str, Any]:
-    properties: dict[str, Any] = model.model_json_schema()["properties"]
+def _properties(model: Any) -> Json:
+    properties: Json = model.model_json_schema()["properties"]
     return properties
 
 
-def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _field(name: str, schema: Json) -> Json:
     about = CALENDAR_FIELDS[name]
     branches = schema.get("anyOf", [schema])
     value = next(one for one in branches if one.get("type") != "null")

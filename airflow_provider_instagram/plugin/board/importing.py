@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Base64Bytes, Field
@@ -34,7 +34,7 @@ from airflow_provider_instagram.plugin.board import edits
 from airflow_provider_instagram.plugin.board.board import problem_as_data
 from airflow_provider_instagram.plugin.board.forms import writer_of
 from airflow_provider_instagram.plugin.board.routes import editable_board
-from airflow_provider_instagram.plugin.bodies import PageRequest, json_body
+from airflow_provider_instagram.plugin.bodies import Json, PageRequest, json_body
 from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.urls import shown
@@ -122,7 +122,7 @@ def draft_time(
     return JSONResponse({"at": at}, headers=HEADERS)
 
 
-def _found(found: Additions) -> dict[str, Any]:
+def _found(found: Additions) -> Json:
     """Return what a sheet adds, and what of it is left out."""
     told = [problem_as_data(problem) for problem in found.left_out]
     return {
