@@ -40,7 +40,7 @@ MOST_LINKS_OF_COMMENT: Final = 1
 MOST_BYTES_OF_MESSAGE: Final = 1000
 
 #: The values of the fields of a post, by their names.
-Values: TypeAlias = "Mapping[str, Any]"
+Values: TypeAlias = Mapping[str, Any]
 
 NO_LINK: Final = "a link must be https, in plain ASCII, and public."
 WRITE_LINK: Final = "Write its https:// address, with other characters percent-encoded."
