@@ -7,6 +7,7 @@ API, which refuses the write of a try that is no longer current.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 500
 LEDGERS = "instagram://%/ledger"
+#: The key of an owner's own intent: that of the latest intent, and the owner.
+_OF_AN_OWNER = re.compile(r"(.+):[0-9a-f]{32}", re.DOTALL)
 #: The assets whose rows record which notifications were sent.
 EVENTS = "instagram://%/events"
 
@@ -240,16 +243,19 @@ def rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
     for name in lists:
         if isinstance(rows.get(name), list):
             named.update(row_key("container", container_id) for container_id in rows[name])
-    return {
-        key: row
-        for key, row in rows.items()
-        if (isinstance(row, dict) and row.get("post_key") == post_key)
-        or key in named
-        or key.startswith(
-            (f"{row_key('intent', post_key)}:", f"{row_key('comment-intent', post_key)}:")
-        )
-        or (key.startswith(("media:", "comment-id:")) and row == post_key)
-    }
+    return {key: row for key, row in rows.items() if key in named or _is_about(post_key, key, row)}
+
+
+def _is_about(post_key: str, key: str, row: Any) -> bool:
+    """Return whether a row is about a post, by its content, or if its seal is not good, by its key."""
+    if isinstance(row, dict):
+        return bool(row.get("post_key") == post_key)
+    if isinstance(row, LedgerRowError):
+        # another post's key may begin with this one and a colon
+        of_owner = _OF_AN_OWNER.fullmatch(key)
+        intents = (row_key("intent", post_key), row_key("comment-intent", post_key))
+        return of_owner is not None and of_owner[1] in intents
+    return key.startswith(("media:", "comment-id:")) and bool(row == post_key)
 
 
 def open_intents(rows: dict[str, Any]) -> list[dict[str, Any]]:

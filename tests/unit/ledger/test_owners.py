@@ -9,8 +9,10 @@ from unittest.mock import Mock
 
 import pytest
 
+from airflow_provider_instagram.exceptions import LedgerRowError
+from airflow_provider_instagram.ledger.database import rows_of, settle
 from airflow_provider_instagram.ledger.events import emit_post_event
-from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost, is_at_work
 from tests.integration.account import OTHER, OWNER, DictStore
 
@@ -119,3 +121,27 @@ def test_the_record_of_an_event_keeps_that_its_post_was_deleted_meanwhile() -> N
     context: Any = {"ti": Ti(), "outlet_events": defaultdict(Mock), "inlet_events": inlets}
     emit_post_event(context, ledger, pending)
     assert ledger.post("post-1") == replace(deleted, event_pending=False)
+
+
+class Rows(DictStore):
+    """The rows of an account in Airflow's database."""
+
+    def rows(self) -> dict[str, Any]:
+        return dict(self)
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+def test_what_a_person_settles_is_no_post_whose_key_begins_alike() -> None:
+    """The request for the other one may have made a post, and would be sent again."""
+    store: Any = Rows()
+    ledger = Ledger(store, "studio")
+    for key in ("launch", "launch:2"):
+        ledger.record_intent(key, "17901", Claim(OWNER, "n"))
+    settle(store, "studio", "launch", live=False)
+    assert ledger.open_intents("launch", OWNER) == []
+    assert len(ledger.open_intents("launch:2", OWNER)) == 1
+    bad = {key: LedgerRowError("bad") for key in store}
+    own = {row_key("intent", "launch"), row_key("intent", "launch", OWNER)}
+    assert rows_of(Rows(bad), "launch").keys() == own  # type: ignore[arg-type]
