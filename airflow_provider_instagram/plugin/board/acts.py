@@ -136,7 +136,7 @@ def _require(act: Act) -> None:
     if act.name in OF_THE_VERSION and may_edit(act.user, act.dag_id) and has_unread_edit(act.board):
         raise HTTPException(409, UNREAD)
     is_answer = act.name in ANSWERS
-    if is_answer and act.given.version != act.facts.post.version:
+    if is_answer and act.given.version != questions.version_asked_about(act.facts):
         raise HTTPException(409, CHANGED)
     status = act.board.cards[f"{act.dag_id}/{act.facts.post.id}"].status
     if act.name not in acts_in(status, act.facts):

@@ -165,7 +165,7 @@ def detail_of(board: Board, post_id: str) -> Json:
         "file_caption": post.caption if caption != post.caption else None,
         "needs_file": _needs_file(facts),
         "warning": caption_warning(caption),
-        "version": post.version,
+        "version": questions.version_asked_about(facts),
         "sha256": list(prepared.digests),
         "kind": kind_of(post),
         "zone": post.publish_at.tzname(),

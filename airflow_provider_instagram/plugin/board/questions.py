@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from airflow_provider_instagram.calendar.planning.plan import DRY_MARK
 from airflow_provider_instagram.calendar.tasks.answers import Answer, PostRecords, PreparedPost
 from airflow_provider_instagram.calendar.tasks.approve import is_about
 from airflow_provider_instagram.exceptions import InstagramError
@@ -76,6 +77,12 @@ def is_of_run(approval: Approval, post: ScheduledPost, run: PostRun) -> bool:
     if task.state == "success" and (is_later or task.try_number != question.try_number):
         return False
     return approval.is_of(post.version, run.run_id, run.run_after)
+
+
+def version_asked_about(facts: Facts) -> str:
+    """Return what an answer on the page is about: the version of a post, and whether its run is a dry run."""
+    is_dry = facts.run is not None and facts.run.is_dry
+    return f"{facts.post.version}{DRY_MARK if is_dry else ''}"
 
 
 def prepared_of(facts: Facts) -> PreparedPost:

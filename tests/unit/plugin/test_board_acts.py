@@ -54,6 +54,12 @@ def test_the_task_that_failed_is_tried_again_or_those_before_it_that_the_repair_
     assert acts._first_to_clear(retry, run) == first
 
 
+def test_what_was_shown_of_a_dry_run_is_not_what_is_asked_about_a_run_that_publishes() -> None:
+    """The DAG ceases to make dry runs while a panel is open, and its next run asks."""
+    dry, live = (Facts(POST, run=PostRun("r", is_dry=is_dry)) for is_dry in (True, False))
+    assert questions.version_asked_about(dry) != questions.version_asked_about(live) == POST.version
+
+
 @pytest.mark.parametrize(
     ("name", "given", "refused"),
     [
@@ -62,6 +68,7 @@ def test_the_task_that_failed_is_tried_again_or_those_before_it_that_the_repair_
         ("approve", {"held": False}, 409),  # the page showed the approval, which a colleague has answered since
         ("reject", {}, 409),
         ("approve", {"held": True, "caption": "Another one"}, 422),
+        ("approve", {"held": True, "version": f"{POST.version} dry run"}, 409),  # the DAG publishes since
     ],
 )
 def test_an_answer_about_a_held_container_goes_to_the_task_that_asked(
