@@ -40,6 +40,7 @@ class PreparedPost(BaseModel):
         approval.
     :param container_sha256: The digest of each file of that container, as it was approved. Empty
         without an approval.
+    :param ordered_by: The task that makes that container, or has made it.
     """
 
     media: list[str]
@@ -47,6 +48,7 @@ class PreparedPost(BaseModel):
     container_id: str | None = None
     container_caption: str | None = None
     container_sha256: tuple[str | None, ...] = ()
+    ordered_by: str = ""
 
     @property
     def digests(self) -> tuple[str | None, ...]:

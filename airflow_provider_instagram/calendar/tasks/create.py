@@ -29,7 +29,7 @@ from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import Try
+from airflow_provider_instagram.ledger.records import Owner, Try
 from airflow_provider_instagram.operators.approval import (
     Verdict,
     approved_container,
@@ -187,6 +187,7 @@ class CreatePost(PostTask):
             "container_id": None,
             "container_caption": approval and approval.answer and approval.answer.caption,
             "container_sha256": approval.sha256 if approval else (),
+            "ordered_by": str(Owner.of(context)),
         }
         self.records(context, post).record_prepared(post.version, prepared.model_copy(update=made))
 
@@ -198,11 +199,11 @@ class CreatePost(PostTask):
         prepared = self.prepared(context, post)
         approval = self._approval(context, post, prepared)
         if approval is not None and approval.answer is not None:
-            made_of = (prepared.container_caption, prepared.container_sha256)
-            if made_of != (approval.answer.caption, approval.sha256):
+            made_of = (prepared.container_caption, prepared.container_sha256, prepared.ordered_by)
+            if made_of != (approval.answer.caption, approval.sha256, str(Owner.of(context))):
                 raise ValidationError(
                     f"{post.id} was approved again while its container {container_id} was made, with another caption "
-                    "or other files.",
+                    "or in another run.",
                     hint="Clear create with all downstream tasks.",
                 )
         made = {"container_id": container_id}

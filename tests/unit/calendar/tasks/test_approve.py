@@ -635,15 +635,26 @@ def test_a_container_with_the_caption_of_an_earlier_answer_in_the_run_is_not_pub
     assert approval.published_at("17903") == after_noon(60)
 
 
-def test_a_container_that_was_being_made_when_the_post_was_approved_again_does_not_count(approval: Approval) -> None:
-    """Only approve was cleared, while create waited. The ledger's digest of a caption leaves out its lines."""
+@pytest.mark.parametrize("is_ordered_again", [False, True], ids=["alone", "with another run"])
+def test_a_container_that_was_being_made_when_the_post_was_approved_again_does_not_count(
+    approval: Approval, *, is_ordered_again: bool
+) -> None:
+    """Only approve was cleared, while create waited. The ledger's digest of a caption leaves out its lines.
+
+    Another run of the same version may have begun to make a container with the later caption.
+    """
+    later = {"caption": "One\n\ntwo"}
     approval.answer("Approve", params_input={"caption": "One two"})
     _, step, wanted = approval.order()
     made = ContainerRecord("17902", wanted.key, after_noon(0).isoformat(), "content", digest("One two"))
     approval.calendar.ledger().record_container(made)
+    if is_ordered_again:
+        approval.kept = {}
+        approval.answer("Approve", run_id="manual__1", params=BY_HAND, params_input=later)
+        approval.order("manual__1", **BY_HAND)
     approval.clear()
     approval.ask()
-    approval.answer("Approve", params_input={"caption": "One\n\ntwo"})
+    approval.answer("Approve", params_input=later)
     context = approval.calendar.context()
     with pytest.raises(ValidationError, match="was approved again while its container 17902 was made"):
         step._record_container(context, wanted, "17902")
