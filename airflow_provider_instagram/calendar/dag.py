@@ -139,7 +139,7 @@ def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
         prepare = PreparePost(task_id="prepare", settings=settings)
         approve = ApprovePost(task_id="approve", settings=settings)
         create = CreatePost(task_id="create", settings=settings)
-        publish = PublishPost(task_id="publish", settings=settings, container_id=create.output)
+        publish = PublishPost(task_id="publish", settings=settings)
         comment = CommentPost(task_id="comment", settings=settings).as_teardown()
         prepare >> approve >> create >> publish >> comment
         if settings.notify is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +41,15 @@ CLEAR_CREATE = "Clear create with all downstream tasks."
 class PublishPost(PostTask, PublishingTask):
     """Publish a post of a calendar at its time. Late posts are published one after the other, or not at all."""
 
-    template_fields: Sequence[str] = ("container_id",)
     operator_extra_links = (InstagramPostLink(),)
     ui_color = "#fbdce9"
     weight = PUBLISH
     tells = True
     aliases = (posts_alias, ledger_alias)
 
-    def __init__(self, *, container_id: Any, multiple_outputs: bool = True, **kwargs: Any) -> None:
+    def __init__(self, *, multiple_outputs: bool = True, **kwargs: Any) -> None:
         super().__init__(multiple_outputs=multiple_outputs, **kwargs)
-        self.container_id = container_id
+        self.container_id: str | None = None
         self.permalink: str | None = None
         self.media_id: str | None = None
 
@@ -60,10 +58,14 @@ class PublishPost(PostTask, PublishingTask):
         """Publish the post, unless the plan no longer contains it in this version.
 
         If an earlier try left its outcome open, the outcome is settled first, whatever the plan
-        contains now.
+        contains now. Which container is published is in the ledger, and not in an XCom.
         """
-        container_id = arguments.required_text("container_id", self.container_id)
-        post = self._own_post(context, container_id)
+        wanted = self.wanted(context)
+        if isinstance(wanted, Skipped):
+            post, container_id = self._open_post(context, wanted)
+        else:
+            post, container_id = wanted, self._container(context, wanted)
+        self.container_id = container_id
         result = publish(
             self,
             context,
@@ -82,13 +84,8 @@ class PublishPost(PostTask, PublishingTask):
         return publication_lineage(self.instagram_conn_id, self.container_id, self.media_id)
 
     def publication_time(self, context: Context) -> datetime:
-        """Return the time of the post in the plan, or the next free time for a late post, or skip the post.
-
-        :raises ValidationError: If the container is not the one that create has made for this
-            version of the post.
-        """
+        """Return the time of the post in the plan, or the next free time for a late post, or skip the post."""
         post, now = self.wanted_post(context), self.compared_now()
-        self._check_container(context, post)
         if self.is_dry_run(context):
             return post.publish_at
         self._check_approval(context, post)
@@ -122,38 +119,37 @@ class PublishPost(PostTask, PublishingTask):
             self.skip_post(context, reason.mark, why)
         self.tell_that_it_is_late(context, post, available_at)
 
-    def _own_post(self, context: Context, container_id: str) -> ScheduledPost:
-        """Return the post of the run, also if the plan does not have it any more but its request may have been sent."""
-        wanted = self.wanted(context)
-        if not isinstance(wanted, Skipped):
-            return wanted
-        # The container names the key. Users may edit the XCom with its id, so its record must be of
-        # this run's post.
-        for account in self.settings.accounts:
-            record = Ledger.of(context, account).container(container_id)
-            if record is not None and record.post_key == f"{account}/{self.post_id(context)}":
-                self.instagram_conn_id = account
-                if Ledger.of(context, account).open_intents(record.post_key, Owner.of(context)):
-                    return ScheduledPost.model_construct(
-                        id=self.post_id(context), account=account, publish_at=CLOCK.now(), line=0
-                    )
-        return self.skip_post(context, *wanted)
+    def _container(self, context: Context, post: ScheduledPost) -> str:
+        """Return the container that create has recorded for this version of the post, or that of a post that is live.
 
-    def _check_container(self, context: Context, post: ScheduledPost) -> None:
-        """Check that the container, whose id is in an XCom that users may edit, is the one that create has recorded."""
-        container_id = arguments.required_text("container_id", self.container_id)
+        :raises ValidationError: If create has recorded none.
+        """
+        done = self.live(context, post)
+        if done is not None:
+            return done.container_id
         made = self.prepared(context, post).container_id
-        if container_id == made:
-            return
-        record = Ledger.of(context, post.account).container(container_id)
-        origin = "is not in the ledger of the account"
-        if record is not None:
-            origin = f"was created for {record.post_key}"
-        own = f"container {made} was made" if made is not None else "no container was made"
-        raise ValidationError(
-            f"Container {container_id} {origin}. For this version of {post.key}, {own}.",
-            hint=CLEAR_CREATE,
-        )
+        if made is None:
+            raise ValidationError(
+                f"No container was made for this version of {post.key}.", hint=CLEAR_CREATE
+            )
+        return made
+
+    def _open_post(self, context: Context, reason: Skipped) -> tuple[ScheduledPost, str]:
+        """Return a post that the plan does not have any more, and the container whose request may have been sent.
+
+        If no request is open, the post is skipped.
+        """
+        post_id = self.post_id(context)
+        for account in self.settings.accounts:
+            ledger = Ledger.of(context, account)
+            intents = ledger.open_intents(f"{account}/{post_id}", Owner.of(context))
+            if intents:
+                self.instagram_conn_id = account
+                post = ScheduledPost.model_construct(
+                    id=post_id, account=account, publish_at=CLOCK.now(), line=0
+                )
+                return post, intents[0].container_id
+        return self.skip_post(context, *reason)
 
     def _check_approval(self, context: Context, post: ScheduledPost) -> None:
         """Skip a post that is not approved, or not any more: a later question makes an answer void.
@@ -173,7 +169,7 @@ class PublishPost(PostTask, PublishingTask):
         answer = approval.answer
         if answer.refusal is not None:
             self.skip_post(context, *answer.refusal)
-        record = Ledger.of(context, post.account).container(self.container_id)
+        record = Ledger.of(context, post.account).container(self.container_id or "")
         prepared = self.prepared(context, post)
         made_of = (record and record.caption, prepared.container_caption, prepared.container_sha256)
         caption = answer.caption if has_caption(post) else post.caption

@@ -124,21 +124,28 @@ def test_the_answer_of_a_dry_run_publishes_nothing_in_a_run_of_the_same_id(
     assert instagram_sandbox.calls("publish") == 0
 
 
-def test_the_container_of_another_post_is_not_published(
+def test_which_container_is_published_is_not_read_from_an_xcom(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The task create is marked as a success, with the id of that container as its XCom."""
-    posts = {"next-year": 365 * 86400, "today": 20}
-    dag = made(calendar(posts, today={"caption": "Today"}), default_args={"retries": 0})
+    """A user writes the container of another post into the result of create, or marks create as a success."""
+    posts = {"next-year": 365 * 86400, "today": 20, "marked": 20}
+    captions = {name: {"caption": name} for name in posts}
+    dag = made(calendar(posts, **captions), default_args={"retries": 0})
     run_by_hand(run_dag, dag, "next-year", now=True, dry_run=True)
     (other,) = instagram_sandbox.containers
-    monkeypatch.setattr(CreatePost, "execute", lambda *_, **__: other.container_id)
-    result = run_post(run_dag, dag, "today")
+    execute = CreatePost.execute
+
+    def edited(task: CreatePost, context: Any, event: Any = None) -> str:
+        if context["ti"].run_id == "today":
+            execute(task, context, event)
+        return other.container_id
+
+    monkeypatch.setattr(CreatePost, "execute", edited)
+    assert run_post(run_dag, dag, "today").state == "success"
+    result = run_post(run_dag, dag, "marked")
     assert result.states()["publish"] == "failed"
-    reason = result.xcom("publish", key="outcome")["reason"]
-    assert "instagram_default/next-year" in reason
-    assert "instagram_default/today" in reason
-    assert instagram_sandbox.calls("publish") == 0
+    assert "No container was made" in result.xcom("publish", key="outcome")["reason"]
+    assert [post.caption for post in instagram_sandbox.posts] == ["today"]
 
 
 def test_what_is_sent_is_not_read_from_an_xcom(

@@ -276,11 +276,12 @@ def test_a_removed_post_whose_publication_is_open_is_settled_before_the_calendar
             ledger.clock = lambda: datetime.now(timezone.utc) - timedelta(minutes=10)
         claim = Claim(Owner.of(context), "nonce")
         ledger.record_claim(post.key, claim)
-        ledger.record_intent(post.key, str(self.container_id), claim)
+        container_id = self._container(context, post)
+        ledger.record_intent(post.key, container_id, claim)
         if is_live:
             hook = InstagramHook(ACCOUNT)
             with hook.get_conn() as client:
-                client.send(calls.publish(hook.ig_user_id(client), str(self.container_id)))
+                client.send(calls.publish(hook.ig_user_id(client), container_id))
         calendar({"stays": 3600})
         planned(dag)
         return execute(self, context, event)

@@ -138,7 +138,7 @@ def test_a_post_that_may_be_live_is_told_as_unknown(
         post = self.wanted_post(context)
         ledger, claim = Ledger.of(context, ACCOUNT), Claim(Owner.of(context), "nonce")
         ledger.record_claim(post.key, claim)
-        ledger.record_intent(post.key, str(self.container_id), claim)
+        ledger.record_intent(post.key, self._container(context, post), claim)
         raise OutcomeUnknownError("The answer was lost.", hint="Look at the account.")
 
     monkeypatch.setattr(PublishPost, "execute", loses_its_answer)
