@@ -138,6 +138,7 @@ class CalendarSource:
             self._read_reports(session, of_posts)
             self._read_rows(session)
             self._read_told(session)
+            self.problems += tuple(_problems_of_scheduler(session))
             self.problems += tuple(_problems_of_planner(session, planner_id(self.dag_id)))
         self._asked = {*of_posts}
         self.runs = {}
@@ -319,6 +320,24 @@ def _problems_of_planner(session: Session, dag_id: str) -> Iterator[Problem]:
     if [str(state) for state in last] == ["failed"] * MOST_FAILED:
         message = f"the last {MOST_FAILED} runs of {dag_id} have failed, or were marked so, {so}"
         yield Problem(0, message, "Its log says why. Its audit log says who has marked them.")
+
+
+def _problems_of_scheduler(session: Session) -> Iterator[Problem]:
+    """Yield a problem if runs that users have dated ahead, of any DAGs, keep the scheduler from all others.
+
+    Airflow 3.3.2 looks first at runs of which it has decided nothing, and decides nothing of these.
+    """
+    dag, run, now = DagModel, DagRun, utc_now()
+    runs = select(func.count()).select_from(run).join(dag, dag.dag_id == run.dag_id)
+    of_dag = (~dag.is_paused, ~dag.is_stale)
+    ahead = session.scalar(
+        runs.where(run.state == "running", run.run_after <= now, run.logical_date > now, *of_dag)
+    )
+    most = run.DEFAULT_DAGRUNS_TO_EXAMINE
+    if ahead is not None and ahead >= most:
+        message = f"{ahead} runs of DAGs are dated ahead, and Airflow looks at no others, so nothing goes on."
+        remedy = "Delete the runs whose logical date is to come."
+        yield Problem(0, message, remedy)
 
 
 def _asked_before() -> Any:

@@ -226,6 +226,31 @@ def test_a_planner_that_a_user_keeps_from_looking_is_a_problem_of_the_calendar(
         assert len(problems()) == is_paused
 
 
+def test_a_scheduler_that_looks_at_nothing_but_runs_that_are_dated_ahead_is_a_problem(user: Any) -> None:
+    """Airflow 3.3.2 decides nothing of them, and looks at them first."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    ada, planner, most = user("ada", "USER"), f"{DAG_ID}_plan", DagRun.DEFAULT_DAGRUNS_TO_EXAMINE
+
+    def problems() -> list[str]:
+        routes.boards.board(DAG_ID, is_fresh=True)
+        answer = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID})
+        (head,) = answer.json()["calendars"]
+        return [one["message"] for one in head["problems"] if "dated ahead" in one["message"]]
+
+    with create_session() as session:
+        for number in range(most):
+            at, date = FAR - timedelta(days=36500), FAR + timedelta(days=number)
+            about: dict[str, Any] = {"run_type": "manual", "state": "running", "run_after": at, "logical_date": date}
+            session.add(DagRun(dag_id=planner, run_id=f"far-{number}", **about))
+    assert f"{most} runs of DAGs are dated ahead" in [text.partition(",")[0] for text in problems()]
+    change(lambda run: delete(run).where(run.run_id == "far-0"), planner)
+    assert [one for one in problems() if "of DAGs" in one] == []
+    change(delete, planner)
+
+
 def test_a_dry_run_does_not_keep_a_post_from_being_published_now(user: Any) -> None:
     ada, conf = user("ada", "USER"), {"post": "hello", "now": True, "dry_run": True}
     begin(DAG_ID, "hello", PREPARED, run_id="now__hello__1", conf=conf)
