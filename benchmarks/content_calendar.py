@@ -36,7 +36,7 @@ dag = content_calendar_dag("content", {file!r}, accounts={accounts!r})
 LOOK = """
 from airflow_provider_instagram.calendar.planning.look import look
 from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
-from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.clock import CLOCK
 settings = dag.get_task("prepare").settings
 planned, due = look(settings, read_plan(settings.plan_file), CLOCK.now())
 store(settings.plan_file, planned)

@@ -13,9 +13,9 @@ from airflow.models.errors import ParseImportError
 from airflow.sdk import conf
 from sqlalchemy import exists, or_, select
 
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.stored_plan import TAG, StoredPlan, plan_file
 from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.urls import is_local, local_path, shown
 
 if TYPE_CHECKING:

@@ -31,9 +31,9 @@ from airflow_provider_instagram.hooks.instagram import AccountSettings, Instagra
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING, StoredToken
 from airflow_provider_instagram.ledger.seal import fingerprint, has_key
+from airflow_provider_instagram.utils.clock import WORTH_A_WARNING, ServerClock
 from airflow_provider_instagram.utils.connection import no_connection
 from airflow_provider_instagram.utils.pages import reconnect_hint
-from airflow_provider_instagram.utils.server_clock import WORTH_A_WARNING, ServerClock
 from airflow_provider_instagram.utils.urls import is_local, local_path, shown
 
 if TYPE_CHECKING:

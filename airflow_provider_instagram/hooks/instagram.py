@@ -21,9 +21,9 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph import API_VERSION, CALLS_PER_HOUR
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID, read_connection
 from airflow_provider_instagram.utils.pages import reconnect_hint
-from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.calls import Call

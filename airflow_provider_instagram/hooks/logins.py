@@ -13,8 +13,8 @@ from airflow_provider_instagram.graph import calls, oauth, origin
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.hooks.token_store import StoredToken
+from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.pages import connect_page, reconnect_hint
-from airflow_provider_instagram.utils.server_clock import CLOCK
 from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:

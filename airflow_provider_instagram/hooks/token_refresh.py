@@ -24,7 +24,7 @@ from airflow_provider_instagram.hooks.token_store import (
     StoredToken,
     TokenStore,
 )
-from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.calls import Call

@@ -22,7 +22,7 @@ from airflow_provider_instagram.ledger.records import (
     PublishedPost,
 )
 from airflow_provider_instagram.ledger.seal import SealedStore, StateStore, of_another_version
-from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -24,8 +24,8 @@ from airflow_provider_instagram.operators.base import CREATE, AccountTask, Event
 from airflow_provider_instagram.posts.limits import check_known, checked_post, read_values
 from airflow_provider_instagram.posts.post import FIELDS
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.deferral import is_deferrable, until_next_look
-from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.posts.kinds import OnCopyrightMatch, Placement

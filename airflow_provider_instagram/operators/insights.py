@@ -15,8 +15,8 @@ from airflow_provider_instagram.operators.authored import (
     Templated,
 )
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.deferral import shortest_deferral
-from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

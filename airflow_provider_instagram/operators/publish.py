@@ -24,12 +24,12 @@ from airflow_provider_instagram.operators.authored import (
 from airflow_provider_instagram.operators.base import PUBLISH, AccountTask, InstagramPostLink
 from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.deferral import (
     is_deferrable,
     shortest_deferral,
     timeouts_checked_every,
 )
-from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

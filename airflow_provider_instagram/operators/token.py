@@ -16,7 +16,7 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.operators.base import InstagramRetryPolicy
-from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.hooks.instagram import InstagramHook

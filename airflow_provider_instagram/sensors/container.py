@@ -15,8 +15,8 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.authored import InstagramBaseOperator, Readers, Templated
 from airflow_provider_instagram.operators.base import CREATE, Event
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.deferral import is_deferrable, until_next_look
-from airflow_provider_instagram.utils.server_clock import CLOCK
 
 #: Airflow 3.3 may fail a rescheduled sensor that starts again while its former process is still
 #: ending.

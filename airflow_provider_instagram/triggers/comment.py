@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
-from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.calls import Call

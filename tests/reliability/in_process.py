@@ -25,7 +25,7 @@ from airflow_provider_instagram.graph import client as graph_client
 from airflow_provider_instagram.ledger.assets import posts_asset
 from airflow_provider_instagram.publishing import comments, publish
 from airflow_provider_instagram.triggers import container, poller
-from airflow_provider_instagram.utils import server_clock
+from airflow_provider_instagram.utils import clock
 from instagram_sandbox.testing.handle import connection_json
 from tests.integration.tasks import SCOPES
 from tests.reliability import sandbox_injection
@@ -289,8 +289,8 @@ def _one_clock(job: Job) -> Iterator[None]:
     timezones = vars(temporal)["timezone"]
     GraphClient = graph_client.GraphClient  # noqa: N806 -- it is the class
     with (
-        mock.patch.object(server_clock, "datetime", SandboxTime),
-        mock.patch.object(server_clock.CLOCK, "try_to_compare"),
+        mock.patch.object(clock, "datetime", SandboxTime),
+        mock.patch.object(clock.CLOCK, "try_to_compare"),
         mock.patch.object(publish, "Publisher", functools.partial(publish.Publisher, sleep=job.wait)),
         mock.patch.object(comments, "CommentWriter", functools.partial(comments.CommentWriter, sleep=job.wait)),
         mock.patch.object(graph_client, "GraphClient", open_client),

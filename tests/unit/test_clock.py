@@ -26,11 +26,10 @@ RAW = {
         "time.time_ns",
         "timezone.utcnow",
     ),
-    *("pendulum.now", "pendulum.today", "utc_now", "utcnow", "schedule.utc_now", "time.gmtime", "time.localtime"),
+    *("pendulum.now", "pendulum.today", "utc_now", "utcnow", "clock.utc_now", "time.gmtime", "time.localtime"),
 }
 #: Where they may be read, and why.
 ALLOWED = {
-    "calendar/planning/schedule.py": "names it for the DAG processor, the scheduler, pages and commands",
     "triggers/container.py": "ends a wait, together with the next one",
     "triggers/poller.py": "measures the pauses between reads, in the triggerer's loop, where nobody compares clocks",
     "triggers/comment.py": "waits for the next read of the poller's budget",
@@ -69,8 +68,8 @@ def test_no_room_that_decides_reads_this_machines_clock() -> None:
         "from time import time\nx = time()",
         "import time\nx = Clock(time.time)",
         "from airflow.sdk import timezone\nx = timezone.utcnow()",
-        "from a.planning.schedule import utc_now as now\nx = now()",
-        "from a.planning import schedule\nx = schedule.utc_now()",
+        "from a.utils.clock import utc_now as now\nx = now()",
+        "from a.utils import clock\nx = clock.utc_now()",
         "import pendulum\nx = pendulum.now('UTC')",
     ],
 )

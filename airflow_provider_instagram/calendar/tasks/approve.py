@@ -27,7 +27,7 @@ from airflow_provider_instagram.operators.approval import (
 from airflow_provider_instagram.operators.base import APPROVE
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import is_reserved
 from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.file.times import in_words
-from airflow_provider_instagram.calendar.planning import schedule
+from airflow_provider_instagram.calendar.planning import lateness
 from airflow_provider_instagram.calendar.planning.plan import DRY_MARK, post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY, Retries
@@ -30,8 +30,8 @@ from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, Owner, Pub
 from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.use_case import Skipped
+from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-from airflow_provider_instagram.utils.server_clock import CLOCK
 from airflow_provider_instagram.utils.urls import is_local, is_web, shown
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ class PostTask(CalendarTask, AccountTask):
         begun = stored.plan.begun.get(post.id)
         is_current = begun is not None and begun.version.removesuffix(DRY_MARK) == post.version
         ahead = post.publish_at - self.settings.work_ahead
-        if not is_current and ahead > CLOCK.now() + schedule.CLOCKS_DIFFER:
+        if not is_current and ahead > CLOCK.now() + lateness.CLOCKS_DIFFER:
             word = f"moved to {post.publish_at:%Y-%m-%d %H:%M}"
             return Skipped(
                 word, f"{post.id} was {word}. A run begins for it at {ahead:%Y-%m-%d %H:%M}."
@@ -400,7 +400,7 @@ class PostTask(CalendarTask, AccountTask):
         """Return why a post is too late even at the earliest possible time, or None if it is not."""
         if self.is_requested_now(context, post):
             return None
-        return schedule.too_late(
+        return lateness.too_late(
             post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness
         )
 
@@ -448,7 +448,7 @@ class PostTask(CalendarTask, AccountTask):
     def tell_that_it_is_late(self, context: Context, post: ScheduledPost, at: datetime) -> None:
         """Report once to the notifiers that a post is not out at its time. What becomes of it is told at its end."""
         delay = at - post.publish_at
-        if delay > schedule.CLOCKS_DIFFER and not self.is_requested_now(context, post):
+        if delay > lateness.CLOCKS_DIFFER and not self.is_requested_now(context, post):
             message = f"is not published yet, and will be at least {in_words(delay)} late."
             self._tell(context, post, Told("late", message, once="not published yet"))
 
@@ -553,7 +553,7 @@ def other_publisher(done: PublishedPost, settings: CalendarSettings) -> str | No
 
 def used_before(post: ScheduledPost, done: PublishedPost) -> bool:
     """Return whether a post's id was published before the post's time, by another post or before it was moved."""
-    return datetime.fromisoformat(done.published_at) + schedule.CLOCKS_DIFFER < post.publish_at
+    return datetime.fromisoformat(done.published_at) + lateness.CLOCKS_DIFFER < post.publish_at
 
 
 def task_states(context: Context, *task_ids: str) -> dict[str, Any]:

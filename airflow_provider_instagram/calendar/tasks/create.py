@@ -45,8 +45,8 @@ from airflow_provider_instagram.posts.post import FIELDS, Post
 from airflow_provider_instagram.publishing.create import Order
 from airflow_provider_instagram.quota.reservations import time_until_quota_frees
 from airflow_provider_instagram.utils import arguments, urls
+from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.deferral import shortest_deferral
-from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

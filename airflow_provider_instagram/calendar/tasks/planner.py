@@ -31,7 +31,7 @@ from airflow_provider_instagram.exceptions import LedgerRowError, own_words
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.base import PLAN
-from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.clock import CLOCK
 
 if TYPE_CHECKING:
     from datetime import datetime

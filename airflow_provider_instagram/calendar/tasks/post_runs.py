@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Final
 
-from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
+from airflow_provider_instagram.calendar.planning.lateness import CLOCKS_DIFFER
 from airflow_provider_instagram.operators.base import send
-from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.clock import CLOCK
 
 #: The states of a run that Airflow has begun, or that has ended.
 BEGUN: Final = ("running", "success", "failed")

@@ -20,8 +20,8 @@ from airflow_provider_instagram.media.spec import Options
 from airflow_provider_instagram.operators.base import TRANSCODE
 from airflow_provider_instagram.operators.transcode import transcode
 from airflow_provider_instagram.posts.kinds import ItemKind
+from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.local_files import file_digest
-from airflow_provider_instagram.utils.server_clock import CLOCK
 from airflow_provider_instagram.utils.urls import is_web
 
 if TYPE_CHECKING:

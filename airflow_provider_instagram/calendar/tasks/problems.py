@@ -35,8 +35,8 @@ from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
+from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.pages import reconnect_hint
-from airflow_provider_instagram.utils.server_clock import CLOCK
 from airflow_provider_instagram.utils.urls import is_local, is_web, shown
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
+from airflow_provider_instagram.calendar.planning.lateness import PUNCTUAL, choose_late_time
 from airflow_provider_instagram.calendar.planning.rows import PostRows
-from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, choose_late_time
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
 from airflow_provider_instagram.calendar.tasks.base import PostTask, has_caption, task_states
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
@@ -28,7 +28,7 @@ from airflow_provider_instagram.operators.publish import PublishingTask, publish
 from airflow_provider_instagram.posts.limits import read_message
 from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:

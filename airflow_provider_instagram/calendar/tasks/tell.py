@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.times import in_words
-from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
+from airflow_provider_instagram.calendar.planning.lateness import CLOCKS_DIFFER
 from airflow_provider_instagram.calendar.tasks.alerts import (
     Told,
     is_last_try,

@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.urls import is_local, is_web, shown
 
 #: How often a file on this machine is looked at, one in object storage, and a sheet. An edit of the

@@ -17,7 +17,6 @@ from pydantic import AfterValidator, Field
 from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.planning.rows import PostRows
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.settings import BY_HAND, planner_id
 from airflow_provider_instagram.calendar.tasks.answers import PostRecords
 from airflow_provider_instagram.calendar.tasks.base import has_caption
@@ -33,6 +32,7 @@ from airflow_provider_instagram.plugin.bodies import Json, PageRequest, PostId
 from airflow_provider_instagram.plugin.users import may_act, may_edit
 from airflow_provider_instagram.posts.limits import broken_by_values
 from airflow_provider_instagram.utils.arguments import check_printable
+from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.urls import web_address
 
 if TYPE_CHECKING:

@@ -33,7 +33,6 @@ from sqlalchemy import case, func, or_, select
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning import told
 from airflow_provider_instagram.calendar.planning.plan import post_of
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.calendar.tasks.base import REQUEST_COUNTS_FOR
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, known_texts
@@ -41,6 +40,7 @@ from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.seal import unsealed
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, PostRun, Task
+from airflow_provider_instagram.utils.clock import utc_now
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -22,7 +22,6 @@ from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.reader import is_edited_elsewhere
 from airflow_provider_instagram.calendar.planning.plan import Plan, next_moment
 from airflow_provider_instagram.calendar.planning.rows import PostRows
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.calendar.planning.stored_plan import About, StoredPlan
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanReader
@@ -40,6 +39,7 @@ from airflow_provider_instagram.plugin.board.states import (
     without_folders,
 )
 from airflow_provider_instagram.posts.kinds import PostKind
+from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.urls import is_web, shown
 
 if TYPE_CHECKING:

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from airflow.utils.session import create_session
 from fastapi import HTTPException
 
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, calendars
 from airflow_provider_instagram.plugin.board.airflow_rows import stands_still
 from airflow_provider_instagram.plugin.board.board import Board, BoardReader
 from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.plugin.users import READ, may, may_edit
+from airflow_provider_instagram.utils.clock import utc_now
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.board.board import PostCard

@@ -10,7 +10,6 @@ from urllib.parse import quote, urlsplit
 from airflow.sdk import conf
 
 from airflow_provider_instagram.accounts.overview import kept_from
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.covers import cover_name
 from airflow_provider_instagram.exceptions import (
     InstagramError,
@@ -27,6 +26,7 @@ from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts
 from airflow_provider_instagram.plugin.users import dag_that_deletes, own_accounts
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.posts.limits import caption_warning
+from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:

@@ -19,13 +19,13 @@ from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIE
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.forms import is_approved, writer_of
 from airflow_provider_instagram.plugin.bodies import Json, PageRequest, PostId
 from airflow_provider_instagram.plugin.users import opened, sealed
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:

@@ -21,7 +21,6 @@ from airflow_provider_instagram.calendar.file.parser import KEYS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.stored_plan import (
     content_digest,
     due_file,
@@ -30,6 +29,7 @@ from airflow_provider_instagram.calendar.planning.stored_plan import (
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, LONGEST_COMMENT, MOST_ITEMS
 from airflow_provider_instagram.posts.post import MEDIA
+from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.urls import shown, shown_in
 
 if TYPE_CHECKING:

@@ -28,7 +28,6 @@ from airflow_provider_instagram.calendar.planning.importing import (
     Target,
     sheet_proposal,
 )
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.plugin import users  # noqa: TC001 -- FastAPI reads the annotation
 from airflow_provider_instagram.plugin.board import edits
 from airflow_provider_instagram.plugin.board.board import problem_as_data
@@ -37,6 +36,7 @@ from airflow_provider_instagram.plugin.board.routes import editable_board
 from airflow_provider_instagram.plugin.bodies import Json, PageRequest, json_body
 from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
+from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:

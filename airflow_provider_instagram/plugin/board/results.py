@@ -16,7 +16,6 @@ from starlette.responses import JSONResponse, Response
 
 from airflow_provider_instagram.calendar.file.times import YEARS
 from airflow_provider_instagram.calendar.file.times import zone as zone_named
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.insights.results import (
     FEW,
     METRICS,
@@ -32,6 +31,7 @@ from airflow_provider_instagram.plugin.board.edits import errors_as_answers
 from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.plugin.users import Viewer, own_accounts, require_read
 from airflow_provider_instagram.posts.kinds import PostKind
+from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:

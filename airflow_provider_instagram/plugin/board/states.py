@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
+from airflow_provider_instagram.calendar.planning.lateness import CLOCKS_DIFFER
 from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.exceptions import AuthenticationError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from airflow_provider_instagram.utils import server_clock
+from airflow_provider_instagram.utils import clock
 from tests.integration.calendar.runs import made, planned, run_post
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def worker_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]
             def now(cls, tz: Any = None) -> Any:
                 return datetime.now(tz) + wrong_by
 
-        monkeypatch.setattr(server_clock, "datetime", Wrong)
-        monkeypatch.setattr(server_clock.CLOCK, "_offset", None)
+        monkeypatch.setattr(clock, "datetime", Wrong)
+        monkeypatch.setattr(clock.CLOCK, "_offset", None)
 
     return set_to
 

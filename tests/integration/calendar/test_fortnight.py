@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
+from airflow_provider_instagram.calendar.planning.lateness import PUNCTUAL, choose_late_time, too_late
 from airflow_provider_instagram.calendar.planning.look import look
 from airflow_provider_instagram.calendar.planning.plan import Records
 from airflow_provider_instagram.calendar.planning.rows import PostRows
-from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, choose_late_time, too_late
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost

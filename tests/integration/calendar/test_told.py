@@ -54,7 +54,7 @@ def test_a_post_that_failed_and_one_that_is_late_are_told_once_each(
 ) -> None:
     """The run of the post that failed stays red. A notifier whose server was away is called again."""
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
-    for module in ("planning.schedule", "tasks.tell"):  # so that a busy machine makes no other post late
+    for module in ("planning.lateness", "tasks.tell"):  # so that a busy machine makes no other post late
         monkeypatch.setattr(f"airflow_provider_instagram.calendar.{module}.CLOCKS_DIFFER", timedelta(minutes=8))
     before, sent, called = max([0, *(number for number, _ in events())]), list[str](), list[str]()
     file = calendar({"punctual": 5, "slow": -600, "gave-up": -7200, "corrupt": 5}, corrupt={"video": "corrupt.mp4"})

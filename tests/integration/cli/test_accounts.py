@@ -367,14 +367,12 @@ def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
 
-    from airflow_provider_instagram.utils import server_clock
-
     class Late(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) - timedelta(minutes=5)
 
-    monkeypatch.setattr(server_clock, "datetime", Late)
+    monkeypatch.setattr("airflow_provider_instagram.utils.clock.datetime", Late)
     assert re.fullmatch(
         r"FIX differs from Instagram's by (29|30)[0-9] s\. Synchronize .* with NTP",
         doctors_lines(shell, capsys, 1)["clock"],

@@ -15,7 +15,7 @@ from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.assets import insights_asset
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import refusals
-from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.clock import CLOCK
 from tests.integration.insights.conftest import rows_of
 
 if TYPE_CHECKING:

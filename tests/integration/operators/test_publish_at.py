@@ -315,7 +315,7 @@ def slept(instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> 
     The headers of the sandbox's answers tell the real time.
     """
     from airflow_provider_instagram.hooks import InstagramHook
-    from airflow_provider_instagram.utils.server_clock import CLOCK
+    from airflow_provider_instagram.utils.clock import CLOCK
 
     waits: list[float] = []
     local = CLOCK._local

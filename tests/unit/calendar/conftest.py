@@ -6,7 +6,7 @@ import pytest
 from airflow.sdk.execution_time import task_runner
 
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.clock import CLOCK
 from tests.unit.calendar.simulated_runs import SimulatedCalendar, after_noon
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-from airflow_provider_instagram.calendar.planning.schedule import first_free_time
+from airflow_provider_instagram.calendar.planning.lateness import first_free_time
 from airflow_provider_instagram.hooks.instagram import Limits
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
+from airflow_provider_instagram.calendar.planning.lateness import choose_late_time, first_free_time, too_late
 from airflow_provider_instagram.calendar.planning.rows import PostRows
-from airflow_provider_instagram.calendar.planning.schedule import choose_late_time, first_free_time, too_late
 from tests.unit.calendar.simulated_runs import ACCOUNT, NOON, Rows, after_noon
 
 if TYPE_CHECKING:

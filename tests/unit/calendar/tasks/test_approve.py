@@ -24,7 +24,7 @@ from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
-from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.clock import CLOCK
 from tests.unit.calendar.simulated_runs import ACCOUNT, DIGEST, LEDGER, after_noon, post
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The time by Instagram's clock, because the clocks of workers may be wrong."""
+"""The time by this machine's clock, and by Instagram's, because the clocks of workers may be wrong."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ LARGEST: Final = timedelta(days=1)
 TIMEOUT_S: Final = 5.0
 
 
+def utc_now() -> datetime:
+    """Return the time by this machine's clock."""
+    return datetime.now(timezone.utc)
+
+
 class ServerClock:
     """A clock that is as right as Instagram's once it was compared, and this machine's clock before.
 
@@ -29,7 +34,7 @@ class ServerClock:
     monotonic clock carries it on.
     """
 
-    def __init__(self, local: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> None:
+    def __init__(self, local: Callable[[], datetime] = utc_now) -> None:
         self._local = local
         #: What to add to the monotonic clock. None while this machine's clock counts.
         self._offset: timedelta | None = None

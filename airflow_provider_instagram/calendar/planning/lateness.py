@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.times import in_words
@@ -22,11 +22,6 @@ PUNCTUAL = timedelta(seconds=60)
 CLOCKS_DIFFER = timedelta(minutes=2)
 #: How long the chosen time of a late post counts. No late post chose its time longer ago.
 LATE_TIMES_KEPT = timedelta(days=2)
-
-
-def utc_now() -> datetime:
-    """Return the current time."""
-    return datetime.now(timezone.utc)
 
 
 def too_late(

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_instagram.utils import server_clock
-from airflow_provider_instagram.utils.server_clock import ServerClock
+from airflow_provider_instagram.utils.clock import ServerClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +100,7 @@ def test_an_answer_that_never_ends_holds_no_task(monkeypatch: pytest.MonkeyPatch
                     self.send_header("X-One", "a")
                     self.flush_headers()
 
-    monkeypatch.setattr(server_clock, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr("airflow_provider_instagram.utils.clock.TIMEOUT_S", 0.5)
     clock = ServerClock(lambda: moment)
     with HTTPServer(("127.0.0.1", 0), Dripping) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
