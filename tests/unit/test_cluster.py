@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.calendars.fate import Due, Fate, fates, is_good, table
+from tests.calendars.fate import Due, Fate, fates, is_good
 from tests.cluster.front import is_refused
-from tests.cluster.programme import FULL, LEAD_S, OUTAGES, REFUSED, Disturbance, parsed, programme
+from tests.cluster.programme import FULL, LEAD_S, OUTAGES, REFUSED, programme
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,12 +88,6 @@ def test_a_page_that_shows_a_live_post_as_failed_is_not_good() -> None:
     assert not is_good(fates([DUE], {"monday": 1}, {"monday": [AT.timestamp()]}, [live], {"monday": ("failed", "")}))
 
 
-def test_the_table_names_what_is_wrong_beside_its_disturbance() -> None:
-    lines = list(table([fate(0, instance("prepare", "success"), instance("publish", "failed", tries=4), late_s=None)]))
-    assert lines[1].startswith("kill redis")
-    assert lines[1].endswith("monday: 0 posts; prepare success (1 try), publish failed (4 tries); failed: no container")
-
-
 def test_an_edited_caption_is_looked_for_under_its_new_text() -> None:
     requests, shown = {"new": [AT.timestamp()]}, {"monday": ("published", "")}
     edited = replace(DUE, edited_caption="new")
@@ -112,14 +106,6 @@ def test_posts_are_due_during_each_disturbance_and_after_it() -> None:
         due = [post.at for post in plan.posts if post.around == name]
         assert any(begin < at < ends for at in due)
         assert any(at > ends for at in due)
-
-
-def test_a_disturbance_is_read_as_it_is_written() -> None:
-    assert parsed("stop api-server 120") == Disturbance("stop", "api-server", 120)
-    assert [parsed(str(one).removesuffix(" s")) for one in OUTAGES] == [*OUTAGES]
-    for text in ("stop nothing 1", "refuse redis 1", "delay redis 1"):
-        with pytest.raises(ValueError, match="use kill, freeze, stop"):
-            parsed(text)
 
 
 def test_the_containers_of_most_posts_are_made_while_s3_refuses() -> None:
