@@ -157,7 +157,7 @@ class _Reading:
         if self.stored is None:
             return
         plan, now = self.stored.plan, self.now
-        is_told = any(one.message == MOST_ARE_LOST for one in plan.calendar.problems)
+        is_told = self.stored.has_lost_posts
         to_come = [post.id for post in plan.calendar.posts if post.publish_at > now]
         if is_told:  # a post that became late since then still has to go out
             earliest_due = (now - self.settings.max_lateness).timestamp()
@@ -198,6 +198,8 @@ class _Reading:
             "plan": Plan(calendar, readable=False),
             "made_of": None,
             "about": self.settings.about(),
+            # also while the file cannot be read for another reason
+            "has_lost_posts": stored.has_lost_posts or invalid.message == MOST_ARE_LOST,
         }
         return stored.model_copy(update=update)
 

@@ -62,6 +62,7 @@ class StoredPlan(Stored):
     :param at: When the planner looked.
     :param made_of: A digest of all that the posts depend on; None if they must be read from the
         text each time.
+    :param has_lost_posts: Whether the file does not count because most of its posts have vanished.
     """
 
     location: str
@@ -70,6 +71,7 @@ class StoredPlan(Stored):
     plan: Plan
     about: About
     made_of: str | None = None
+    has_lost_posts: bool = False
 
 
 class Due(Stored):

@@ -66,6 +66,17 @@ def test_the_last_of_them_is_published_though_no_other_is_to_come(calendar: Simu
     assert planned(calendar, 181) == [], "it is too late for the last one"
 
 
+def test_a_file_that_cannot_be_read_meanwhile_makes_the_loss_no_edit(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", 60), post("b", 120), post("c", 300))
+    calendar.plan(0)
+    calendar.write()
+    calendar.plan(1)
+    calendar.file.write_text("posts:\n - id: a: b\n")
+    calendar.plan(190)
+    calendar.write()
+    assert planned(calendar, 191) == ["a", "b", "c"], "only c is to come"
+
+
 def test_what_comes_back_was_never_gone(calendar: SimulatedCalendar) -> None:
     calendar.write(*FOUR)
     assert calendar.plan(0) == ["a", "b", "c"]
