@@ -130,7 +130,7 @@ def instagram_doctor_dag(
     """
     queues = tuple(queues) or (conf.get("operators", "default_queue"),)
     limits = {
-        # a queue without a worker: its check waits
+        # the check of a queue without a worker stays queued until then
         "dagrun_timeout": timedelta(minutes=10),
         "catchup": False,
         "tags": ["instagram"],

@@ -220,8 +220,8 @@ class PostTask(CalendarTask, AccountTask):
     def answered_question(self, context: Context, post: ScheduledPost) -> Approval | None:
         """Return the last question about this version of a post, if this run has asked it, and it has an answer.
 
-        A user may have started the run anew, with *now* in its parameters. They count once the plan
-        does not name the run any more, and what was asked about the post's time allows no other.
+        A user may make the run anew with the parameter *now*, which counts once the plan no longer
+        names the run. An answer about the post's time then does not count.
         """
         approval = self.records(context, post).answer(context, post.version)
         if approval is None or approval.at_once or not self.is_requested_now(context, post):
@@ -279,7 +279,7 @@ class PostTask(CalendarTask, AccountTask):
         return None
 
     def _check_dry_run(self) -> None:
-        """Check that the DAG makes dry runs as the planner has read it. Airflow runs a cleared run as it was made.
+        """Check that dry runs are made as the planner has read it: a cleared run keeps its version of the DAG.
 
         :raises TransientError: If this worker, or this version of the DAG, has another ``dry_run``.
         """

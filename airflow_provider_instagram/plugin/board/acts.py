@@ -279,7 +279,7 @@ async def _skip(act: Act) -> str:
         with database.open_ledger(post.account) as store:
             PostRows(store).record_skip(post, act.user.name if is_skip else None)
             if is_skip:
-                # a run that a user has started would use it: that publishes also what is skipped
+                # a run by hand publishes what is skipped, too, and would use the answer
                 PostRecords(store, post.key).withdraw()
 
     await run_in_threadpool(write)
