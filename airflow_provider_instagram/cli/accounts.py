@@ -56,7 +56,7 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import web_address
 
 #: A row of the ledger, or of a table.
-Row: TypeAlias = "dict[str, Any]"
+Row: TypeAlias = dict[str, Any]
 
 SHORTEST_DAYS = 30
 

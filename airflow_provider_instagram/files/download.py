@@ -26,9 +26,9 @@ from airflow_provider_instagram.utils.urls import Origin, ending, shown
 
 T = TypeVar("T")
 #: What is made of an answer and its address.
-Use: TypeAlias = "Callable[[httpx.Response, httpx.URL], T]"
+Use: TypeAlias = Callable[[httpx.Response, httpx.URL], T]
 #: Checks an address, and returns where the request for it is sent.
-Checked: TypeAlias = "Callable[[httpx.URL], httpx.URL]"
+Checked: TypeAlias = Callable[[httpx.URL], httpx.URL]
 
 log = logging.getLogger(__name__)
 

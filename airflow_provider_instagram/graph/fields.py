@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 
 #: An object in an answer that is not read yet, and what reads it.
-Data: TypeAlias = "Mapping[str, Any]"
-Reader: TypeAlias = "Callable[[Data], A]"
+Data: TypeAlias = Mapping[str, Any]
+Reader: TypeAlias = Callable[[Data], A]
 #: The longest text that is taken from an answer, in characters, and the longest id.
 LONGEST_TEXT: Final = 4_000
 LONGEST_ID: Final = 40

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from airflow_provider_instagram.graph.fields import Data, as_mapping, read_json
 
 #: The headers of an answer.
-Headers: TypeAlias = "Mapping[str, str]"
+Headers: TypeAlias = Mapping[str, str]
 #: From this used share on, fewer calls are sent.
 SLOW_FROM_PERCENT: Final = 75
 _COUNTERS = ("call_count", "total_cputime", "total_time")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.utils.time_limit import Cancel
 
 #: A request or an answer.
-Message: TypeAlias = "dict[str, Any]"
+Message: TypeAlias = dict[str, Any]
 #: The longest answer that is read.
 MOST_BYTES: Final = 1 << 20
 

@@ -41,7 +41,7 @@ LARGEST_STEP_FORWARD_S: Final = 10.0
 #: How a GIF ends: the end of its last block, then the trailer. Source: GIF89a, 16 and 27.
 GIF_END: Final = b"\x00\x3b"
 #: What ffprobe prints of a file, of its container or of one of its streams.
-Properties: TypeAlias = "dict[str, Any]"
+Properties: TypeAlias = dict[str, Any]
 LOCATION_WORDS: Final = ("location", "gps", "xmp", "geo")
 
 

@@ -21,9 +21,9 @@ from airflow_provider_instagram.utils.time_limit import Cancel
 
 T = TypeVar("T")
 
-Process: TypeAlias = "subprocess.Popen[bytes]"
+Process: TypeAlias = subprocess.Popen[bytes]
 #: What is called with each line that a program prints.
-OnLine: TypeAlias = "Callable[[str], None]"
+OnLine: TypeAlias = Callable[[str], None]
 
 GRACE_S: Final = 1.0
 POLL_S: Final = 0.1

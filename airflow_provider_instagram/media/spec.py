@@ -16,7 +16,7 @@ from airflow_provider_instagram.utils import urls
 from airflow_provider_instagram.utils.time_limit import Cancel
 
 #: Red, green and blue, each from 0 to 255.
-Rgb: TypeAlias = "tuple[int, int, int]"
+Rgb: TypeAlias = tuple[int, int, int]
 Fit = Literal["pad", "blur", "crop"]
 Trim = Literal["error", "end"]
 ProfileName = Literal["reels", "feed", "story", "carousel"]

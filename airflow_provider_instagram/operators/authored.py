@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Templated: TypeAlias = "str | XComArg"
 
 #: The arguments of a task, by their names, and how they are read.
-Arguments: TypeAlias = "Mapping[str, Any]"
-Readers: TypeAlias = "dict[str, Callable[[str, Any], Any]]"
+Arguments: TypeAlias = Mapping[str, Any]
+Readers: TypeAlias = dict[str, Callable[[str, Any], Any]]
 
 
 class AuthoredTask(InstagramTask):

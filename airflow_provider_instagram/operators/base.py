@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.utils.time_limit import Cancel
 
 #: What ends a wait: the event of a trigger, or the answer of a person.
-Event: TypeAlias = "dict[str, Any]"
+Event: TypeAlias = dict[str, Any]
 
 FIRST_DELAY = timedelta(seconds=15)
 LONGEST_DELAY = timedelta(minutes=15)

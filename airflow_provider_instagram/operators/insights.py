@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
 #: A row of the result, or its part that names a medium.
-Row: TypeAlias = "dict[str, Any]"
+Row: TypeAlias = dict[str, Any]
 #: How many posts are read if no media are given.
 NEWEST: Final = 25
 

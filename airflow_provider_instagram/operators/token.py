@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.hooks.instagram import InstagramHook
 
 #: Notifiers or functions, which are called with the context.
-Notifiers: TypeAlias = "Sequence[Callable[[Context], Any]]"
+Notifiers: TypeAlias = Sequence[Callable[[Context], Any]]
 
 
 class RefreshTokenOperator(InstagramBaseOperator):

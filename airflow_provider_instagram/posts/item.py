@@ -20,7 +20,7 @@ from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.utils import arguments
 
 #: Meta's parameters of a container.
-Parameters: TypeAlias = "dict[str, Any]"
+Parameters: TypeAlias = dict[str, Any]
 Tags = Annotated[tuple[UserTag, ...], Field(max_length=20)]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.ledger import Ledger
 
 #: Returns whether an owner may still be at work.
-IsAlive: TypeAlias = "Callable[[Owner], bool]"
+IsAlive: TypeAlias = Callable[[Owner], bool]
 # Makes two owners collide early, where a collision costs nothing. The exclusion does not depend on
 # this pause.
 SETTLING_S = 2.0

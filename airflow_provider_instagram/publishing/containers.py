@@ -58,7 +58,7 @@ UPLOADS_AT_ONCE: Final = 3
 
 
 #: A container, its status if it is not new, and its media.
-Made: TypeAlias = "tuple[ContainerRecord, ContainerStatus | None, MediaSource]"
+Made: TypeAlias = tuple[ContainerRecord, ContainerStatus | None, MediaSource]
 
 
 @dataclass(frozen=True)

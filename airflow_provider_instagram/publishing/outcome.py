@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Waits for some seconds.
-Sleep: TypeAlias = "Callable[[float], None]"
+Sleep: TypeAlias = Callable[[float], None]
 #: What the account's media are. None stands for several. Source: Meta, IG Media reference.
 MEDIA_TYPES: Final = {ItemKind.VIDEO: "VIDEO", ItemKind.PICTURE: "IMAGE", None: "CAROUSEL_ALBUM"}
 

@@ -6,7 +6,7 @@ Both are rows of the account's ledger. XComs, which users may edit, decide nothi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.ledger.seal import StateStore
 
+#: What the transcode of a file says of it, as the ledger keeps it.
+FileReport: TypeAlias = dict[str, Any]
 
 NOBODY = Skipped("not approved", "Nobody has approved the post by its time.")
 #: What an approval shows, and what sending a file depends on, of the report of its transcode.
@@ -44,7 +46,7 @@ class PreparedPost(BaseModel):
     """
 
     media: list[str]
-    reports: list[dict[str, Any]]
+    reports: list[FileReport]
     container_id: str | None = None
     container_caption: str | None = None
     container_sha256: tuple[str | None, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -19,7 +19,12 @@ from airflow_provider_instagram.calendar.planning.plan import DRY_MARK, post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY, Retries
 from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post, told_assets
-from airflow_provider_instagram.calendar.tasks.answers import Approval, PostRecords, PreparedPost
+from airflow_provider_instagram.calendar.tasks.answers import (
+    Approval,
+    FileReport,
+    PostRecords,
+    PreparedPost,
+)
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
@@ -496,7 +501,7 @@ def has_caption(post: ScheduledPost) -> bool:
     return post.kind is not PostKind.STORY
 
 
-def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool:
+def is_sent_as_link(source: str, upload: str, report: FileReport) -> bool:
     """Return whether Instagram fetches a file itself from its source, where the calendar's author keeps it."""
     may_be_link = upload != "file" or kind_in(report) is ItemKind.PICTURE
     return is_web(source) and may_be_link and report.get("tier") == "pass"
@@ -523,7 +528,7 @@ def check_bound(post: ScheduledPost, prepared: PreparedPost, digests: Sequence[s
     )
 
 
-def kind_in(report: Mapping[str, Any]) -> ItemKind:
+def kind_in(report: FileReport) -> ItemKind:
     """Return the kind of a result, from the report of its transcode."""
     return ItemKind(report.get("kind", ItemKind.VIDEO))
 

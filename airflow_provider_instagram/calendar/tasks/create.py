@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
-    from airflow_provider_instagram.calendar.tasks.answers import Approval, PreparedPost
+    from airflow_provider_instagram.calendar.tasks.answers import Approval, FileReport, PreparedPost
     from airflow_provider_instagram.posts.item import Item
 
 
@@ -323,7 +322,7 @@ class CreatePost(PostTask):
         check_bound(post, prepared, approval.sha256)
         return approval
 
-    def _sent(self, item: Item, made: str, report: Mapping[str, Any], upload: str) -> Item:
+    def _sent(self, item: Item, made: str, report: FileReport, upload: str) -> Item:
         """Return what is sent of an item: the compliant file, or the post's own link if it complies.
 
         The transcode returns a copy instead of a link, because a link may contain a signature.

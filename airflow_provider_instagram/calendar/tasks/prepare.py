@@ -10,7 +10,11 @@ from airflow.sdk import Context, conf
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_instagram.calendar.file.rows import public_name
-from airflow_provider_instagram.calendar.tasks.answers import KEPT_OF_REPORTS, PreparedPost
+from airflow_provider_instagram.calendar.tasks.answers import (
+    KEPT_OF_REPORTS,
+    FileReport,
+    PreparedPost,
+)
 from airflow_provider_instagram.calendar.tasks.base import PostTask, is_sent_as_link, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_name, profile_of, write_cover
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
@@ -78,7 +82,7 @@ class PreparePost(PostTask):
         return self._recorded(context, post, [one.location for one in results], reports)
 
     def _recorded(
-        self, context: Context, post: ScheduledPost, media: list[str], reports: list[dict[str, Any]]
+        self, context: Context, post: ScheduledPost, media: list[str], reports: list[FileReport]
     ) -> dict[str, Any]:
         """Record what was made, and return it for people to look at. For a post that is live, nothing is made."""
         records = self.records(context, post)
