@@ -20,7 +20,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,19 +92,15 @@ def replace(
     access: FileAccess,
     before: ReadFile,
     content: bytes,
-    check: Callable[[], object],
 ) -> None:
-    """Replace a file.
+    """Replace a file. A local file is locked meanwhile.
 
-    :param check: Raises if the content must not be written any more. A local file is locked
-        meanwhile.
     :raises ChangedMeanwhileError: If it is another one by now.
     :raises NotWritableError: If it cannot be written.
     :raises MayBeWrittenError: If that is unknown.
     """
     if not is_local(location):
         path = object_path(location)
-        check()
         try:
             within_small_file_timeout(
                 lambda: path.fs.pipe_file(path.path, content, IfMatch=before.etag)
@@ -125,7 +121,6 @@ def replace(
             _to_disk(out, stat.S_IMODE(status.st_mode))
             if access.read(location, len(before.content) + 1) != before.content:
                 raise ChangedMeanwhileError
-            check()
             part.replace(file)
     except ValidationError:  # longer than it was
         raise ChangedMeanwhileError from None

@@ -203,7 +203,7 @@ def apply(
         if post_after is None:  # an edit changes no id
             raise UNUSUAL
         _check_time(edit, post_after, now)
-        check_files(edit, post_after, files)
+        _check_files(edit, post_after, files)
     return Edited(edited, after.post(first.new_id or first.post_id))
 
 
@@ -431,7 +431,7 @@ def _check_time(edit: Edit, post: AnyPost | None, now: datetime) -> None:
         raise InvalidValue(message, "Choose a later time.", "publish_at")
 
 
-def check_files(edit: Edit, post: AnyPost | None, files: CalendarFiles) -> None:
+def _check_files(edit: Edit, post: AnyPost | None, files: CalendarFiles) -> None:
     """Check that the files exist which an edit gives to a post."""
     if isinstance(post, ScheduledPost) and edit.fields.keys() & {*MEDIA}:
         for location in post.media:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,7 +20,6 @@ from airflow_provider_instagram.calendar.file.edits import (
     Fill,
     apply,
     apply_fill,
-    check_files,
 )
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
@@ -45,7 +43,6 @@ from airflow_provider_instagram.publishing.transcode import OWN_NAME
 from airflow_provider_instagram.utils.urls import is_local, local_path, shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import AnyPost
     from airflow_provider_instagram.calendar.file.parser import Rules
 
 MOST_FILES: Final = 1_000
@@ -134,13 +131,12 @@ class CalendarWriter:
                 why = shown(str(getattr(error, "message", error)))
                 return self.in_text(self._last_read, edit, now, rules, why)
             written = self.in_text(as_text(before.content), edit, now, rules)
-            check = partial(self._check_uploads, edit, written.edited.post)
             bom = codecs.BOM_UTF8 if before.content.startswith(codecs.BOM_UTF8) else b""
             content = bom + written.edited.text.encode()
             if len(content) > MAX_BYTES:
                 raise TOO_LARGE
             try:
-                replace(self._location, self.files.own, before, content, check)
+                replace(self._location, self.files.own, before, content)
             except ChangedMeanwhileError:
                 continue
             except NotWritableError as error:
@@ -149,11 +145,6 @@ class CalendarWriter:
                 return Written(written.edited, written.diff, unknown=str(error))
             return written
         raise BUSY
-
-    def _check_uploads(self, edit: Sequence[Edit] | Fill, post: AnyPost | None) -> None:
-        """Check once more that a post has its new files: its form may have taken an upload back meanwhile."""
-        if not isinstance(edit, Fill):
-            check_files(edit[0], post, self.files)
 
     def _read(self) -> ReadFile:
         from airflow.dag_processing.bundles.base import get_bundle_storage_root_path

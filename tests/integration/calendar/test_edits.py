@@ -71,7 +71,7 @@ def write_comments(location: str, count: int) -> int:
     while done < count:
         before = replace.read_for_edit(location, access, 10**6)
         try:
-            replace.replace(location, access, before, before.content + f"  # note {done}.\n".encode(), int)
+            replace.replace(location, access, before, before.content + f"  # note {done}.\n".encode())
         except replace.ChangedMeanwhileError:
             continue
         done += 1
@@ -197,7 +197,7 @@ def test_a_file_is_not_replaced_by_one_who_has_read_an_older_version(tmp_path: P
     before = replace.read_for_edit(location, access, 100)
     storage.write(location, b"two")
     with pytest.raises(replace.ChangedMeanwhileError):
-        replace.replace(location, access, before, b"three", int)
+        replace.replace(location, access, before, b"three")
     assert storage.read(location) == b"two"
 
 
