@@ -87,9 +87,9 @@ def _triggerer() -> str:
     return "is running"
 
 
-def triggerer_capacity(capacity: int, open_files: int | None = None) -> str:
+def triggerer_capacity(capacity: int) -> str:
     """Check whether a triggerer on this machine may open as many files as its capacity needs."""
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if open_files is None else open_files
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files < FILES_PER_TRIGGER * capacity:
         raise LookupError(
             f"holds {capacity} waiting tasks ([triggerer] capacity) but may open only {files} files, and crashes when "

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.calendars.fate import Due, Fate, fates, is_good
-from tests.cluster.front import is_refused
-from tests.cluster.programme import FULL, LEAD_S, OUTAGES, REFUSED, programme
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.cluster.programme import FULL, LEAD_S, OUTAGES, programme
 
 AT = datetime(2030, 1, 1, 12, 0, tzinfo=timezone.utc)
 DUE = Due("monday", AT, "account_a", "kill redis")
@@ -120,14 +116,3 @@ def test_the_containers_of_most_posts_are_made_while_s3_refuses() -> None:
         "picture",
         "carousel",
     }
-
-
-def test_s3_refuses_those_whom_the_file_names(tmp_path: Path) -> None:
-    refused, meta = tmp_path / "refused", b"GET / HTTP/1.1\r\nUser-Agent: facebookexternalhit/1.1\r\n\r\n"
-    worker = b"GET / HTTP/1.1\r\nUser-Agent: Botocore\r\n\r\n"
-    assert not is_refused(meta, refused)
-    refused.write_text(REFUSED["meta"])
-    assert is_refused(meta, refused)
-    assert not is_refused(worker, refused)
-    refused.write_text(REFUSED["everybody"])
-    assert is_refused(worker, refused)

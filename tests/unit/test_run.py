@@ -33,12 +33,6 @@ def test_a_few_commits_begin_with_every_part() -> None:
     assert played == {part.name for part in REST}
 
 
-def test_a_part_that_a_slow_machine_would_not_end_in_time_does_not_begin() -> None:
-    part = Part("ten minutes", 10, ())
-    assert fits(part, 13.0)
-    assert not fits(part, 12.9)
-
-
 def _main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["run", *arguments])
     return run.main()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_provider_instagram.calendar.file.model import (
     CALENDAR_FIELDS,
@@ -27,6 +27,8 @@ from airflow_provider_instagram.utils.arguments import NO, YES
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+#: A JSON Schema, or the properties of one.
+Schema: TypeAlias = dict[str, Any]
 #: A text as YAML reads it. A number, such as an id, needs no quotation marks. No value means that a
 #: field is not set.
 TEXT: Final = {"type": ["string", "number", "null"]}
@@ -34,7 +36,7 @@ TEXT: Final = {"type": ["string", "number", "null"]}
 LIMITS: Final[tuple[str, ...]] = ("minimum", "maximum", "maxItems", "pattern", "examples")
 
 
-def calendar_schema() -> dict[str, Any]:
+def calendar_schema() -> Schema:
     """Return the schema."""
     fields = _fields(WrittenPost) | _fields(CalendarPost)
     fields["carousel"]["anyOf"][0] |= {
@@ -47,7 +49,7 @@ def calendar_schema() -> dict[str, Any]:
     # JavaScript has another form of named groups
     slot = {"pattern": f"^{re.sub('[?]P<[a-z]+>', '', SLOT.pattern)}$"}
     slots = {"type": "array", "items": {"type": "string", **slot}, "maxItems": MAX_SLOTS}
-    forms: dict[str, Any] = {
+    forms: Schema = {
         "defaults": {**_object(defaults), "type": ["object", "null"]},
         "min_spacing": TEXT,
         "slots": {
@@ -73,11 +75,11 @@ def schema_text() -> str:
     return json.dumps(calendar_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
+def _object(properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _fields(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
+def _fields(model: type[BaseModel]) -> dict[str, Schema]:
     schema = model.model_json_schema()
     fields = {}
     for name, about in declared(model).items():
@@ -86,13 +88,13 @@ def _fields(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
     return fields
 
 
-def _item() -> dict[str, Any]:
+def _item() -> Schema:
     media = {str(kind): {**TEXT, "description": CALENDAR_FIELDS[kind].says} for kind in ItemKind}
     either = {"oneOf": [{"required": [kind]} for kind in media]}
     return {"anyOf": [TEXT, {**_object(media | _fields(Item)), **either}]}
 
 
-def _as_written(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+def _as_written(schema: Schema, definitions: Schema) -> Schema:
     """Return the schema of a value as its author writes it: each value may be text, and a list may be one text."""
     schema = next((one for one in schema.get("anyOf", ()) if one["type"] != "null"), schema)
     limits = {name: schema[name] for name in LIMITS if name in schema}

@@ -160,10 +160,10 @@ class _Reading:
         is_told = self.stored.has_lost_posts
         to_come = [post.id for post in plan.calendar.posts if post.publish_at > now]
         if is_told:  # a post that became late since then still has to go out
-            earliest_due = (now - self.settings.max_lateness).timestamp()
-            begun = plan.begun.items()
-            late = [post_id for post_id, one in begun if earliest_due < one.due <= now.timestamp()]
-            to_come = [*late, *to_come]
+            oldest = (now - self.settings.max_lateness).timestamp()
+            runs = plan.begun.items()
+            late = [post_id for post_id, run in runs if oldest < run.due <= now.timestamp()]
+            to_come = late + to_come
         listed = {post.id for post in calendar.posts} | calendar.left_out
         lost = [post_id for post_id in to_come if post_id not in listed]
         if is_told and (self.by_hand or not lost):

@@ -34,7 +34,7 @@ from airflow_provider_instagram.operators.approval import (
     approved_container,
     review_copyright,
 )
-from airflow_provider_instagram.operators.base import CREATE
+from airflow_provider_instagram.operators.base import CREATE, Event
 from airflow_provider_instagram.operators.container import create
 from airflow_provider_instagram.operators.lineage import container_lineage
 from airflow_provider_instagram.operators.publish import at_moment
@@ -76,7 +76,7 @@ class CreatePost(PostTask):
     aliases = (ledger_alias,)
 
     @reports_failure
-    def execute(self, context: Context, event: dict[str, Any] | None = None) -> str:
+    def execute(self, context: Context, event: Event | None = None) -> str:
         """Create the container with the options of the calendar and the caption of the approval."""
         post = self.wanted_post(context)
         if (done := self.live(context, post)) is not None:
@@ -154,9 +154,7 @@ class CreatePost(PostTask):
         self.log.info("Creating the container at %s", moment.isoformat())
         self.defer(trigger=at_moment(moment), method_name="lead_time_begins", timeout=left)
 
-    def answered(
-        self, context: Context, event: dict[str, Any], container_id: str, version: str
-    ) -> str:
+    def answered(self, context: Context, event: Event, container_id: str, version: str) -> str:
         """Continue after a person has answered what to do with a container that is held."""
         verdict = Verdict.read(event)
         if not verdict.approved:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from airflow.sdk.exceptions import (
     AirflowRescheduleException,
@@ -22,6 +22,8 @@ from airflow_provider_instagram.exceptions import InstagramError, own_words
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+#: What a task says of its end.
+Outcome: TypeAlias = dict[str, Any]
 #: The key of the XCom.
 OUTCOME: Final = "outcome"
 LONGEST_TEXT: Final = 2_000
@@ -32,7 +34,7 @@ T = TypeVar("T", bound="Callable[..., Any]")
 log = logging.getLogger(__name__)
 
 
-def report(context: Context, key: str, value: dict[str, Any]) -> None:
+def report(context: Context, key: str, value: Outcome) -> None:
     """Push an XCom for the page, which names its try. A failure to do so does not affect the task."""
     try:
         context["ti"].xcom_push(key=key, value={**value, "try": context["ti"].try_number})
@@ -51,7 +53,7 @@ def report_state(
     )
 
 
-def known_texts(reported: Any) -> dict[str, Any]:
+def known_texts(reported: Any) -> Outcome:
     """Return the parts of a report as a task writes them, of an XCom that users may have edited."""
     if not isinstance(reported, dict):
         return {}
@@ -78,7 +80,7 @@ def reports_failure(method: T) -> T:
     return reporting  # type: ignore[return-value]
 
 
-def _failure(error: Exception) -> dict[str, Any]:
+def _failure(error: Exception) -> Outcome:
     hint, reason = None, own_words(error)  # notifiers and events repeat it, and nothing masks these
     if isinstance(error, InstagramError):
         hint = error.hint

@@ -16,7 +16,7 @@ from airflow_provider_instagram.calendar.tasks.alerts import (
 )
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
 from airflow_provider_instagram.calendar.tasks.base import PostTask, other_publisher, task_states
-from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, known_texts
+from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, Outcome, known_texts
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 
@@ -114,7 +114,7 @@ class TellPost(PostTask):
             return Told("late", reason)
         return Told("problem", reason) if mark.startswith("id used") else None
 
-    def _outcome(self, context: Context, step: str) -> dict[str, Any]:
+    def _outcome(self, context: Context, step: str) -> Outcome:
         """Return why a task did not succeed, as it reported it. Users may have edited that."""
         try:
             reported = context["ti"].xcom_pull(step, key=OUTCOME)

@@ -325,19 +325,16 @@ def _problems_of_planner(session: Session, dag_id: str) -> Iterator[Problem]:
 def _problems_of_scheduler(session: Session) -> Iterator[Problem]:
     """Yield a problem if runs that users have dated ahead, of any DAGs, keep the scheduler from all others.
 
-    Airflow 3.3.2 looks first at runs of which it has decided nothing, and decides nothing of these.
+    Airflow 3.3.2 looks first at the runs that it has never scheduled, and never schedules these.
     """
     dag, run, now = DagModel, DagRun, utc_now()
     runs = select(func.count()).select_from(run).join(dag, dag.dag_id == run.dag_id)
     of_dag = (~dag.is_paused, ~dag.is_stale)
-    ahead = session.scalar(
-        runs.where(run.state == "running", run.run_after <= now, run.logical_date > now, *of_dag)
-    )
-    most = run.DEFAULT_DAGRUNS_TO_EXAMINE
-    if ahead is not None and ahead >= most:
+    is_ahead = (run.state == "running", run.run_after <= now, run.logical_date > now)
+    ahead = session.scalar(runs.where(*is_ahead, *of_dag)) or 0
+    if ahead >= run.DEFAULT_DAGRUNS_TO_EXAMINE:
         message = f"{ahead} runs of DAGs are dated ahead, and Airflow looks at no others, so nothing goes on."
-        remedy = "Delete the runs whose logical date is to come."
-        yield Problem(0, message, remedy)
+        yield Problem(0, message, "Delete the runs whose logical date is to come.")
 
 
 def _asked_before() -> Any:

@@ -91,9 +91,10 @@ def test_limits_says_that_instagram_has_stopped_the_account_and_for_how_long(
     assert described["posts, this hour"].endswith("of 500 (posts_per_hour)")
 
 
-def test_a_triggerer_with_too_few_files_is_named() -> None:
+def test_a_triggerer_with_too_few_files_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow_provider_instagram.cli.doctor import triggerer_capacity
 
-    assert "6000 waiting tasks" in triggerer_capacity(6000, 12_000)
+    monkeypatch.setattr("resource.getrlimit", lambda _: (12_000, 12_000))
+    assert "6000 waiting tasks" in triggerer_capacity(6000)
     with pytest.raises(LookupError, match="LimitNOFILE"):
-        triggerer_capacity(1000, 1024)
+        triggerer_capacity(6001)
