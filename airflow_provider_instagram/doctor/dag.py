@@ -132,7 +132,6 @@ def instagram_doctor_dag(
     limits = {
         # the check of a queue without a worker stays queued until then
         "dagrun_timeout": timedelta(minutes=10),
-        "catchup": False,
         "tags": ["instagram"],
     }
     with DAG(dag_id, **{"schedule": None, **limits, **dag_arguments}) as dag:
