@@ -464,9 +464,22 @@ class PostTask(CalendarTask, AccountTask):
         if self.settings.notify is None:
             return
         try:
-            tell_post(context, self.settings, post, told, emits=emits)
+            tell_post(context, self.settings, post, self.told_of_run(context, told), emits=emits)
         except Exception:
             self.log.exception("No notification was sent that %s %s", post.id, told.message)
+
+    def told_of_run(self, context: Context, told: Told) -> Told:
+        """Return what is told, under a name of its own for a run by hand, and for a dry run.
+
+        So neither of them keeps anything of the post's own run from being told.
+        """
+        name = told.once or told.event
+        if self.requested_post(context):
+            name += " by hand"
+        if self.is_dry_run(context):
+            name += DRY_MARK
+            told = told._replace(message=f"(dry run) {told.message}")
+        return told._replace(once=name)
 
     def skip_post(self, context: Context, mark: str, reason: str) -> NoReturn:
         """Skip this task and those downstream.

@@ -56,9 +56,7 @@ class TellPost(PostTask):
         told = self._told(context, post)
         if told is None:
             return
-        if self.requested_post(context):
-            # it keeps nothing of the post's own run from being told
-            told = told._replace(once=f"{told.event} by hand")
+        told = self.told_of_run(context, told)
         if not tell_post(context, self.settings, post, told) and not is_last_try(context):
             raise notifier_failed()
 

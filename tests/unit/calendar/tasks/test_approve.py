@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from airflow_provider_instagram.calendar.tasks import prepare
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+from airflow_provider_instagram.calendar.tasks.base import WAITS
 from airflow_provider_instagram.calendar.tasks.covers import cover_file, cover_name
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import CommentPost, PublishPost
@@ -417,6 +418,30 @@ def test_people_are_told_if_a_post_waits_again_after_an_answer(
     approval.answer("Approve")
     assert told == ["waiting"]
     void(approval)
+    assert told == ["waiting"] * 2
+
+
+@pytest.mark.parametrize("params", [{}, {"dry_run": True}], ids=["by hand", "dry"])
+def test_a_question_in_the_run_of_a_user_keeps_nobody_from_hearing_of_that_in_the_posts_own_run(
+    approval: Approval, params: dict[str, Any]
+) -> None:
+    """The user ends that run, or somebody answers about its dry run: the post would be skipped without a word."""
+    told: list[str] = []
+    approval.calendar.given["notify"] = lambda context: told.append(context["event"].message)
+    approval.ask("manual__1", post="a", **params)
+    approval.ask()
+    approval.ask()
+    assert told == [f"(dry run) {WAITS}" if params else WAITS, WAITS]
+
+
+def test_what_is_told_of_dry_runs_is_told_again_when_the_dag_publishes(approval: Approval) -> None:
+    told: list[str] = []
+    approval.calendar.given |= {"notify": lambda context: told.append(context["event"].event), "dry_run": True}
+    approval.calendar.plan(1)
+    approval.ask("a~v2")
+    approval.calendar.given["dry_run"] = False
+    approval.calendar.plan(2)
+    approval.ask("a~v3")
     assert told == ["waiting"] * 2
 
 
