@@ -7,12 +7,13 @@ import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
+from airflow_provider_instagram.utils.clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -265,6 +266,10 @@ AT_WORK = frozenset(
 )
 
 
+#: The types of runs whose date a user chooses.
+DATED_BY_USERS: Final = ("manual", "backfill")
+
+
 @dataclasses.dataclass(frozen=True)
 class Try:
     """The running try of a task.
@@ -275,6 +280,8 @@ class Try:
     :param is_last: Whether no retry follows.
     :param cleared_since: From when on the run may have posted before the task was cleared. None if
         it was not cleared.
+    :param certain_since: From when on such a post is certainly the run's: a user may have dated the
+        run long before it began.
     """
 
     owner: Owner
@@ -283,6 +290,7 @@ class Try:
     number: int = 1
     is_last: bool = False
     cleared_since: datetime | None = None
+    certain_since: datetime | None = None
 
     @classmethod
     def of(cls, task: BaseOperator, context: Context) -> Try:
@@ -294,13 +302,19 @@ class Try:
         ti = context["ti"]
         owner = Owner.of(context)
         tries_before = int(ti.max_tries) - (task.retries or 0)
+        run, cleared_since, certain_since = context["dag_run"], None, None
+        if tries_before > 0:
+            cleared_since = certain_since = run.run_after
+            if run.run_type in DATED_BY_USERS:
+                certain_since = max(run.run_after, CLOCK.now() - CONTAINER_LIFE)
         return cls(
             owner,
             partial(is_at_work, ti),
             round=f"{owner}/{ti.max_tries}",
             number=max(1, int(ti.try_number) - tries_before),
             is_last=ti.try_number > ti.max_tries,
-            cleared_since=context["dag_run"].run_after if tries_before > 0 else None,
+            cleared_since=cleared_since,
+            certain_since=certain_since,
         )
 
 

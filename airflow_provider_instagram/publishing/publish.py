@@ -27,6 +27,7 @@ from airflow_provider_instagram.graph.readiness import still_processing
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.publishing.claims import IsAlive, PostClaims
 from airflow_provider_instagram.publishing.outcome import (
+    CLOCK_TOLERANCE,
     POST_VISIBLE_WITHIN,
     READ_AGAIN_AFTER,
     OutcomeReader,
@@ -45,6 +46,7 @@ from airflow_provider_instagram.quota.reservations import (
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.models import Media
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.ledger.records import Claim, Owner, Try
 
@@ -96,6 +98,7 @@ class Publisher:
     :param origin: Where the DAG took the post from, if its author did not write it there.
     :param cleared_since: From when on a former try of this run may have posted. None if the task
         was not cleared.
+    :param certain_since: From when on such a post is certainly the run's. None: since then.
     """
 
     client: GraphClient
@@ -108,6 +111,7 @@ class Publisher:
     is_last_try: bool = False
     origin: str | None = None
     cleared_since: datetime | None = None
+    certain_since: datetime | None = None
 
     def settle(self, post_key: str, container_id: str) -> Live | Free:
         """Find out whether a post exists, and claim it if it does not.
@@ -167,7 +171,7 @@ class Publisher:
             if self.ledger.clock() >= created + POST_VISIBLE_WITHIN:
                 return None
             self.sleep(READ_AGAIN_AFTER.total_seconds())
-        if len(found) == 1 and record.has_caption:
+        if len(found) == 1 and record.has_caption and self._is_certain(found[0]):
             log.warning(
                 "The ledger has no row of %s, and the account has it: %s",
                 post_key,
@@ -185,6 +189,14 @@ class Publisher:
             "This task was cleared, the ledger has no row of what it did before, and it cannot be told whether one of "
             f"these posts of the account is {post_key!r}: {links}",
             hint=self.ledger.how_to_settle(post_key),
+        )
+
+    def _is_certain(self, media: Media) -> bool:
+        """Return whether a post is certainly the run's, and not older than a run that a user has dated back."""
+        if self.certain_since is None:
+            return True
+        return (
+            media.timestamp is not None and media.timestamp >= self.certain_since - CLOCK_TOLERANCE
         )
 
     def send(
@@ -390,6 +402,7 @@ class Publish:
                 is_last_try=attempt.is_last,
                 origin=self.origin,
                 cleared_since=attempt.cleared_since,
+                certain_since=attempt.certain_since,
             )
 
     def checked(self, post: PublishedPost) -> PublishedPost:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,11 @@ from airflow_provider_instagram.calendar.planning.settings import CalendarSettin
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
+from airflow_provider_instagram.calendar.tasks.publish import PublishPost
 from airflow_provider_instagram.exceptions import TransientError
-from tests.integration.calendar.runs import made, planned, play_run, run_by_hand, run_post
+from airflow_provider_instagram.ledger.database import open_ledger
+from airflow_provider_instagram.ledger.ledger import Ledger
+from tests.integration.calendar.runs import ACCOUNT, made, planned, play_run, run_by_hand, run_post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -168,3 +171,26 @@ def test_what_is_sent_is_not_read_from_an_xcom(
     assert run_post(run_dag, dag, "edited-xcom").state == "success"
     received = sum(entry.received_bytes or 0 for entry in instagram_sandbox.journal("upload"))
     assert received == portrait_video.stat().st_size
+
+
+def test_a_post_of_last_year_with_the_same_caption_is_not_taken_for_that_of_a_run_that_a_user_has_dated_then(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user clears publish, which then looks for what the run may have posted before. A person has to decide."""
+    instagram_sandbox.add_foreign_post("Happy Monday", age_s=200 * 86400)
+    execute = PublishPost.execute
+
+    def cleared(task: PublishPost, context: Any, event: Any = None) -> Any:
+        context["ti"].max_tries += 1
+        context["dag_run"].run_after = datetime.now(timezone.utc) - timedelta(days=365)
+        return execute(task, context, event)
+
+    monkeypatch.setattr(PublishPost, "execute", cleared)
+    dag = made(calendar({"monday": 30}, monday={"caption": "Happy Monday"}))
+    planned(dag)
+    assert run_by_hand(run_dag, dag, "monday").state == "failed"
+    with open_ledger(ACCOUNT) as store:
+        ledger = Ledger(store, ACCOUNT)
+        assert ledger.post(f"{ACCOUNT}/monday") is None
+        (intent,) = ledger.open_intents(f"{ACCOUNT}/monday")
+    assert intent.needs_manual_resolution
