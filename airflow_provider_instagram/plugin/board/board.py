@@ -441,12 +441,14 @@ class _BoardDraft:
     def _counts(self, post: ScheduledPost, run: PostRun) -> bool:
         """Return whether a run is about this version of a post: the one that the planner has started for it.
 
-        A dry run that a user started tells nothing about a post that is published.
+        Of the runs that users start, a dry run tells nothing about a post that is published, and
+        one that has not begun tells nothing at all.
         """
         if run.is_dated_ahead(self.now):
             return False
         if run.by_hand:
-            return (self.stored.about.is_dry or not run.is_dry) and not run.is_outdated
+            tells = (run.has_begun or run.at_once) and not run.is_outdated
+            return tells and (self.stored.about.is_dry or not run.is_dry)
         begun = self.stored.plan.begun.get(post.id)
         if begun is None or begun.run != run.run_id:
             return False

@@ -154,6 +154,14 @@ def test_a_post_that_has_lost_its_run_says_so_and_gets_another(
     store(plan, before)
 
 
+def test_a_run_of_a_user_that_has_not_begun_hides_no_failure(user: Any) -> None:
+    """A DAG that has as many active runs as its author allows begins no other one."""
+    ada = user("ada", "USER")
+    begin(DAG_ID, "hello", {**READY, "create": "failed", "publish": "upstream_failed"}, state="failed")
+    begin(DAG_ID, "hello", {}, run_id="manual__1", state="queued", conf={"post": "hello"})
+    assert look(ada)[0] == "failed"
+
+
 @pytest.mark.parametrize("conf", [{"post": "hello"}, {"post": "hello", "now": True}])
 def test_a_run_that_a_user_has_started_and_that_has_ended_hides_no_run_that_is_lost(
     user: Any, conf: dict[str, Any]
