@@ -29,6 +29,7 @@ from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
+from airflow_provider_instagram.utils.urls import is_web
 
 #: The fields of a post, and of an item of a carousel, that contain the location of a file.
 LOCATED: Final = {*ItemKind, "location"}
@@ -161,11 +162,16 @@ class ScheduledPost(CalendarPost):
 
     @cached_property
     def version(self) -> str:
-        """A digest of the content and the time, which changes with every edit, but not if the calendar moves."""
+        """A digest of the content and the time, which changes with every edit, but not if the calendar moves.
+
+        A link has no other name: what it leads to is compared with nothing that was approved.
+        """
         content = self.model_dump(mode="json", exclude_defaults=True, exclude=NO_EDITS)
         for one in (content, *content.get("carousel", ())):
             for name in LOCATED & one.keys():
-                one[name] = self.names.get(one[name], one[name])
+                location = one[name]
+                if not is_web(location):
+                    one[name] = self.names.get(location, location)
         text = canonical({**content, "publish_at": self.publish_at.timestamp()})
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -224,8 +224,9 @@ class PostFields:
     def _found(self, written: str, check: bool) -> str:
         _check_is_one(written)
         location = self.files.found(written, check=check)
-        if location != written:
-            self.names[location] = written.removeprefix("./")
+        name = written.removeprefix("./")
+        if location != written and not name.startswith("/"):
+            self.names[location] = name
         return location
 
     def _tried(

@@ -403,6 +403,15 @@ def test_every_edit_is_another_version(read_post: Callable[..., ScheduledPost], 
     assert read_post(f"  {before}\n").version != read_post(f"  {after}\n").version
 
 
+def test_a_relative_name_is_not_that_of_a_file_elsewhere(
+    read_post: Callable[..., ScheduledPost], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", "/srv/media")
+    elsewhere, below = (read_post(f"  image: {name}\n") for name in ("/srv/media/a.jpg", ".//srv/media/a.jpg"))
+    assert elsewhere.image != below.image
+    assert elsewhere.version != below.version
+
+
 def test_what_is_shown_of_a_post_has_no_signature(read_post: Callable[..., ScheduledPost]) -> None:
     link = "https://example.com/a.jpg?signature=secret"
     for more in (f"image: {link}", f"carousel:\n  - {link}\n  - {{image: '{link}', alt_text: A}}"):
@@ -416,3 +425,12 @@ def test_no_file_says_of_which_version_a_post_is(read_post: Callable[..., Schedu
     assert type(post).model_validate(stored) == post
     edited = type(post).model_validate({**stored, "first_comment": "Hi", "known_version": post.version})
     assert edited.version != post.version
+
+
+def test_no_file_calls_a_link_by_the_name_of_another(read_post: Callable[..., ScheduledPost]) -> None:
+    """What a link leads to is compared with nothing, so only its name says what was approved."""
+    link, other = "https://example.com/a.jpg", "https://example.com/b.jpg"
+    post = read_post(f"  image: {link}\n")
+    stored = post.model_dump(mode="json")
+    renamed = type(post).model_validate({**stored, "image": other, "names": {other: link}})
+    assert renamed.version != post.version
