@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
+from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import IN_THE_MAKING, OF_A_POST, row_key
+from airflow_provider_instagram.ledger.records import AS_WRITTEN
+from airflow_provider_instagram.ledger.seal import REPLACEABLE, of_another_version
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
@@ -37,6 +40,8 @@ class Runs(BaseModel):
     :param runs: Its versions, by the ids of the runs that the planner has begun for them.
     """
 
+    model_config = AS_WRITTEN
+
     runs: dict[str, str] = {}
 
 
@@ -45,6 +50,8 @@ class Skip(BaseModel):
 
     :param user: Who decided it; None if it was brought back.
     """
+
+    model_config = AS_WRITTEN
 
     version: str
     user: str | None
@@ -93,13 +100,19 @@ class PostRows:
 
 
 def read_row(store: StateStore, kind: type[T], key: str) -> T | None:
-    """Return what a row contains. A malformed one counts as none."""
+    """Return what a row of a post contains. A malformed one that decides nothing about the post counts as none.
+
+    :raises LedgerRowError: If no task of this version has written it.
+    """
     row = store.get(key)
     if not row:
         return None
     try:
         return kind.model_validate(row)
     except ValidationError as error:
+        row_kind, _, post_key = key.partition(":")
+        if row_kind not in REPLACEABLE:
+            raise of_another_version(key, ledger_asset(post_key.partition("/")[0]).uri) from None
         what = error.errors(include_input=False, include_url=False)
         log.warning("The row %s is malformed: %s", key, what)
         return None

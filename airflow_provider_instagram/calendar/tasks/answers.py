@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from airflow_provider_instagram.calendar.planning.plan import DRY_MARK
 from airflow_provider_instagram.calendar.planning.rows import read_row
 from airflow_provider_instagram.ledger.ledger import row_key
+from airflow_provider_instagram.ledger.records import AS_WRITTEN
 from airflow_provider_instagram.operators.approval import Question, Verdict
 from airflow_provider_instagram.publishing.use_case import Skipped
 
@@ -44,6 +45,8 @@ class PreparedPost(BaseModel):
         without an approval.
     :param ordered_by: The task that makes that container, or has made it.
     """
+
+    model_config = AS_WRITTEN
 
     media: list[str]
     reports: list[FileReport]
@@ -111,6 +114,8 @@ class Approval(BaseModel):
     :param is_open: Whether Airflow has the question.
     :param answered_at: When it was answered, as ISO 8601.
     """
+
+    model_config = AS_WRITTEN
 
     question: Question
     post_id: str

@@ -31,6 +31,21 @@ def test_a_foreign_row_stops_its_own_post_only(calendar: SimulatedCalendar, kind
     assert calendar.ledgers[LEDGER][f"{kind}:{ACCOUNT}/a"] == row, "what a person has to see is not overwritten"
 
 
+@pytest.mark.parametrize("row", [{"version": "x", "by": "anna"}, {"version": "x", "user": None, "until": 1}, ["x"]])
+def test_a_decision_in_a_form_that_this_version_does_not_know_stops_the_post(
+    calendar: SimulatedCalendar, row: Any
+) -> None:
+    """Another version has sealed it. What would count as none is that a person has skipped the post."""
+    calendar.write(post("a", 60))
+    calendar.plan(0)
+    for key in (f"skip:{ACCOUNT}/a", f"prepared:{ACCOUNT}/a/{calendar.prepared()}"):
+        calendar.rows().set(key, row)
+        with pytest.raises(LedgerRowError, match="written by another version of the provider") as error:
+            calendar.step("a", prepared="")
+        assert f"forget --conn-id {ACCOUNT} -- {key}" in str(error.value)
+        del calendar.ledgers[LEDGER][key]
+
+
 @pytest.mark.parametrize("kind", ["done", "begun"])
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_the_planner_starts_the_runs_of_a_calendar_with_a_foreign_row(
