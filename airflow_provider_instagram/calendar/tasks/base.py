@@ -234,10 +234,17 @@ class PostTask(CalendarTask, AccountTask):
         return None
 
     def takes_over(self, context: Context, post: ScheduledPost, approval: Approval | None) -> bool:
-        """Return whether this version was answered in a DAG that was renamed. A run by hand asks anew all the same."""
+        """Return whether this version was answered in a DAG that was renamed. A run by hand asks anew all the same.
+
+        Only the answer in the run of that version counts, as the ledger has it: an edit since then,
+        or the end of that run, has made the answer void.
+        """
         if approval is None or approval.answer is None or self.requested_post(context):
             return False
-        return approval.version == post.version and approval.question.dag_id != context["ti"].dag_id
+        question = approval.question
+        if approval.version != post.version or question.dag_id == context["ti"].dag_id:
+            return False
+        return self._is_recorded_for(context, post, question.run_id)
 
     def prepared(self, context: Context, post: ScheduledPost) -> PreparedPost:
         """Return what was made of this version of a post.
@@ -295,9 +302,12 @@ class PostTask(CalendarTask, AccountTask):
         """Return whether the planner has recorded this run for a post that may still go out."""
         if post.publish_at + self.settings.max_lateness < CLOCK.now():
             return False
+        return self._is_recorded_for(context, post, context["ti"].run_id)
+
+    def _is_recorded_for(self, context: Context, post: ScheduledPost, run_id: str) -> bool:
+        """Return whether a planner has begun a run for this version of a post, and has not ended it."""
         runs = PostRows(Ledger.of(context, post.account).store).runs(post.key)
-        version = runs.get(context["ti"].run_id, "")
-        return version.removesuffix(DRY_MARK) == post.version
+        return runs.get(run_id, "").removesuffix(DRY_MARK) == post.version
 
     def known_plan(self) -> StoredPlan:
         """Return the plan as this task has read it last."""

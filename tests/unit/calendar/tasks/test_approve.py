@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
+from airflow_provider_instagram.calendar.planning.plan import ENDED
+from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.tasks import prepare
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.base import WAITS
@@ -486,6 +488,18 @@ def test_a_dag_that_was_renamed_takes_the_answer_that_there_is(
     approval.ask("manual__1", post="a")
     with pytest.raises(AirflowSkipException, match="Nobody has approved"):
         approval.published_at(run_id=begun.run)
+
+
+@pytest.mark.parametrize("params", [{}, {"post": "a", "now": True}])
+def test_a_dag_that_was_renamed_takes_no_answer_that_is_void(approval: Approval, params: dict[str, Any]) -> None:
+    """The post was edited since and back again, or the answer was about a publication at once."""
+    approval.answer("Approve", run_id="manual__1" if params else "a", params=params)
+    if not params:
+        PostRows(approval.calendar.rows()).record_run(f"{ACCOUNT}/a", "a", ENDED)
+    approval.calendar.dag_id, approval.kept = "renamed", {}
+    approval.calendar.plan(1)
+    (begun,) = approval.calendar.stored().begun.values()
+    approval.ask(begun.run)
 
 
 def test_a_yes_about_a_dry_run_publishes_nothing(approval: Approval) -> None:
