@@ -12,7 +12,12 @@ from pydantic import AwareDatetime, BaseModel
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
-from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, Owner
+from airflow_provider_instagram.ledger.records import (
+    AS_WRITTEN,
+    CONTAINER_LIFE,
+    EXPIRY_MARGIN,
+    Owner,
+)
 from airflow_provider_instagram.operators.base import send
 from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.posts.post import FIELDS
@@ -41,6 +46,8 @@ class Question(BaseModel):
     :param ti_id: Airflow's id of the try.
     :param began: When the try began, or a moment later.
     """
+
+    model_config = AS_WRITTEN
 
     dag_id: str
     run_id: str
@@ -76,14 +83,15 @@ class Question(BaseModel):
         """Return whether it was asked in the run of a context, not in a deleted one with the same id.
 
         Users choose the id, the date and the parameters of a run, and clear it, but not when its
-        tasks begin.
+        tasks begin. A run that waits to begin again has no start that tells it from another.
         """
         from airflow.sdk.execution_time.comms import GetPreviousTI
 
         now, date = Question.of(context), context["dag_run"].logical_date
         if (self.dag_id, self.run_id) != (now.dag_id, now.run_id):
             return False
-        if (self.run_started, self.clear_number) == (now.run_started, now.clear_number):
+        same_start = (self.run_started, self.clear_number) == (now.run_started, now.clear_number)
+        if same_start and self.run_started is not None:
             return True
         if date is None:
             return False
@@ -102,6 +110,8 @@ class Question(BaseModel):
         of the run.
         """
         now = Question.of(context)
+        if now.run_started is None:
+            return False
         same = {"ti_id": now.ti_id, "try_number": now.try_number, "began": now.began}
         is_earlier = self.try_number < now.try_number or self.ti_id == now.ti_id
         return is_earlier and self.model_copy(update=same) == now

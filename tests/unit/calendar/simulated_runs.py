@@ -184,7 +184,7 @@ class SimulatedCalendar:
     started: set[tuple[str, str]] = field(default_factory=set)
     airflow: AirflowRuns = field(default_factory=AirflowRuns)
     clear_number: int = 0
-    run_started: datetime = NOON
+    run_started: datetime | None = NOON
     run_after: datetime | None = None
     date: datetime | None = NOON
     made_anew: int = 0

@@ -351,6 +351,14 @@ def run_made_anew(approval: Approval) -> None:
     approval.calendar.run_started = after_noon(2)
 
 
+def run_made_anew_that_waits_to_begin(approval: Approval) -> None:
+    """Its tasks begin while it waits, as those of the deleted run did. Nothing tells the two runs apart."""
+    answered = approval.calendar.rows().get(row := f"approval:{ACCOUNT}/a")
+    answered["question"]["run_started"] = None
+    approval.calendar.rows().set(row, answered)
+    approval.calendar.run_started, approval.calendar.made_anew = None, 1
+
+
 def run_made_anew_and_cleared(approval: Approval) -> None:
     approval.calendar.run_after, approval.calendar.clear_number = after_noon(2), 1
 
@@ -362,6 +370,7 @@ VOIDS = (
     asked_by_another_run,
     rejected_in_another_run,
     run_made_anew,
+    run_made_anew_that_waits_to_begin,
     run_made_anew_and_cleared,
 )
 
