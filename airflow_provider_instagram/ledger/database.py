@@ -24,7 +24,13 @@ from airflow_provider_instagram.exceptions import LedgerRowError, ValidationErro
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import IN_THE_MAKING, OF_A_POST, Ledger, row_key
 from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
-from airflow_provider_instagram.ledger.seal import REPLACEABLE, sealed, unsealed, verified
+from airflow_provider_instagram.ledger.seal import (
+    ENCRYPTED,
+    REPLACEABLE,
+    sealed,
+    unsealed,
+    verified,
+)
 from airflow_provider_instagram.utils.arguments import SETTLED
 
 if TYPE_CHECKING:
@@ -74,7 +80,8 @@ class DatabaseStore:
     def reseal(self, *, trusts: bool = False) -> tuple[int, list[str]]:
         """Seal each row with the first of Airflow's keys, unless a task writes it meanwhile.
 
-        :param trusts: Whether to seal a row as well whose seal is not good.
+        :param trusts: Whether to seal a row as well whose seal is not good. An encrypted one then
+            counts as none: no key opens it, or it was written by somebody without any.
         :return: How many rows were sealed, and the keys of those that were left.
         """
         model, number, left = AssetStateStoreModel, 0, []
@@ -84,7 +91,7 @@ class DatabaseStore:
                 if not trusts or not isinstance(stored, dict):
                     left.append(key)
                     continue
-                content = stored.get("row")
+                content = None if key.partition(":")[0] in ENCRYPTED else stored.get("row")
             ours = (model.asset_id == self.asset_id, model.key == key, model.value == value)
             again = (
                 update(model).where(*ours).values(value=json.dumps(sealed(content, key, self.uri)))

@@ -353,7 +353,10 @@ def test_rows_of_others_are_shown_and_the_ledger_is_sealed_again(
     assert "1 left as they are done:forged" in shell("ledger", "reseal")
     with open_ledger("instagram_default") as store:
         assert Ledger(store, "instagram_default").post("sealed") is not None
+        get_state_backend().set(store._scope, "approval:another-key", forged, session=store.session)
     assert "0 left as they are" in shell("ledger", "reseal", "--trust", "--yes")
+    with open_ledger("instagram_default") as store:
+        assert store.get("approval:another-key") is None
     assert said not in shell("ledger", "show", "forged")
     assert "Forgot done:forged (1 rows deleted)" in shell("ledger", "forget", "done:forged", "--yes")
     with open_ledger("instagram_default") as store:
