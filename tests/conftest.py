@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST_KEPT = 1000
+#: The tests that play runs at times that come.
+WAITING = "tests/integration/calendar/"
 
 # Airflow reads its environment once, when it is first imported: before any fixture could set it.
 _home = tempfile.TemporaryDirectory(prefix="airflow-home-")
@@ -39,6 +41,23 @@ os.environ.update(
 def pytest_configure() -> None:
     """Have a suite that is ended stop the sandboxes and the Airflow that it has started."""
     end_on_sigterm()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each process begin with its share of the runs of calendars: they wait, and others work meanwhile.
+
+    A process gets a range of the tests, and takes over those that others have left.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    waiting = [one for one in items if WAITING in one.nodeid]
+    others = [one for one in items if WAITING not in one.nodeid]
+    ordered: list[pytest.Item] = []
+    for number in range(processes):
+        share = waiting[number::processes]
+        size = max(0, (len(items) - len(ordered)) // (processes - number) - len(share))
+        ordered += share + others[:size]
+        del others[:size]
+    items[:] = ordered + others
 
 
 def pytest_runtest_setup() -> None:
