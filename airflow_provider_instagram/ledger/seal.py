@@ -43,7 +43,7 @@ REPLACEABLE: Final = frozenset(
 )
 #: Kinds of rows whose content is encrypted, because it holds texts and files that are not published
 #: yet.
-ENCRYPTED: Final = frozenset({"prepared", "approval", "approval-of-dry-run"})
+ENCRYPTED: Final = frozenset({"planned", "prepared", "approval", "approval-of-dry-run"})
 #: Kinds of rows that say whether a post is live.
 OUTCOMES: Final = frozenset({"done", "intent", "claim"})
 #: What Airflow's settings contain if nobody has set the key.

@@ -328,6 +328,13 @@ class Calendar:
         """Return the post with an id, if the calendar has it."""
         return next((post for post in self.posts if post.id == post_id), None)
 
+    def why_left_out(self, post_id: str) -> tuple[str, str]:
+        """Return why a post is left out, and what to do: because of its own problems, or those of the defaults."""
+        own = [problem for problem in self.problems if problem.post_id == post_id]
+        problems = own or [problem for problem in self.problems if problem.post_id is None]
+        messages = " ".join(problem.message for problem in problems)
+        return messages, " ".join(problem.remedy for problem in problems)
+
     def draft(self, post_id: str) -> Draft | None:
         """Return the draft with an id, if the calendar has it."""
         return next((draft for draft in self.drafts if draft.id == post_id), None)

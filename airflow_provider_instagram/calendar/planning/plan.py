@@ -19,6 +19,7 @@ from pydantic import StringConstraints
 
 from airflow_provider_instagram.calendar.file.model import ID, Calendar
 from airflow_provider_instagram.calendar.file.problems import Problem
+from airflow_provider_instagram.publishing.use_case import Skipped
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
@@ -35,6 +36,11 @@ MOST_NUMBERS: Final = 10**9
 ENDED: Final = ""
 #: What is added to the version of a post that its DAG publishes in dry runs only.
 DRY_MARK: Final = " dry run"
+#: Why a run that a user has started publishes nothing.
+NOT_ITS_RUN: Final = Skipped(
+    "not its run",
+    "The planner has not started this run. To publish a post yourself, trigger the DAG with its id as post.",
+)
 #: The id of a run that the planner starts: that of its post, with the number of a later version.
 RunId = Annotated[str, StringConstraints(pattern=f"^{ID}({VERSION_MARK}[0-9]+)?$")]
 
@@ -53,6 +59,15 @@ class Begun:
     due: float
     key: str
     run: RunId
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether the run only makes a dry run."""
+        return self.version.endswith(DRY_MARK)
+
+    def is_of(self, post: ScheduledPost) -> bool:
+        """Return whether the run is for the present version of a post."""
+        return self.version.removesuffix(DRY_MARK) == post.version
 
 
 @dataclass(frozen=True)
@@ -341,6 +356,31 @@ def post_of(run_id: str) -> str:
     """Return the id of the post that a run is about."""
     post_id, mark, number = run_id.rpartition(VERSION_MARK)
     return post_id if mark and number.isdecimal() else run_id
+
+
+def reason_to_end(plan: Plan, post_id: str, prepare_ahead: timedelta) -> Skipped:
+    """Return why the former run of a post publishes nothing any more."""
+    begun, calendar = plan.begun.get(post_id), plan.timely
+    if begun is not None:
+        return Skipped(
+            "edited", f"{post_id} was edited. The run {begun.run} publishes the new version."
+        )
+    post = calendar.post(post_id)
+    if post is not None:
+        begins = post.publish_at - prepare_ahead
+        word = f"moved to {post.publish_at:%Y-%m-%d %H:%M}"
+        return Skipped(
+            word, f"{post_id} was {word}. A run begins for it at {begins:%Y-%m-%d %H:%M}."
+        )
+    if post_id in calendar.left_out:
+        problem = " ".join(calendar.why_left_out(post_id))
+        return Skipped(
+            "has a problem", f"The post has a problem: {problem} Then another run begins."
+        )
+    draft, was = calendar.draft(post_id), "was removed from the calendar"
+    if draft is not None:
+        was = f"is a draft now, with {draft.lacks}"
+    return Skipped("removed", f"{post_id} {was}, so it is not published.")
 
 
 def next_moment(plan: Plan, prepare_ahead: timedelta) -> datetime | None:

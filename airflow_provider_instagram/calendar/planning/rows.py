@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.ledger.ledger import IN_THE_MAKING, OF_A_POST, row_key
+from airflow_provider_instagram.ledger.ledger import IN_THE_MAKING, OF_A_POST, digest, row_key
 from airflow_provider_instagram.ledger.records import AS_WRITTEN
 from airflow_provider_instagram.ledger.seal import REPLACEABLE, of_another_version
+from airflow_provider_instagram.publishing.use_case import Skipped
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.ledger.seal import StateStore
 
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=BaseModel)
 OF_A_POST.update(("begun", "skip", "late", "approval", "approval-of-dry-run"))
-IN_THE_MAKING.update(("prepared", "approval", "approval-of-dry-run"))
+IN_THE_MAKING.update(("planned", "prepared", "approval", "approval-of-dry-run"))
 
 
 class LateTime(BaseModel):
@@ -43,6 +44,27 @@ class Runs(BaseModel):
     model_config = AS_WRITTEN
 
     runs: dict[str, str] = {}
+
+
+class PlannedPost(BaseModel):
+    """The row that says which run of a DAG publishes a post. Only the planner writes it.
+
+    :param run: The id of the run. Empty if none publishes the post.
+    :param is_dry: Whether it only makes a dry run.
+    :param post: The post in the version of that run.
+    :param location: Where its calendar was.
+    :param pin: Where the file of the calendar was found.
+    :param why: Why no run publishes it.
+    """
+
+    model_config = AS_WRITTEN
+
+    run: str = ""
+    is_dry: bool = False
+    post: ScheduledPost | None = None
+    location: str = ""
+    pin: str | None = None
+    why: Skipped = Skipped("", "")
 
 
 class Skip(BaseModel):
@@ -74,6 +96,16 @@ class PostRows:
         if runs.get(run_id) != version:
             self.store.set(row_key("begun", key), Runs(runs=runs | {run_id: version}).model_dump())
 
+    def planned(self, dag_id: str, key: str) -> PlannedPost | None:
+        """Return which run of a DAG publishes a post."""
+        return read_row(self.store, PlannedPost, _of_dag(dag_id, key))
+
+    def record_planned(self, dag_id: str, key: str, planned: PlannedPost) -> None:
+        """Record which run of a DAG publishes a post."""
+        if planned != self.planned(dag_id, key):
+            content = planned.model_dump(mode="json", exclude_defaults=True)
+            self.store.set(_of_dag(dag_id, key), content)
+
     def skipped_by(self, post: ScheduledPost) -> str | None:
         """Return the user that decided that this version of a post is not published."""
         row = read_row(self.store, Skip, row_key("skip", post.key))
@@ -97,6 +129,11 @@ class PostRows:
         """Record when a late post is published. None frees the time that it chose for others."""
         row = LateTime(version=post.version, at=at)
         self.store.set(row_key("late", post.key), row.model_dump(mode="json"))
+
+
+def _of_dag(dag_id: str, key: str) -> str:
+    """Return the key of a row that each calendar has for itself: two may have a post with the same id."""
+    return row_key("planned", f"{key}:{digest(dag_id)[:32]}")
 
 
 def read_row(store: StateStore, kind: type[T], key: str) -> T | None:

@@ -15,9 +15,9 @@ from airflow_provider_instagram.calendar.file.parser import is_reserved
 from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning import lateness
-from airflow_provider_instagram.calendar.planning.plan import DRY_MARK, post_of
-from airflow_provider_instagram.calendar.planning.rows import PostRows
-from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY, Retries
+from airflow_provider_instagram.calendar.planning.plan import DRY_MARK, NOT_ITS_RUN, post_of
+from airflow_provider_instagram.calendar.planning.rows import PlannedPost, PostRows
+from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY, Retries, planner_id
 from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post, told_assets
 from airflow_provider_instagram.calendar.tasks.answers import (
     Approval,
@@ -26,6 +26,7 @@ from airflow_provider_instagram.calendar.tasks.answers import (
     PreparedPost,
 )
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
+from airflow_provider_instagram.calendar.tasks.post_runs import STARTED_BY_TASK
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.access import FileCheck
@@ -40,9 +41,8 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import is_local, is_web, shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
 
 #: A run that a user started to publish a post at once counts for so long. A Clear on another day
 #: follows the calendar.
@@ -81,9 +81,10 @@ class CalendarTask(BaseOperator):
 class PostTask(CalendarTask, AccountTask):
     """Base class of a task that works on the post of its run.
 
-    The run names the post by its id. All else is read from the stored plan: a user may start a run
-    with any id and any parameters. So the parameters of a run that the plan names count for
-    nothing, and any other run works only on the post that the user names in them.
+    The run names the post by its id. All else is in the row of the post in its account's ledger: a
+    user may start a run with any id and any parameters. So the parameters of a run that the row
+    names count for nothing. Any other run works only on the post that the user names in them, as
+    the stored plan has it.
     """
 
     #: Whether the task tells people something, if the calendar has anybody to tell.
@@ -110,7 +111,9 @@ class PostTask(CalendarTask, AccountTask):
         super().__init__(
             settings=settings, instagram_conn_id=first, inlets=inlets, outlets=outlets, **kwargs
         )
-        self._plan: StoredPlan | None = None
+        self._row: PlannedPost | None = None
+        #: Where the calendar was, and the file in which it was found, when the post was read.
+        self._found_at: tuple[str, str | None] | None = None
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
@@ -122,32 +125,33 @@ class PostTask(CalendarTask, AccountTask):
         )
 
     def wanted_post(self, context: Context) -> ScheduledPost:
-        """Return the post of the run as it is in the plan now, or skip it."""
+        """Return the post of the run as it is wanted now, or skip it."""
         wanted = self.wanted(context)
         if isinstance(wanted, Skipped):
             self.skip_post(context, *wanted)
         return wanted
 
     def wanted(self, context: Context) -> ScheduledPost | Skipped:
-        """Return the post of the run as it is in the plan now.
+        """Return the post of the run as it is wanted now.
 
         If it is not to be published, return why: it was removed, has a problem, was skipped by a
         user, was edited after this run prepared it, has another run, or has the id of another post.
 
         :raises ValidationError: If a user started this run for a post that has a problem or does
             not exist, or if the account is not one of the DAG's.
-        :raises TransientError: If the plan cannot be read, or fits another ``dry_run``.
+        :raises TransientError: If the planner has read another ``dry_run``, or has to record the
+            run again.
         """
-        self._plan = stored = self.settings.stored()
-        post_id, by_hand = self.post_id(context), bool(self.requested_post(context))
-        calendar = stored.plan.calendar if by_hand else stored.plan.timely
-        post = calendar.post(post_id)
-        if post is None:
-            return self._no_post(post_id, calendar, by_hand=by_hand)
+        self._row = None
+        by_hand = bool(self.requested_post(context))
+        post = self._requested(context) if by_hand else self._planned(context)
+        if isinstance(post, Skipped):
+            return post
         self.use_account(post)
-        reason = self._reason_to_drop(context, post, by_hand=by_hand)
-        if reason is not None:
-            return reason
+        if self.needs_prepared and self.records(context, post).prepared(post.version) is None:
+            if by_hand:
+                return edited(post.id)
+            raise _unprepared(post)
         ledger = Ledger.of(context, post.account)
         user = None if by_hand else PostRows(ledger.store).skipped_by(post)
         if user is not None:
@@ -155,30 +159,79 @@ class PostTask(CalendarTask, AccountTask):
             return Skipped("skipped", why)
         return self.published_by_another(post.id, ledger.post(post.key)) or post
 
-    def _no_post(self, post_id: str, calendar: Calendar, *, by_hand: bool) -> Skipped:
-        """Return why the plan has no post with this id.
+    def _planned(self, context: Context) -> ScheduledPost | Skipped:
+        """Return the post for which the planner has begun this run, or why the run publishes nothing.
 
-        :raises ValidationError: If a user started the run for it, or the run names none.
+        :raises TransientError: If the row of the post is lost, or only the planner, or only this
+            worker, has read a changed ``dry_run``.
         """
-        if post_id in calendar.left_out:
-            return _invalid_post(post_id, calendar, by_hand=by_hand)
-        draft = calendar.draft(post_id)
-        if by_hand and draft is not None:
-            raise ValidationError(
-                f"{post_id} is a draft: it has {draft.lacks}.", hint="Add that first."
-            )
-        if by_hand:
-            raise ValidationError(
-                f"{self.settings.location} has no post {post_id!r}.", hint="Check the id."
-            )
+        row, run_id = self.row(context), context["ti"].run_id
+        post_id = post_of(run_id)
+        if row.run == run_id and row.post is not None:
+            is_over = row.post.publish_at + self.settings.max_lateness < CLOCK.now()
+            if is_over and row.is_dry != self.settings.dry_run:
+                return Skipped("edited", "The DAG has another dry_run by now.")
+            self._check_dry_run(row.is_dry)
+            self._found_at = row.location, row.pin
+            return row.post
+        if row.run:
+            return edited(post_id, f"The run {row.run} publishes the new version.")
+        if row.why.mark:
+            return row.why
         if is_reserved(post_id):
             raise ValidationError(
                 "This run names no post.", hint="Trigger the DAG with the id of a post."
             )
-        was = "was removed from the calendar"
+        if context["dag_run"].run_type == STARTED_BY_TASK:
+            raise TransientError(
+                f"The run of {post_id} is in no ledger of the DAG's accounts.",
+                hint=f"The task is tried again. Start the DAG {planner_id(self.settings.dag_id)}, which records it.",
+            )
+        return NOT_ITS_RUN
+
+    def _requested(self, context: Context) -> ScheduledPost:
+        """Return the post that a user has requested, as the stored plan has it.
+
+        :raises ValidationError: If the plan does not have it.
+        """
+        stored, post_id = self.settings.stored(), self.requested_post(context)
+        calendar = stored.plan.calendar
+        post = calendar.post(post_id)
+        if post is not None:
+            self._check_dry_run(stored.about.is_dry)
+            self._found_at = stored.location, calendar.pin
+            return post
+        if post_id in calendar.left_out:
+            message, remedy = calendar.why_left_out(post_id)
+            raise ValidationError(
+                f"The post has a problem: {message}", hint=f"{remedy} Then clear this task."
+            )
+        draft = calendar.draft(post_id)
         if draft is not None:
-            was = f"is a draft now, with {draft.lacks}"
-        return Skipped("removed", f"{post_id} {was}, so it is not published.")
+            raise ValidationError(
+                f"{post_id} is a draft: it has {draft.lacks}.", hint="Add that first."
+            )
+        raise ValidationError(
+            f"{self.settings.location} has no post {post_id!r}.", hint="Check the id."
+        )
+
+    def row(self, context: Context) -> PlannedPost:
+        """Return the row of this run's post, as this task has read it last."""
+        if self._row is None:
+            self._row = self._read_row(context)
+        return self._row
+
+    def _read_row(self, context: Context) -> PlannedPost:
+        """Return the row of the post in the ledgers of all accounts: the post may have had another one before."""
+        ti = context["ti"]
+        found = []
+        for account in self.settings.accounts:
+            rows = PostRows(Ledger.of(context, account).store)
+            row = rows.planned(ti.dag_id, f"{account}/{post_of(ti.run_id)}")
+            if row is not None:
+                found.append(row)
+        found.sort(key=lambda row: (row.run == ti.run_id, bool(row.run)))
+        return found[-1] if found else PlannedPost()
 
     def use_account(self, post: ScheduledPost) -> None:
         """Work with the account of a post.
@@ -191,30 +244,6 @@ class PostTask(CalendarTask, AccountTask):
             message = f"{post.account}: {unnamed.message}"
             raise ValidationError(message, hint=f"{unnamed.remedy} Then clear this task.")
         self.instagram_conn_id = post.account
-
-    def _reason_to_drop(
-        self, context: Context, post: ScheduledPost, *, by_hand: bool
-    ) -> Skipped | None:
-        """Return why this run drops the post: it is not the post's run, or has prepared another version.
-
-        The run that the planner has begun for this version never drops it: no other run publishes
-        it.
-
-        :raises TransientError: If only the planner, or only this worker, has read a changed
-            ``dry_run``.
-        """
-        refusal = None
-        if by_hand:
-            self._check_dry_run()
-        else:
-            refusal = self._not_its_run(context, post)
-        if refusal is not None or not self.needs_prepared:
-            return refusal
-        if self.records(context, post).prepared(post.version) is not None:
-            return None
-        if by_hand:
-            return edited(post)
-        raise _unprepared(post)
 
     def records(self, context: Context, post: ScheduledPost) -> PostRecords:
         """Return the rows of a post that its tasks leave to each other."""
@@ -256,64 +285,18 @@ class PostTask(CalendarTask, AccountTask):
             raise _unprepared(post)
         return prepared
 
-    def _not_its_run(self, context: Context, post: ScheduledPost) -> Skipped | None:
-        """Return why a run without a request of a user is not that of the post: the plan names it, or no run is.
-
-        :raises TransientError: If this worker reads another ``dry_run`` than the planner, or an
-            older plan.
-        """
-        stored = self.known_plan()
-        begun = stored.plan.begun.get(post.id)
-        is_current = begun is not None and begun.version.removesuffix(DRY_MARK) == post.version
-        ahead = post.publish_at - self.settings.work_ahead
-        if not is_current and ahead > CLOCK.now() + lateness.CLOCKS_DIFFER:
-            word = f"moved to {post.publish_at:%Y-%m-%d %H:%M}"
-            return Skipped(
-                word, f"{post.id} was {word}. A run begins for it at {ahead:%Y-%m-%d %H:%M}."
-            )
-        if begun is None:
-            if self._is_recorded(context, post):
-                raise TransientError(
-                    f"This worker reads a plan that is older than the run of {post.id}.",
-                    hint="The task is tried again. If this lasts, share [instagram] calendar_snapshots between "
-                    "machines.",
-                )
-            hint = "To publish the post yourself, trigger the DAG with its id as post."
-            why = f"The planner has not started this run for {post.id}. {hint}"
-            return Skipped("not its run", why)
-        if begun.run != context["ti"].run_id:
-            return Skipped(
-                "edited", f"{post.id} was edited. The run {begun.run} publishes the new version."
-            )
-        self._check_dry_run()
-        if begun.version.endswith(DRY_MARK) != self.settings.dry_run:
-            return Skipped("edited", "The DAG has another dry_run by now.")
-        return None
-
-    def _check_dry_run(self) -> None:
+    def _check_dry_run(self, is_dry: bool) -> None:
         """Check that dry runs are made as the planner has read it: a cleared run keeps its version of the DAG.
 
         :raises TransientError: If this worker, or this version of the DAG, has another ``dry_run``.
         """
-        if self.known_plan().about.is_dry != self.settings.dry_run:
+        if is_dry != self.settings.dry_run:
             raise _reads_another("values of dry_run")
-
-    def _is_recorded(self, context: Context, post: ScheduledPost) -> bool:
-        """Return whether the planner has recorded this run for a post that may still go out."""
-        if post.publish_at + self.settings.max_lateness < CLOCK.now():
-            return False
-        return self._is_recorded_for(context, post, context["ti"].run_id)
 
     def _is_recorded_for(self, context: Context, post: ScheduledPost, run_id: str) -> bool:
         """Return whether a planner has begun a run for this version of a post, and has not ended it."""
         runs = PostRows(Ledger.of(context, post.account).store).runs(post.key)
         return runs.get(run_id, "").removesuffix(DRY_MARK) == post.version
-
-    def known_plan(self) -> StoredPlan:
-        """Return the plan as this task has read it last."""
-        if self._plan is None:
-            self._plan = self.settings.stored()
-        return self._plan
 
     def requested_post(self, context: Context) -> str:
         """Return the id of the post for which a user started this run.
@@ -321,9 +304,7 @@ class PostTask(CalendarTask, AccountTask):
         Empty for the run that the planner begins for a post: a user may have started it before,
         with any parameters.
         """
-        run_id = context["ti"].run_id
-        begun = self.known_plan().plan.begun.get(post_of(run_id))
-        if begun is not None and begun.run == run_id:
+        if self.row(context).run == context["ti"].run_id:
             return ""
         return str(context["params"].get("post") or "").strip()
 
@@ -345,9 +326,9 @@ class PostTask(CalendarTask, AccountTask):
     @property
     def _files(self) -> CalendarFiles:
         """The files that the calendar may name, in the folder that the planner saw."""
-        if self._plan is not None and self._plan.location != self.settings.location:
+        location, pin = self._found_at or (self.settings.location, None)
+        if location != self.settings.location:
             raise _reads_another("places of the calendar")
-        pin = self._plan.plan.calendar.pin if self._plan is not None else None
         files = CalendarFiles(self.settings.calendar, pin)
         if files.moved is not None:
             raise files.moved
@@ -514,9 +495,9 @@ def _unprepared(post: ScheduledPost) -> ValidationError:
     )
 
 
-def edited(post: ScheduledPost) -> Skipped:
-    """Return why a run by hand drops a post of which it has worked on another version."""
-    return Skipped("edited", f"{post.id} was edited. Trigger the DAG again for the new version.")
+def edited(post_id: str, to_do: str = "Trigger the DAG again for the new version.") -> Skipped:
+    """Return why a run drops a post of which it has worked on another version."""
+    return Skipped("edited", f"{post_id} was edited. {to_do}")
 
 
 def has_caption(post: ScheduledPost) -> bool:
@@ -554,24 +535,6 @@ def check_bound(post: ScheduledPost, prepared: PreparedPost, digests: Sequence[s
 def kind_in(report: FileReport) -> ItemKind:
     """Return the kind of a result, from the report of its transcode."""
     return ItemKind(report.get("kind", ItemKind.VIDEO))
-
-
-def _invalid_post(post_id: str, calendar: Calendar, *, by_hand: bool) -> Skipped:
-    """Return that a post is not published: because of its own problems, or those of the defaults.
-
-    :raises ValidationError: If a user started the run for it.
-    """
-    own = [problem for problem in calendar.problems if problem.post_id == post_id]
-    problems = own or [problem for problem in calendar.problems if problem.post_id is None]
-    messages = " ".join(problem.message for problem in problems)
-    remedies = " ".join(problem.remedy for problem in problems)
-    if by_hand:
-        raise ValidationError(
-            f"The post has a problem: {messages}", hint=f"{remedies} Then clear this task."
-        )
-    return Skipped(
-        "has a problem", f"The post has a problem: {messages} {remedies} Then another run begins."
-    )
 
 
 def other_publisher(done: PublishedPost, settings: CalendarSettings) -> str | None:

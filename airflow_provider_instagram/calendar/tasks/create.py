@@ -169,7 +169,7 @@ class CreatePost(PostTask):
         """Return the post, or skip it if it has another version by now, which its own run may have prepared."""
         post = self.wanted_post(context)
         if post.version != version:
-            self.skip_post(context, *edited(post))
+            self.skip_post(context, *edited(post.id))
         return post
 
     def _record_order(

@@ -2,8 +2,8 @@
 
 1. It looks at the file, and decides. If the process dies before the third step, nothing has
    changed.
-2. It records each run that it is about to start or to end in the ledger of its post, in a row that
-   no user can write.
+2. It records each run that it is about to start or to end in the ledger of its post, with the post,
+   in a row that no user can write or read. The tasks of the run read that row.
 3. It stores the plan, in which the runs to start are *pending*.
 4. It starts them, and stores the plan again. The next look, two minutes later, tries again what is
    pending still.
@@ -12,16 +12,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError
 
 from airflow_provider_instagram.calendar.planning.look import look, next_look
-from airflow_provider_instagram.calendar.planning.plan import ENDED, Begun, Records, post_of
-from airflow_provider_instagram.calendar.planning.rows import PostRows
+from airflow_provider_instagram.calendar.planning.plan import (
+    ENDED,
+    NOT_ITS_RUN,
+    Begun,
+    Plan,
+    Records,
+    post_of,
+    reason_to_end,
+)
+from airflow_provider_instagram.calendar.planning.rows import PlannedPost, PostRows
 from airflow_provider_instagram.calendar.planning.settings import BY_HAND, SHORTEST_DELAY
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
 from airflow_provider_instagram.calendar.tasks.alerts import tell_failed_run
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan
 
+T = TypeVar("T")
 #: A file that breaks, or loses a post whose run has begun, is read again.
 SECOND_LOOK_AFTER_S = 2.0
 #: After so many runs that Airflow has not started, the others wait for the next look: Airflow
@@ -88,19 +97,11 @@ class PlanPosts(CalendarTask):
             len(plan.calendar.posts),
             len(plan.pending),
         )
-        before = stored.plan.begun if stored is not None else {}
-        ledgers = Ledgers(context, settings.accounts)
-        for post_id, begun in plan.begun.items():
-            if begun != before.get(post_id):
-                ledgers.record_run(begun, begun.version)
-        ended = set(plan.pending).difference(begun.run for begun in plan.begun.values())
-        for begun in before.values():
-            if begun.run in ended:
-                ledgers.record_run(begun, ENDED)
+        self._record(context, plan, stored.plan.begun if stored is not None else {}, CLOCK.now())
         store(settings.plan_file, planned)
         store(due_file(settings.plan_file), due)
         if plan.pending:
-            self._start(planned, due, runs)
+            self._start(context, planned, due, runs)
 
     def _look(
         self, context: Context, stored: StoredPlan | None, runs: PostRuns
@@ -125,7 +126,36 @@ class PlanPosts(CalendarTask):
             self.settings, stored, CLOCK.now(), came_at=came_at, by_hand=by_hand, records=records
         )
 
-    def _start(self, planned: StoredPlan, due: Due, runs: PostRuns) -> None:
+    def _record(
+        self, context: Context, plan: Plan, before: Mapping[str, Begun], now: datetime
+    ) -> None:
+        """Record which runs publish the posts to come, whatever the ledger says of them now, and which end."""
+        ledgers = Ledgers(context, self.settings.accounts)
+        for post_id, begun in plan.begun.items():
+            if begun != before.get(post_id):
+                ledgers.record_run(begun, begun.version)
+        oldest = (now - self.settings.max_lateness).timestamp()
+        for post in plan.calendar.posts:
+            own = plan.begun.get(post.id)
+            if own is not None and own.is_of(post) and own.due > oldest:
+                planned = PlannedPost(
+                    run=own.run,
+                    is_dry=own.is_dry,
+                    post=post,
+                    location=self.settings.location,
+                    pin=plan.calendar.pin,
+                )
+                ledgers.record_planned(self.settings.dag_id, own.key, planned)
+        runs = {one.run for one in plan.begun.values()}
+        keys = {one.key for one in plan.begun.values()}
+        for post_id, begun in before.items():
+            if begun.run in plan.pending and begun.run not in runs:
+                ledgers.record_run(begun, ENDED)
+                if begun.key not in keys:
+                    why = reason_to_end(plan, post_id, self.settings.work_ahead)
+                    ledgers.record_planned(self.settings.dag_id, begun.key, PlannedPost(why=why))
+
+    def _start(self, context: Context, planned: StoredPlan, due: Due, runs: PostRuns) -> None:
         """Start what is pending, and store the plan and the next look without it.
 
         A run that a user has started with the id of a post counts for nothing: the next look gives
@@ -150,6 +180,11 @@ class PlanPosts(CalendarTask):
             except AirflowRuntimeError:
                 self.log.exception("The run %s was not started", run_id)
                 failed.append(run_id)
+        ledgers = Ledgers(context, self.settings.accounts)
+        for one in plan.begun.values():
+            if one.run in taken:
+                ledgers.record_run(one, ENDED)
+                ledgers.record_planned(self.settings.dag_id, one.key, PlannedPost(why=NOT_ITS_RUN))
         begun = {post_id: one for post_id, one in plan.begun.items() if one.run not in taken}
         left = tuple(run_id for run_id in plan.pending if run_id not in done)
         started = planned.model_copy(update={"plan": replace(plan, begun=begun, pending=left)})
@@ -177,33 +212,31 @@ class Ledgers:
 
     def is_live(self, key: str) -> bool:
         """Return whether a post is published."""
-        with suppress(LedgerRowError):
-            ledger = self._of_post(key)
-            return ledger is not None and ledger.post(key) is not None
-        return False
+        return self._read(key, lambda ledger: ledger.post(key) is not None, otherwise=False)
 
     def is_open(self, key: str) -> bool:
         """Return whether a request to publish a post may have been sent."""
-        with suppress(LedgerRowError):
-            ledger = self._of_post(key)
-            return ledger is not None and bool(ledger.open_intents(key))
-        return False
+        return self._read(key, lambda ledger: bool(ledger.open_intents(key)), otherwise=False)
 
     def runs(self, key: str) -> dict[str, str]:
         """Return the versions of a post, by the runs that a planner has begun for them."""
-        with suppress(LedgerRowError):
-            ledger = self._of_post(key)
-            if ledger is not None:
-                return PostRows(ledger.store).runs(key)
-        return {}
+        return self._read(key, lambda ledger: PostRows(ledger.store).runs(key), otherwise={})
 
     def record_run(self, begun: Begun, version: str) -> None:
         """Record which version of a post a run is for."""
-        with suppress(LedgerRowError):
-            ledger = self._of_post(begun.key)
-            if ledger is not None:
-                PostRows(ledger.store).record_run(begun.key, begun.run, version)
+        run = (begun.key, begun.run, version)
+        self._read(
+            begun.key, lambda ledger: PostRows(ledger.store).record_run(*run), otherwise=None
+        )
 
-    def _of_post(self, key: str) -> Ledger | None:
+    def record_planned(self, dag_id: str, key: str, planned: PlannedPost) -> None:
+        """Record which run of a DAG publishes a post."""
+        row = (dag_id, key, planned)
+        self._read(key, lambda ledger: PostRows(ledger.store).record_planned(*row), otherwise=None)
+
+    def _read(self, key: str, read: Callable[[Ledger], T], *, otherwise: T) -> T:
         account = key.partition("/")[0]
-        return Ledger.of(self.context, account) if account in self.accounts else None
+        if account in self.accounts:
+            with suppress(LedgerRowError):
+                return read(Ledger.of(self.context, account))
+        return otherwise

@@ -15,6 +15,8 @@ from airflow_provider_instagram.calendar.planning.lateness import CLOCKS_DIFFER
 from airflow_provider_instagram.operators.base import send
 from airflow_provider_instagram.utils.clock import CLOCK
 
+#: The type of a run that a task has started, and no user.
+STARTED_BY_TASK: Final = "operator_triggered"
 #: The states of a run that Airflow has begun, or that has ended.
 BEGUN: Final = ("running", "success", "failed")
 STANDING: Final = ("queued", "running", "success")
@@ -135,7 +137,7 @@ class PostRuns:
 
 def _is_own(run: Any) -> bool:
     """Return whether a task has started a run, and no user."""
-    return run is not None and run.run_type == "operator_triggered"
+    return run is not None and run.run_type == STARTED_BY_TASK
 
 
 def _is_dated_ahead(run: Any) -> bool:

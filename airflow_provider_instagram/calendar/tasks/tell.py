@@ -49,7 +49,11 @@ class TellPost(PostTask):
 
     def execute(self, context: Context) -> None:
         """Report what went wrong with the post, if anything did."""
-        post = self.settings.stored().plan.calendar.post(self.post_id(context))
+        self._row = None
+        if self.requested_post(context):
+            post = self.settings.stored().plan.calendar.post(self.requested_post(context))
+        else:
+            post = self.row(context).post
         if post is None:
             return  # it was removed, or has a problem, which the planner tells
         self.use_account(post)

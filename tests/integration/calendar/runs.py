@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 
@@ -10,9 +14,11 @@ from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.dag import _planner, _reporter
 from airflow_provider_instagram.calendar.planning.look import look
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
+from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
 from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from airflow.sdk import DAG, Asset
@@ -23,6 +29,40 @@ if TYPE_CHECKING:
 
 ACCOUNT = "instagram_default"
 ACCOUNTS = [ACCOUNT, "other", "paris", "x", "calendar", "due_x"]
+
+
+class Stores(dict[Any, Any]):
+    """The rows of assets in Airflow's database, as its API gives them to tasks."""
+
+    def __missing__(self, asset: Asset) -> Any:
+        return SimpleNamespace(get=partial(read_row, asset), set=partial(write_row, asset))
+
+
+def read_row(asset: Asset, key: str) -> Any:
+    with raw_store(asset) as (store, scope, session):
+        value = store.get(scope, key, session=session)
+    return None if value is None else json.loads(value)
+
+
+def write_row(asset: Asset, key: str, value: Any) -> None:
+    with raw_store(asset) as (store, scope, session):
+        store.set(scope, key, json.dumps(value), session=session)
+
+
+@contextmanager
+def raw_store(asset: Asset) -> Iterator[tuple[Any, Any, Any]]:
+    from airflow.models.asset import AssetModel
+    from airflow.state import AssetScope, get_state_backend
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        known = session.scalars(select(AssetModel).where(AssetModel.uri == asset.uri)).one_or_none()
+        if known is None:
+            known = AssetModel(name=asset.name, uri=asset.uri)
+            session.add(known)
+            session.flush()
+        yield get_state_backend(), AssetScope(asset_id=known.id), session
 
 
 def made(file: Path, **arguments: Any) -> DAG:
@@ -40,7 +80,12 @@ def planned(dag: DAG, now: datetime | None = None) -> StoredPlan:
 
 def planned_by(settings: CalendarSettings, now: datetime | None = None) -> StoredPlan:
     """Run the planner's task of a calendar with these settings."""
-    stored, due = look(settings, read_plan(settings.plan_file), now or datetime.now(timezone.utc))
+    before = read_plan(settings.plan_file)
+    now = now or datetime.now(timezone.utc)
+    stored, due = look(settings, before, now)
+    context: Any = {"asset_state_store": Stores()}
+    planner = PlanPosts(task_id="plan", settings=settings)
+    planner._record(context, stored.plan, before.plan.begun if before is not None else {}, now)
     store(settings.plan_file, stored)
     store(due_file(settings.plan_file), due)
     return stored

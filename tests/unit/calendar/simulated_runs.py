@@ -27,6 +27,7 @@ from airflow_provider_instagram.calendar.planning.settings import CalendarSettin
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
 from airflow_provider_instagram.calendar.tasks.answers import PostRecords, PreparedPost
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
+from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.problems import ReportProblems
 from airflow_provider_instagram.exceptions import ValidationError
@@ -168,6 +169,7 @@ class SimulatedCalendar:
     :param run_started: When the run began.
     :param date: Its logical date, which a user may choose.
     :param made_anew: How often a user has deleted the task, and Airflow has made it anew.
+    :param run_type: What has started the run of a post.
     """
 
     file: Path
@@ -188,6 +190,7 @@ class SimulatedCalendar:
     run_after: datetime | None = None
     date: datetime | None = NOON
     made_anew: int = 0
+    run_type: str = "manual"
 
     @property
     def settings(self) -> CalendarSettings:
@@ -205,9 +208,10 @@ class SimulatedCalendar:
         """Look at the file as the planner does, and return the runs that it starts."""
         self.now = self.now if at is None else at
         settings = self.settings
+        before = read_plan(settings.plan_file)
         stored, due = look(
             settings,
-            read_plan(settings.plan_file),
+            before,
             after_noon(self.now),
             by_hand=by_hand,
             records=Records(
@@ -217,8 +221,9 @@ class SimulatedCalendar:
                 stands=lambda run: (self.dag_id, run) in self.started and run not in self.deleted,
             ),
         )
-        for begun in stored.plan.begun.values():
-            PostRows(self.ledger(begun.key.partition("/")[0]).store).record_run(begun.key, begun.run, begun.version)
+        planner = PlanPosts(task_id="plan", settings=settings)
+        begun = before.plan.begun if before is not None else {}
+        planner._record(self.context(), stored.plan, begun, after_noon(self.now))
         starts = list(stored.plan.pending)
         if all_started:
             self.started |= {(self.dag_id, run) for run in starts}
@@ -262,7 +267,7 @@ class SimulatedCalendar:
                 logical_date=self.date,
                 start_date=self.run_started,
                 clear_number=self.clear_number,
-                run_type="asset_triggered",
+                run_type=self.run_type,
                 triggering_user_name=None,
                 conf=params,
             ),

@@ -125,10 +125,10 @@ def test_what_was_published_and_is_put_back_is_told_nothing_false(calendar: Simu
     assert problem.remedy == "If it has been published, leave or remove it. If not, give it a time in the future."
 
 
-def test_a_run_whose_plan_cannot_be_found_is_tried_again(calendar: SimulatedCalendar) -> None:
+def test_a_run_by_hand_whose_plan_cannot_be_found_is_tried_again(calendar: SimulatedCalendar) -> None:
     calendar.write(post("a", 60))
     with pytest.raises(TransientError, match=r"There is no plan of .*posts\.yaml where this worker looks"):
-        calendar.step()
+        calendar.step("manual__1", post="a")
 
 
 def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(

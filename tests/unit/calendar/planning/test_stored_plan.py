@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.planning.plan import Begun, Passed
-from airflow_provider_instagram.calendar.planning.rows import PostRows
+from airflow_provider_instagram.calendar.planning.rows import PlannedPost, PostRows
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due, read_plan
 from tests.unit.calendar.simulated_runs import NOON, Rows, after_noon
 
@@ -152,12 +152,21 @@ def test_the_rows_of_a_post_have_their_form(tmp_path: Path) -> None:
     clip, store = stored.plan.calendar.posts[1], Rows()
     rows = PostRows(store)
     rows.record_run(clip.key, "clip", clip.version)
+    rows.record_planned("content", clip.key, PlannedPost(run="clip", post=clip, location="posts.yaml"))
     rows.record_skip(clip, "ada")
     rows.record_late_time(clip, NOON)
     assert store == {
         "begun:new/clip": {"runs": {"clip": clip.version}},
+        f"planned:new/clip:{hashlib.sha256(b'content').hexdigest()[:32]}": {
+            "run": "clip",
+            "post": clip.model_dump(mode="json", exclude_defaults=True),
+            "location": "posts.yaml",
+        },
         "skip:new/clip": {"version": clip.version, "user": "ada"},
         "late:new/clip": {"version": clip.version, "at": "2026-12-01T12:00:00Z"},
     }
     assert rows.runs(clip.key) == {"clip": clip.version}
+    planned = rows.planned("content", clip.key)
+    assert planned is not None
+    assert planned.post == clip
     assert (rows.skipped_by(clip), rows.late_time(clip)) == ("ada", NOON)

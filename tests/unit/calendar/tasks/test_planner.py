@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,13 +13,12 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
 from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
+from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 from airflow_provider_instagram.exceptions import TransientError
 from tests.unit.calendar.simulated_runs import after_noon, post
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 DAY = 24 * 60
@@ -221,25 +221,28 @@ def test_a_run_that_a_stranger_begins_between_the_look_and_the_start_is_not_adop
         patch.setattr(calendar.airflow, "send", overtaken)
         assert planner.look(0) == ["a"]
     assert planner.run_of("a") is None
-    with pytest.raises(TransientError):
-        calendar.step("a")
+    assert calendar.step("a") == "skipped (not its run)"
     assert planner.look(2) == ["a~v2"]
     assert planner.run_of("a") == "a~v2"
     assert calendar.step("a") == "skipped (edited)"
 
 
-def test_a_worker_that_reads_an_older_plan_drops_no_post(planner: Planner, calendar: SimulatedCalendar) -> None:
-    from pathlib import Path
-
-    calendar.given = {"prepare_ahead": timedelta(hours=2)}
+def test_a_post_needs_no_plan_once_its_run_has_begun(planner: Planner, calendar: SimulatedCalendar) -> None:
     calendar.write(post("a", 180))
     planner.look(0)
-    older = Path(calendar.settings.plan_file).read_bytes()
-    assert planner.look(60) == ["a"]
-    Path(calendar.settings.plan_file).write_bytes(older)
-    with pytest.raises(TransientError, match="older than the run of a"):
+    Path(calendar.settings.plan_file).unlink()
+    assert calendar.step("a") == "wanted"
+
+
+def test_a_run_whose_row_was_deleted_waits_for_the_next_look(planner: Planner, calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", 180))
+    planner.look(0)
+    calendar.ledgers.clear()
+    calendar.run_type = "operator_triggered"
+    with pytest.raises(TransientError, match="is in no ledger"):
         calendar.step("a")
-    assert calendar.step("a~v2") == "skipped (not its run)", "the planner has not recorded that one"
+    assert planner.look(1) == []
+    assert calendar.step("a") == "wanted"
 
 
 @pytest.mark.parametrize(
@@ -393,3 +396,25 @@ def test_a_stored_plan_with_something_else_than_ids_of_runs_is_refused(
             assert read_plan(str(file)) is None, (old, bad)
     file.write_text(good)
     assert read_plan(str(file)) is not None
+
+
+def test_a_run_takes_no_post_of_another_calendar_with_the_same_id(calendar: SimulatedCalendar, tmp_path: Path) -> None:
+    """A user who may start runs of one calendar names one after a run of the other, which asks for approvals."""
+    other = replace(calendar, dag_id="other", file=tmp_path / "other.yaml", given={"approval": "required"})
+    other.write(post("a", 60, caption="of the other"))
+    other.plan(0)
+    calendar.write()
+    calendar.plan(0)
+    assert calendar.step("a") == "skipped (not its run)"
+    assert other.step("a") == "wanted"
+
+
+def test_what_is_written_into_the_stored_plan_changes_no_post_whose_run_has_begun(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    calendar.write(post("a", 60, caption="approved"))
+    planner.look(0)
+    plan = Path(calendar.settings.plan_file)
+    plan.write_text(plan.read_text().replace("approved", "unheard of"))
+    step = PreparePost(task_id="prepare", settings=calendar.settings)
+    assert step.wanted_post(calendar.context("a")).caption == "approved"
