@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow.configuration import conf
@@ -17,8 +16,6 @@ from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import Rules, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import is_edited_elsewhere, read_text
-from airflow_provider_instagram.calendar.file.schema import schema_text
-from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import read_duration
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
@@ -27,8 +24,6 @@ from airflow_provider_instagram.calendar.tasks.problems import (
     local_pictures,
     pictures_without_link,
 )
-from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.hooks.instagram import Limits, account_limits
 from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import shown
@@ -55,8 +50,6 @@ def check_calendar(args: argparse.Namespace) -> None:
         calendar = _read(
             args.file, now=earliest, min_spacing=spacing, check_files=check_files, accounts=accounts
         )
-    limits = {account: _limits(account) for account in calendar.accounts}
-    calendar = within_limits(calendar, {account: limit for account, (limit, _) in limits.items()})
     problems = [*calendar.problems, *account_problems(calendar, now)]
     has_public_prefix = bool(conf.get("instagram", "public_prefix", fallback=""))
     if has_public_prefix:
@@ -67,9 +60,6 @@ def check_calendar(args: argparse.Namespace) -> None:
         if (warning := caption_warning(post.caption)) is not None:
             said = Problem(post.line, f"Warning: {warning}", "The post is published.", post.id)
             print(said.text(args.file))
-    for account, (limit, source) in limits.items():
-        most = f"{limit.posts_per_hour} posts an hour and {limit.posts_per_day} a day"
-        print(f"{account}: at most {most} ({source}).")
     local = sum(bool(local_pictures(post)) for post in calendar.posts)
     if local and not has_public_prefix:
         print(
@@ -91,16 +81,6 @@ def check_calendar(args: argparse.Namespace) -> None:
 def _read(location: str, **rules: Unpack[Rules]) -> Calendar:
     with _exit_if_invalid(location):
         return read_calendar(location, **rules)
-
-
-def _limits(account: str) -> tuple[Limits, str]:
-    try:
-        limits = account_limits(account)
-    except ValidationError as error:
-        return Limits(), f"the defaults: {error}"
-    if limits is None:
-        return Limits(), f"the defaults: there is no connection {account} here"
-    return limits, f"connection {account}"
 
 
 def fill_calendar(args: argparse.Namespace) -> None:
@@ -133,32 +113,12 @@ def fill_calendar(args: argparse.Namespace) -> None:
     raise SystemExit(OPEN if found.still_open else 0)
 
 
-def schema(args: argparse.Namespace) -> None:
-    """Print the JSON Schema of a calendar."""
-    _write(args.output, schema_text())
-
-
 @contextmanager
 def _exit_if_invalid(what: str) -> Iterator[None]:
     try:
         yield
     except InvalidValue as invalid:
         print(f"{shown(what)}: {invalid}", file=sys.stderr)
-        raise SystemExit(FAILED) from None
-
-
-def _write(output: str | None, text: str) -> None:
-    if output is None:
-        sys.stdout.write(text)
-        return
-    try:
-        with Path(output).open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-    except OSError as error:
-        print(
-            f"{output} cannot be written: {error.strerror}. Check the folder and its rights.",
-            file=sys.stderr,
-        )
         raise SystemExit(FAILED) from None
 
 

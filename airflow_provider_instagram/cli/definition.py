@@ -22,7 +22,6 @@ ARG_CONN_ID = Arg(
 )
 ARG_ACCOUNT = Arg(("conn_id",), help="the account's connection")
 ARG_FILE = Arg(("file",), help="the calendar: a path or a URI, ending in .yaml, .json or .csv")
-ARG_OUTPUT_FILE = Arg(("--output",), help="the file to write (default: the terminal)")
 ARG_POST_KEY = Arg(("post_key",), help="the post_key of the post")
 # Airflow prints help with rich, which takes the brackets of an extra for markup. So this names the
 # folder itself.
@@ -236,9 +235,6 @@ CALENDAR_COMMANDS: Final = [
         ARG_FILE,
         Arg(("--yes",), help="write without asking", action="store_true"),
         description="Exit codes: 0, each post has a time; 1, some have none, or you declined; 2, nothing was written.",
-    ),
-    _command(
-        "calendar.schema", "Print the JSON Schema of a calendar, for editors", ARG_OUTPUT_FILE
     ),
 ]
 

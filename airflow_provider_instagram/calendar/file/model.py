@@ -181,7 +181,6 @@ class WrittenPost(BaseModel):
 
     id: Annotated[
         str,
-        Field(pattern=f"^{ID}$", examples=["monday-teaser"]),
         About(
             "The post's unique name in the calendar, which prevents it from being published twice.",
             arguments.text,
@@ -192,7 +191,6 @@ class WrittenPost(BaseModel):
     ]
     publish_at: Annotated[
         str,
-        Field(examples=["2030-05-06 08:30", "2030-05-06 08:30 Europe/Berlin"]),
         About(
             "Local time, such as 2030-05-06 08:30, which may end with an offset or a zone. airflow instagram calendar "
             "fill writes it for posts without one. Without it, a post is a draft.",
@@ -212,7 +210,6 @@ class WrittenPost(BaseModel):
     ]
     timezone: Annotated[
         str,
-        Field(examples=["Europe/Berlin", "UTC"]),
         About(
             "The zone for a time without one, from the tz database.",
             arguments.text,
@@ -221,7 +218,6 @@ class WrittenPost(BaseModel):
     ]
     account: Annotated[
         str,
-        Field(pattern=f"^{ACCOUNT}$"),
         About(
             "The connection. The DAG file names those that may be used.",
             arguments.text,
@@ -233,14 +229,6 @@ class WrittenPost(BaseModel):
 
 #: All fields that a calendar may contain, in the order in which they are listed.
 CALENDAR_FIELDS: Final = {**declared(WrittenPost), **declared(CalendarPost)}
-#: What a file may contain, each with its meaning.
-SETTINGS: Final = {
-    "defaults": "The values of posts that have none of their own.",
-    "min_spacing": "The least distance between an account's posts, such as 15 minutes. A number alone counts minutes.",
-    "slots": "The weekly times of each account, for posts without publish_at: [Mon 08:30, Thu 19:00]. "
-    "airflow instagram calendar fill writes one into each post.",
-    "posts": "The posts.",
-}
 NO_EDITS: Final = {
     *("line", "names"),
     *(name for name, about in CALENDAR_FIELDS.items() if not about.is_edit),

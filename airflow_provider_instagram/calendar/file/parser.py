@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -33,8 +33,13 @@ from airflow_provider_instagram.calendar.file.reader import is_table, read_rows,
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value, without_secrets
 from airflow_provider_instagram.calendar.file.sheet import SheetForm
 from airflow_provider_instagram.calendar.file.slots import read_slots
-from airflow_provider_instagram.calendar.file.spacing import too_close
-from airflow_provider_instagram.calendar.file.times import read_duration
+from airflow_provider_instagram.calendar.file.times import (
+    as_written,
+    in_words,
+    moment,
+    read_duration,
+    zone_of,
+)
 from airflow_provider_instagram.utils.arguments import in_quotes
 
 KEYS = tuple(CALENDAR_FIELDS)
@@ -121,7 +126,7 @@ def parse_rows(
         reader.problems.append(EMPTY)
     in_order = attrgetter("publish_at", "line")
     valid = sorted(filter(None, map(reader.post, rows.rows)), key=in_order)
-    close = too_close(valid, spacing)
+    close = _too_close(valid, spacing)
     posts = tuple(post for post in valid if post.id not in close)
     known = {post.id for post in posts} | {draft.id for draft in reader.drafts}
     invalid = [*reader.invalid, *(post for post in valid if post.id in close)]
@@ -138,6 +143,32 @@ def parse_rows(
         drafts=tuple(reader.drafts),
         pin=files.pin,
     )
+
+
+def _too_close(posts: Iterable[ScheduledPost], min_spacing: timedelta) -> dict[str, Problem]:
+    """Return the problems of posts that follow another post of their account too closely, by post id.
+
+    A post with such a problem does not count for the posts after it.
+
+    :param posts: The posts, in the order of their times.
+    """
+    problems: dict[str, Problem] = {}
+    last: dict[str, ScheduledPost] = {}
+    for post in posts:
+        before = last.get(post.account)
+        if before is None or post.publish_at - before.publish_at >= min_spacing:
+            last[post.account] = post
+            continue
+        earliest = moment(before.publish_at + min_spacing, zone_of(post.publish_at))
+        problems[post.id] = Problem(
+            post.line,
+            f"it is {in_words(post.publish_at - before.publish_at)} after post {before.id!r} "
+            f"(line {before.line}) of the same account; min_spacing is {in_words(min_spacing)}.",
+            f"Move it to {as_written(earliest)} or later.",
+            post.id,
+            "publish_at",
+        )
+    return problems
 
 
 @dataclass

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from airflow_provider_instagram.calendar.file.media_paths import read_or_invalid
-from airflow_provider_instagram.calendar.file.model import SETTINGS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem, remedy_for_name
 from airflow_provider_instagram.calendar.file.rows import (
     MAX_POSTS,
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 10_000_000
 FORMATS = (".yaml", ".yml", ".json")
+#: What a file may contain.
+SETTINGS = ("defaults", "min_spacing", "slots", "posts")
 TABLE = ".csv"
 MAX_DEPTH = 6
 SLOTS_EXAMPLE = "{instagram_default: [Mon 08:30, Thu 19:00]}"
@@ -45,8 +46,6 @@ SLOTS_EXAMPLE = "{instagram_default: [Mon 08:30, Thu 19:00]}"
 SURROGATE_PAIR = re.compile(
     r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
 )
-#: How a JSON file names its schema, for editors.
-SCHEMA = "$schema"
 #: More than the largest file contains in useful entries, and few enough to read in a second.
 MAX_VALUES = 1_000_000
 #: The names and values of that many posts. A long text is counted before it is composed, which
@@ -202,7 +201,7 @@ class _Tree:
         found = Rows()
         top = self._pairs(root, found.problems)
         for name, (key, _) in top.items():
-            if name not in SETTINGS and name != SCHEMA:
+            if name not in SETTINGS:
                 found.problems.append(
                     Problem(
                         _line(key), f"Unknown setting {name!r}.", remedy_for_name(name, SETTINGS)

@@ -23,11 +23,8 @@ from airflow_provider_instagram.exceptions import (
     MediaRejectedError,
     ValidationError,
 )
-from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
-from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.assets import ledger_alias
-from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner, Try
 from airflow_provider_instagram.operators.approval import (
     Verdict,
@@ -42,12 +39,13 @@ from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.posts.limits import checked_post
 from airflow_provider_instagram.posts.post import FIELDS, Post
 from airflow_provider_instagram.publishing.create import Order
-from airflow_provider_instagram.quota.reservations import time_until_quota_frees
 from airflow_provider_instagram.utils import arguments, urls
 from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
@@ -216,8 +214,7 @@ class CreatePost(PostTask):
         """Return what to create a container of. For the parent of a carousel, the media are sent already.
 
         :raises AirflowSkipException: If it is too late.
-        :raises ValidationError: If a file may not be sent, or the account has no free quota in
-            time.
+        :raises ValidationError: If a file may not be sent.
         """
         if not is_resumed:
             self.skip_if_over(context, post)
@@ -227,45 +224,17 @@ class CreatePost(PostTask):
         self._record_order(context, post, prepared, approval)
         created = self._post_to_create(post, prepared, approval)
         self.media_sent = created.media
-        is_dry_run = self.is_dry_run(context)
-        publish_at = None if is_dry_run or self.is_requested_now(context, post) else post.publish_at
+        publish_at: datetime | None = post.publish_at
+        if self.is_dry_run(context) or self.is_requested_now(context, post):
+            publish_at = None
         if is_resumed:
             return Order(created, publish_at, waits=True)
-        if not is_dry_run:
-            self._check_quota(context, post)
         digests = (approval and approval.sha256) or (None,) * len(created.items)
         checks = [
             replace(self.file_check(location), sha256=sha256)
             for location, sha256 in zip(created.media, digests, strict=True)
         ]
         return Order(created, publish_at, True, checks)
-
-    def _check_quota(self, context: Context, post: ScheduledPost) -> None:
-        """Check that the account has free quota before the post is too late, so that nothing is uploaded in vain."""
-        ledger = Ledger.of(context, post.account)
-        if ledger.post(post.key) is not None or ledger.containers(post.key):
-            return
-        hook, now = InstagramHook(post.account), ledger.clock()
-        with hook.get_conn() as client:
-            user_id = hook.ig_user_id(client)
-            try:
-                limit = client.send(calls.publishing_limit(user_id))
-            except InstagramError as error:  # it is read again before the publication
-                self.log.warning("Could not read the publishing limit: %s", error)
-                return
-            if limit.remaining > 0:
-                return
-            wait = time_until_quota_frees(client, user_id, now)
-        if wait is None:
-            return
-        free_at = now + wait
-        if self.too_late(context, post, free_at, free_at) is not None:
-            raise ValidationError(
-                f"Instagram counts {limit.quota_usage} of {limit.quota_total} posts in the last 24 hours. The account "
-                f"has free quota from {free_at.isoformat(timespec='seconds')} on, which is too late for "
-                f"{post.id}. Nothing was created.",
-                hint="Move the post in the calendar to a later time.",
-            )
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the lineage of the task, for OpenLineage: the media in, the container out."""

@@ -17,7 +17,6 @@ from airflow.sdk import Context, conf
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.rows import public_name
-from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.tasks.alerts import (
     notifier_failed,
     tell_problems,
@@ -30,7 +29,6 @@ from airflow_provider_instagram.exceptions import ValidationError, own_words
 from airflow_provider_instagram.files import old_files, storage
 from airflow_provider_instagram.files.access import FileAccess
 from airflow_provider_instagram.graph.capabilities import COMMENTS, Capability, needed_by
-from airflow_provider_instagram.hooks.instagram import Limits, account_limits
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
@@ -71,16 +69,13 @@ class ReportProblems(CalendarTask):
         :raises TransientError: If a notifier failed, and the task is tried again.
         """
         plan, now = self.settings.stored().plan, CLOCK.now()
-        limits, unreadable = _limits(plan.timely)
-        calendar = within_limits(plan.timely, limits)
+        calendar = plan.timely
         found = (
-            *unreadable,
-            *(problem for problem in calendar.problems if problem not in plan.timely.problems),
             *missing_files(calendar, now),
             *account_problems(calendar, now),
             *pictures_without_link(calendar, now, has_keys=True),
         )
-        problems = (*plan.timely.problems, *found)
+        problems = (*calendar.problems, *found)
         self.log.info(
             "%s: %s posts, %s problems", calendar.location, len(calendar.posts), len(problems)
         )
@@ -91,17 +86,6 @@ class ReportProblems(CalendarTask):
         make_previews(context, self.settings, plan, now)
         if not is_told:
             raise notifier_failed()
-
-
-def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:
-    limits, problems = {}, []
-    for account in calendar.accounts:
-        try:
-            limits[account] = account_limits(account) or Limits()
-        except ValidationError as error:  # noqa: PERF203 -- each account is reported
-            message = f"the limits of {account} cannot be read: {error.message}"
-            problems.append(Problem(0, message, error.hint or ""))
-    return limits, problems
 
 
 def account_problems(calendar: Calendar, now: datetime) -> Iterator[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -148,39 +147,6 @@ def test_check_says_that_local_pictures_need_a_place_from_which_they_are_fetched
     code, out, _ = run("calendar", "check", str(file))
     (problem,) = [line for line in out.splitlines() if "public_prefix" in line]
     assert (code, "post 'picture'" in problem) == (1, True)
-
-
-def test_a_file_that_cannot_be_written_is_told_in_a_sentence(
-    run: Callable[..., tuple[int, str, str]], tmp_path: Path
-) -> None:
-    target = tmp_path / "nowhere" / "schema"
-    code, _, err = run("calendar", "schema", "--output", str(target))
-    assert code == 2
-    assert f"{target} cannot be written: No such file or directory. Check the folder" in err
-
-
-def test_check_goes_by_the_limits_of_the_accounts_connection_and_says_so(
-    run: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A connection that cannot be found here has the defaults, and one with a broken number is named."""
-    file = tmp_path / "posts.yaml"
-    rows = [f"- {{id: p{number}, publish_at: 2030-05-06 10:{number:02}}}\n" for number in range(12)]
-    head = "min_spacing: 0 s\ndefaults: {timezone: UTC, account: studio, video: https://example.com/a.mp4}\nposts:\n"
-    file.write_text(head + "".join(rows))
-    code, out, _ = run("calendar", "check", str(file))
-    assert (code, out.count("posts_per_hour is 10")) == (1, 2)
-    assert "at most 10 posts an hour and 25 a day (the defaults: there is no connection studio here)" in out
-
-    connection = {"conn_type": "instagram", "password": "IGtoken", "extra": {"posts_per_hour": 50}}
-    monkeypatch.setenv("AIRFLOW_CONN_STUDIO", json.dumps(connection))
-    code, out, _ = run("calendar", "check", str(file))
-    assert code == 0
-    assert "studio: at most 50 posts an hour and 25 a day (connection studio)." in out
-    assert "IGtoken" not in out
-
-    connection["extra"] = {"posts_per_hour": "many"}
-    monkeypatch.setenv("AIRFLOW_CONN_STUDIO", json.dumps(connection))
-    assert "(the defaults: posts_per_hour in the connection's extra is 'many'" in run("calendar", "check", str(file))[1]
 
 
 @pytest.mark.parametrize(("name", "text"), [("plan.csv", "id,publish_at,video\r\n"), ("plan.yaml", "posts:\n")])

@@ -218,25 +218,6 @@ def test_a_clear_of_a_run_that_failed_tries_the_post_again(
     assert instagram_sandbox.calls("publish") == 1
 
 
-def test_nothing_is_created_for_a_post_that_instagrams_quota_does_not_allow(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
-) -> None:
-    """The quota is used up for a day. The run says so before it uploads, and says when quota will be free."""
-    file = calendar({"last-of-the-quota": 5, "beyond-the-quota": 30})
-    assert run_post(run_dag, made(file), "last-of-the-quota").state == "success"
-    instagram_sandbox.switch(quota_total=1)
-    instagram_sandbox.advance(20)  # until the post is listed
-
-    result = run_post(run_dag, made(file), "beyond-the-quota")
-    assert result.states()["create"] == "failed"
-    assert instagram_sandbox.calls("create") == 1
-    assert instagram_sandbox.calls("limit") == 3
-
-    instagram_sandbox.switch(quota_total=2)
-    assert run_post(run_dag, made(file), "beyond-the-quota").state == "success"
-    assert len(instagram_sandbox.posts) == 2
-
-
 def test_a_post_that_finds_no_free_quota_at_its_time_is_skipped_at_once_when_it_would_be_too_late(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:

@@ -745,12 +745,12 @@ def test_whoever_saves_twice_sees_their_own_words_and_meets_no_conflict(user: An
 
 
 def test_a_form_has_each_field_that_a_post_declares(user: Any, calendar: Path) -> None:
-    from airflow_provider_instagram.calendar.file.schema import calendar_schema
+    from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 
     form = user("ada", "USER").get("/instagram/calendar/api/files", params={"dag_id": DAG_ID}).json()
     names = {field["name"] for field in form["fields"]}
     elsewhere = {"id", "publish_at", "timezone", "account", "video", "image", "carousel"}
-    assert names | elsewhere == set(calendar_schema()["properties"]["posts"]["items"]["properties"])
+    assert names | elsewhere == set(CALENDAR_FIELDS)
     by_name = {field["name"]: field for field in form["fields"]}
     assert by_name["placement"]["words"] == ["reels", "feed", "story"]
     assert (by_name["caption"]["longest"], by_name["audio_volume"]["most"]) == (2200, 100)

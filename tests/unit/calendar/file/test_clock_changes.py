@@ -15,9 +15,7 @@ from pydantic import TypeAdapter
 
 from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
-from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning.lateness import first_free_time
-from airflow_provider_instagram.hooks.instagram import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,10 +81,8 @@ def test_posts_of_the_repeated_hour_are_in_the_order_of_their_moments(
         (LORD_HOWE, ["2026-10-03 10:00", "2026-10-04 10:15"], "2026-10-04 10:30"),
     ],
 )
-def test_a_day_of_a_limit_is_24_hours(zone: str, times: list[str], move: str, tmp_path: Path) -> None:
-    """Instagram counts a moving period of 24 hours, and so does the task that publishes."""
-    left = within_limits(read(tmp_path, zone, times), {"instagram_default": Limits(posts_per_day=1)})
-    problems = told(left)
+def test_a_spacing_of_a_day_is_24_hours(zone: str, times: list[str], move: str, tmp_path: Path) -> None:
+    problems = told(read(tmp_path, zone, times, "24 h"))
     assert len(problems) == (1 if move else 0)
     assert all(f"Move it to {move} or later" in one for one in problems)
 

@@ -13,9 +13,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.parser import KEYS, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import read_local_time
-from airflow_provider_instagram.hooks.instagram import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -336,40 +334,6 @@ def test_a_time_that_the_clocks_skip_or_repeat_is_refused_with_both_readings(
         repaired = read(HEAD + post(1, reading))
         assert repaired.problems == ()
         assert repaired.posts[0].publish_at.astimezone(timezone.utc).strftime("%H:%M") == f"{utc_hour:02}:30"
-
-
-def limited(calendar: Calendar, **accounts: Limits) -> Calendar:
-    return within_limits(calendar, accounts)
-
-
-def test_the_eleventh_post_of_an_hour_is_left_out(read: Callable[..., Calendar]) -> None:
-    """Ten posts of the account stay. Another account has a quota of its own."""
-    rows = "".join(post(number, f"2026-12-24 18:{number:02}") for number in range(11))
-    calendar = read(HEAD + rows + post(99, "2026-12-24 18:30", "    account: paris\n"))
-    left = limited(calendar, instagram_default=Limits(), paris=Limits())
-    (problem,) = left.problems
-    assert (problem.line, problem.post_id) == (26, "p10")
-    assert "10 min after post 'p0' (line 6) of the same account; posts_per_hour is 10" in problem.message
-    assert "Move it to 2026-12-24 19:00 or later, or raise posts_per_hour" in problem.remedy
-    assert (len(left.posts), set(left.left_out)) == (11, {"p10"})
-
-
-def test_what_the_connection_allows_is_not_left_out(read: Callable[..., Calendar]) -> None:
-    calendar = read(HEAD + "".join(post(number, f"2026-12-24 18:{number:02}") for number in range(60)))
-    assert limited(calendar, instagram_default=Limits(posts_per_hour=60, posts_per_day=60)).problems == ()
-    left = limited(calendar, instagram_default=Limits(posts_per_hour=60, posts_per_day=50))
-    assert {problem.post_id for problem in left.problems} == {f"p{number}" for number in range(50, 60)}
-
-
-def test_the_26th_post_of_24_hours_is_left_out(read: Callable[..., Calendar]) -> None:
-    times = [f"2026-12-24 {hour:02}:{minute:02}" for hour in range(0, 24, 6) for minute in range(0, 54, 9)]
-    calendar = read(
-        HEAD + "".join(post(number, at) for number, at in enumerate([*times, "2026-12-24 23:00", "2026-12-24 23:30"]))
-    )
-    (problem,) = limited(calendar, instagram_default=Limits()).problems
-    assert problem.post_id == "p25"
-    assert "23 h 30 min after post 'p0' (line 6) of the same account; posts_per_day is 25" in problem.message
-    assert "Move it to 2026-12-25 00:00 or later" in problem.remedy
 
 
 def test_posts_closer_than_min_spacing_are_named_with_their_neighbour(read: Callable[..., Calendar]) -> None:

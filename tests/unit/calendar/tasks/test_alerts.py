@@ -263,16 +263,6 @@ def test_a_storage_that_hangs_holds_the_planner_for_a_minute_at_most(
     assert len(missing_files(calendar.stored().calendar, after_noon(0))) == len(asked) == 1
 
 
-def test_a_post_beyond_its_accounts_limit_is_a_problem(calendar: SimulatedCalendar) -> None:
-    posts = [post(f"p{number:02}", HOUR + 2 * number, video="https://example.com/a.mp4") for number in range(11)]
-    calendar.write(*posts)
-    assert len(calendar.plan(-DAY)) == 11, "at its time, it waits for free quota"
-    (message,) = calendar.report()
-    assert message.startswith("it is 20 min after post 'p00' (line ")
-    assert "posts_per_hour is 10" in message
-    assert calendar.report() == []
-
-
 def test_a_calendar_that_cannot_be_read_for_a_while_reports_nothing_again(calendar: SimulatedCalendar) -> None:
     calendar.write(post("bad", 7 * DAY, captoin="x"))
     calendar.plan(0)
