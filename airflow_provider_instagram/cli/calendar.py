@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.configuration import conf
 
-from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import Rules, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.reader import is_edited_elsewhere, read_text
+from airflow_provider_instagram.calendar.file.reader import is_edited_elsewhere
 from airflow_provider_instagram.calendar.file.times import read_duration
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
@@ -93,7 +92,7 @@ def fill_calendar(args: argparse.Namespace) -> None:
     with _exit_if_invalid(args.file):
         if is_edited_elsewhere(args.file):
             raise InvalidValue("only YAML is written.", "Give the posts a time in the file.")
-        writer = CalendarWriter(args.file, None, read_text(args.file, CalendarFiles(args.file)))
+        writer = CalendarWriter(args.file)
         text = writer.text()
         found = proposal_for(text, args.file, writer.files, now, rules)
         if found.fill is None:
@@ -106,8 +105,8 @@ def fill_calendar(args: argparse.Namespace) -> None:
             print("Nothing was written.")
             raise SystemExit(OPEN)
         written = writer.write(found.fill, now, rules)
-    if why := written.refused or written.unknown:
-        print(why, file=sys.stderr)
+    if written.unknown:
+        print(written.unknown, file=sys.stderr)
         raise SystemExit(FAILED)
     print(f"Written into {args.file}.")
     raise SystemExit(OPEN if found.still_open else 0)

@@ -76,8 +76,9 @@ def read_for_edit(location: str, access: FileAccess, max_bytes: int) -> ReadFile
 def _s3_path(location: str) -> Any:
     path = object_path(location)
     if path.protocol not in S3:
-        raise NotWritableError(
-            f"{path.protocol}:// has no writes that depend on whether a file has changed."
+        raise ValidationError(
+            f"{path.protocol}:// has no writes that depend on whether a file has changed.",
+            hint="Edit the file itself.",
         )
     return path
 

@@ -21,13 +21,12 @@ from airflow_provider_instagram.calendar.file.edits import (
     apply,
     apply_fill,
 )
-from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles, read_or_invalid
+from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.reader import (
     MAX_BYTES,
     as_text,
 )
-from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.files.replace import (
     ChangedMeanwhileError,
@@ -40,7 +39,7 @@ from airflow_provider_instagram.files.replace import (
 )
 from airflow_provider_instagram.posts.kinds import kind_by_name
 from airflow_provider_instagram.publishing.transcode import OWN_NAME
-from airflow_provider_instagram.utils.urls import is_local, local_path, shown
+from airflow_provider_instagram.utils.urls import is_local, local_path
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.parser import Rules
@@ -51,8 +50,9 @@ MOST_FILES: Final = 1_000
 NOT_UTF_8: Final = re.compile("[\ud800-\udfff]")
 #: So often a file is read again that others write at the same moment.
 TRIES: Final = 50
-FETCHED: Final = (
-    "the calendar's file is in a bundle that Airflow fetches, such as a git repository."
+FETCHED: Final = InvalidValue(
+    "the calendar's file is in a bundle that Airflow fetches, such as a git repository.",
+    EDIT_THE_FILE,
 )
 TOO_LARGE: Final = InvalidValue(
     f"the calendar's file would have more than {MAX_BYTES:,} bytes, and is not read then.",
@@ -75,21 +75,17 @@ HUNK: Final = re.compile(r"(?<=[-+])\d+")
 class Written:
     """What became of an edit.
 
-    :param refused: Why the file cannot be written here; empty if it was. The diff is then a patch.
     :param unknown: Why nobody knows whether the file was written; empty if that is known.
     """
 
     edited: Edited
     diff: tuple[str, ...]
-    refused: str = ""
     unknown: str = ""
 
 
 class CalendarWriter:
     """Writes into a calendar's file and its folder.
 
-    :param last_read: The text that Airflow read last, of which a patch is made if the file cannot
-        be opened here.
     :param public: Returns all lines of a text as a diff may show them.
     :raises InstagramError: If the file's folder is another one than Airflow has read.
     """
@@ -97,8 +93,7 @@ class CalendarWriter:
     def __init__(
         self,
         location: str,
-        pin: str | None,
-        last_read: str,
+        pin: str | None = None,
         public: Callable[[list[str]], Iterable[str]] = list,
     ) -> None:
         self._location = location
@@ -106,14 +101,14 @@ class CalendarWriter:
         self.files = CalendarFiles(location, pin)
         if self.files.moved is not None:
             raise self.files.moved
-        self._last_read, self._public = last_read, public
+        self._public = public
 
     def text(self) -> str:
-        """Return the file's text as it is now or, if it cannot be opened here, as it was read last."""
-        try:
-            return as_text(self._read().content)
-        except (NotWritableError, InstagramError, OSError):
-            return self._last_read
+        """Return the file's text as it is now.
+
+        :raises InvalidValue: If the file is not edited here, or cannot be read.
+        """
+        return as_text(self._read().content)
 
     def edited_at(self) -> datetime | None:
         """Return when the file was last written, or None if its storage does not say."""
@@ -123,13 +118,10 @@ class CalendarWriter:
         """Write an edit, or changes of several posts. If somebody writes meanwhile, it is made again in their version.
 
         :param rules: What the DAG requires of its calendar.
+        :raises InvalidValue: If the file cannot be written here, or does not take the edit.
         """
         for _ in range(TRIES):
-            try:
-                before = self._read()
-            except (NotWritableError, InstagramError, OSError) as error:
-                why = shown(str(getattr(error, "message", error)))
-                return self.in_text(self._last_read, edit, now, rules, why)
+            before = self._read()
             written = self.in_text(as_text(before.content), edit, now, rules)
             bom = codecs.BOM_UTF8 if before.content.startswith(codecs.BOM_UTF8) else b""
             content = bom + written.edited.text.encode()
@@ -140,9 +132,9 @@ class CalendarWriter:
             except ChangedMeanwhileError:
                 continue
             except NotWritableError as error:
-                return Written(written.edited, written.diff, str(error))
+                raise InvalidValue(str(error), EDIT_THE_FILE) from None
             except MayBeWrittenError as error:
-                return Written(written.edited, written.diff, unknown=str(error))
+                return Written(written.edited, written.diff, str(error))
             return written
         raise BUSY
 
@@ -153,11 +145,13 @@ class CalendarWriter:
         if is_local(self._location) and local_path(self._location).resolve().is_relative_to(
             bundles
         ):
-            raise NotWritableError(FETCHED)
-        return read_for_edit(self._location, self.files.own, MAX_BYTES)
+            raise FETCHED
+        return read_or_invalid(
+            self._location, lambda: read_for_edit(self._location, self.files.own, MAX_BYTES)
+        )
 
     def in_text(
-        self, text: str, edit: Sequence[Edit] | Fill, now: datetime, rules: Rules, refused: str = ""
+        self, text: str, edit: Sequence[Edit] | Fill, now: datetime, rules: Rules
     ) -> Written:
         """Return an edit in a text of the file. Nothing is written."""
         if isinstance(edit, Fill):
@@ -166,7 +160,7 @@ class CalendarWriter:
             edited = apply(text, self._location, edit, self.files, now, rules)
         name = self._location.partition("?")[0].rpartition("/")[2]
         before, after = self._public_lines(text), self._public_lines(edited.text)
-        return Written(edited, tuple(unified_diff(before, after, name)), refused)
+        return Written(edited, tuple(unified_diff(before, after, name)))
 
     def _public_lines(self, text: str) -> list[str]:
         return [*self._public(END_OF_LINE.split(text.removesuffix("\n")))]

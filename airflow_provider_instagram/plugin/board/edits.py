@@ -125,8 +125,6 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> Json:
             raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
     edited = _edit_of(given)
     written = await run_in_threadpool(_write, board, [edited])
-    if written.refused:
-        return _as_patch(written)
     changed = ", ".join(edited.fields).replace("_", " ") if given.do == "change" else None
     key = facts.post.key if facts else None
     about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed}
@@ -165,8 +163,6 @@ def propose_or_write(
         proposal, diff = edits.digest(written.edited.text), "\n".join(written.diff)
         if agreed == proposal:
             written = _write(board, filled)
-            if written.refused:
-                return _as_patch(written)
             posts = len(filled.times) + len(filled.added)
             return {"done": _recorded(board, user, do, written, {"posts": posts})}
     if agreed:
@@ -202,8 +198,6 @@ def change_all(board: Board, user: PageUser, requests: Sequence[EditRequest]) ->
         raise HTTPException(409, {"detail": asked, "confirm": True})
     changes = [_edit_of(one) for one in requests]
     written = _write(board, changes)
-    if written.refused:
-        return _as_patch(written)
     first, *others = ({"post": one.post_id, "changed": ", ".join(one.fields)} for one in changes)
     for about in others:  # the first one has the diff of all
         outcome = {"outcome": written.unknown}
@@ -215,10 +209,6 @@ def _is_asked_again(board: Board, given: EditRequest) -> bool:
     """Return whether a change needs a user's yes, because the approval would be asked for again."""
     changes_version = given.do == "remove" or given.fields.keys() - NO_EDITS
     return bool(changes_version and not given.sure and is_approved(board.facts.get(given.post_id)))
-
-
-def _as_patch(written: Written) -> Json:
-    return {"done": "", "refused": written.refused, "patch": "\n".join(written.diff)}
 
 
 def _recorded(board: Board, user: PageUser, do: str, written: Written, about: Json) -> str:

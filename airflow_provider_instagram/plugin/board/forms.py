@@ -94,20 +94,22 @@ def for_form(board: Board) -> Json:
     """
     writer = writer_of(board)
     try:
-        names = writer.media_names()
+        text, names = writer.text(), writer.media_names()
+    except InvalidValue as invalid:
+        raise HTTPException(422, f"{shown(invalid.message)} {invalid.remedy}") from None
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         raise HTTPException(
             503, f"The calendar's folder cannot be read: {shown(str(error))}."
         ) from None
     stored = board.stored
     required = stored.about.approval
-    start = edits.values_of_new(stored.text, board.location)
+    start = edits.values_of_new(text, board.location)
     if required:
         start["approval"] = required
     return {
         "files": names,
         "accounts": list(board.accounts),
-        "zone": edits.zone_of_new(stored.plan.calendar, stored.text),
+        "zone": edits.zone_of_new(stored.plan.calendar, text),
         "fields": form_fields(),
         "start": start,
         "required": required,
@@ -162,7 +164,7 @@ def writer_of(board: Board) -> CalendarWriter:
             "Airflow has not read the calendar's file yet. Nothing was changed. Try again later.",
         )
     stored = board.stored
-    return CalendarWriter(board.location, stored.plan.calendar.pin, stored.text, public_lines)
+    return CalendarWriter(board.location, stored.plan.calendar.pin, public_lines)
 
 
 def public_lines(lines: Iterable[str]) -> Iterator[str]:

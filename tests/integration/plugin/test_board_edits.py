@@ -585,15 +585,20 @@ def test_what_the_page_does_not_send_is_refused(user: Any, calendar: Path, given
     assert calendar.read_text() == before
 
 
-def test_a_file_that_cannot_be_written_gives_a_patch_without_signatures(
+def test_a_file_in_a_bundle_is_not_edited_and_the_page_says_where(
     user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH", str(calendar.parents[1]))
     before, logged = calendar.read_text(), len(audit())
-    answer = edit(user("ada", "USER"), "ada", post_id="signed", fields={"caption": "Mine"}).json()
-    assert (answer["done"], "git repository" in answer["refused"]) == ("", True)
-    assert "-  caption: Signed\n+  caption: Mine" in answer["patch"]
-    assert SECRET not in str(answer)
+    ada = user("ada", "USER")
+    answers = [
+        edit(ada, "ada", post_id="signed", fields={"caption": "Mine"}),
+        ada.get("/instagram/calendar/api/files", params={"dag_id": DAG_ID}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 422
+        assert "such as a git repository. Edit the file itself." in answer.json()["detail"]
+    assert detail(ada, "signed")["edit"]["does"] == []
     assert (calendar.read_text(), len(audit())) == (before, logged)
 
 

@@ -97,16 +97,11 @@ def test_a_user_reads_that_nothing_is_to_be_written_and_why(page: Page, airflow:
     assert airflow.sent == []
 
 
-def test_a_file_that_has_changed_is_told_and_one_that_cannot_be_written_is_a_patch(
-    page: Page, airflow: Filling
-) -> None:
+def test_a_file_that_has_changed_is_told(page: Page, airflow: Filling) -> None:
     said = "The calendar's file, or what is added, has changed. Nothing was written. Look at it again."
     airflow.written = {"status": 409, "json": {"detail": said}}
     propose(page).get_by_role("button", name="Write").click()
     expect(page.locator("#live")).to_have_text(said)
-    airflow.written = {"json": {"done": "", "refused": "it is in a bundle.", "patch": DIFF}}
-    propose(page).get_by_role("button", name="Write").click()
-    expect(page.locator("dialog").get_by_label("Patch")).to_have_text(DIFF)
 
 
 def test_who_may_not_edit_has_no_button(page: Page, airflow: Filling) -> None:
