@@ -75,7 +75,6 @@ DIGEST: Final = "murmur3"
 #: With these filters, the digest of the packets is the same for the encoder and for the file.
 #: ``h264_metadata`` changes nothing, and fails if the header of a frame cannot be read.
 SAME_PACKETS: Final = "h264_mp4toannexb,h264_metadata,filter_units=remove_types=7-8"
-PROGRESS: Final = ("-progress", "pipe:1", "-stats_period", "0.5", "-nostats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,9 +287,9 @@ def decode(path: Path, *, video: bool) -> list[str]:
 
 
 def arguments(stream: Any) -> list[str]:
-    """Return the arguments of ffmpeg for an output, with progress on standard output and errors on standard error."""
+    """Return the arguments of ffmpeg for an output, with errors on standard error."""
     words: list[str] = (
-        stream.global_args("-nostdin", "-v", "error", *PROGRESS).overwrite_output().get_args()
+        stream.global_args("-nostdin", "-v", "error", "-nostats").overwrite_output().get_args()
     )
     return words
 

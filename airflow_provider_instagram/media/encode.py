@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +12,6 @@ from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.loudness import Loudness, LoudnessReader
 from airflow_provider_instagram.media.process import Finished, OnLine, ProcessLimits, beside, run
-from airflow_provider_instagram.media.spec import Progress, Throttle
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.utils.time_limit import Cancel
@@ -24,39 +21,6 @@ LEAST_S: Final = 120.0
 PER_SECOND_S: Final = 120.0
 #: What a line with the digest of the first stream, which is the video, begins with.
 DIGEST_OF_VIDEO: Final = "0,v,"
-#: Before the first frame, ffmpeg's time is the largest number of 64 bits. No video lasts as long as
-#: this.
-NO_TIME_US: Final = 10**15
-
-
-class ProgressReader:
-    """Turns the lines of ``ffmpeg -progress`` into calls: at most one in five seconds, and one at the end."""
-
-    def __init__(
-        self,
-        duration_s: float,
-        on_progress: Callable[[Progress], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._duration_s = duration_s
-        self._on_progress = on_progress
-        self._throttle = Throttle(clock=clock)
-        self._encoded_s = 0.0
-
-    def read_line(self, line: str) -> None:
-        """Read one line, and call the function if it is due."""
-        name, _, value = line.strip().partition("=")
-        if name == "out_time_us" and value.lstrip("-").isdigit() and int(value) < NO_TIME_US:
-            self._encoded_s = max(0.0, int(value) / 1e6)
-        elif name == "progress" and (self._throttle.is_due() or value == "end"):
-            self._on_progress(self._progress(ended=value == "end"))
-
-    def _progress(self, *, ended: bool) -> Progress:
-        # the last time of a fast encoder may be N/A
-        encoded_s = self._duration_s if ended else min(self._encoded_s, self._duration_s)
-        speed = encoded_s / max(self._throttle.elapsed_s, 1e-3)
-        remaining = timedelta(seconds=(self._duration_s - encoded_s) / speed) if speed else None
-        return Progress(100 * (encoded_s / self._duration_s), speed, remaining)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +34,7 @@ class FFmpeg:
         self,
         arguments: list[str],
         what: str,
-        on_line: OnLine = lambda _: None,
+        on_line: OnLine | None = None,
         pass_fds: Sequence[int] = (),
     ) -> Finished:
         """Run one step. ``what`` says in messages what it does to the source."""
@@ -107,10 +71,9 @@ class FFmpeg:
             has to be the same.
         :raises TranscodeError: If the result is damaged.
         """
-        reader = _DigestReader()
-        arguments = command.decode(result, video=digest is None)
-        self.check(self.run(arguments, "decode its result for", reader.read_line))
-        if reader.digest != digest:
+        finished = self.run(command.decode(result, video=digest is None), "decode its result for")
+        self.check(finished)
+        if _digest_in(finished) != digest:
             raise self.damaged("the file does not contain the video that was encoded")
 
     @property
@@ -127,25 +90,18 @@ class FFmpeg:
         return TranscodeError(f"The result of ffmpeg for {self._source} is damaged: {why}.")
 
 
-class _DigestReader:
-    """Reads the digest of the video from the output of ffmpeg's ``streamhash``."""
-
-    def __init__(self, on_line: OnLine = lambda _: None) -> None:
-        self._on_line = on_line
-        self.digest: str | None = None
-
-    def read_line(self, line: str) -> None:
-        """Read one line, such as ``0,v,murmur3=153ac6…``."""
-        self._on_line(line)
+def _digest_in(finished: Finished) -> str | None:
+    """Return the digest of the video that ffmpeg's ``streamhash`` has printed, such as ``0,v,murmur3=153ac6…``."""
+    for line in finished.stdout.splitlines():
         if line.startswith(DIGEST_OF_VIDEO):
-            self.digest = line.strip()
+            return line.strip()
+    return None
 
 
-def encode(tool: FFmpeg, result: Path, on_line: OnLine) -> str | None:
+def encode(tool: FFmpeg, result: Path) -> str | None:
     """Encode a whole video. The encoder needs nearly all of the time, so that everything else happens beside it.
 
-    1. The encoder starts. It writes the video into a pipe, and its progress and digest to its
-       standard output.
+    1. The encoder starts. It writes the video into a pipe, and its digest to its standard output.
     2. Beside it, the audio of the source is measured, and then encoded into a file of its own.
     3. Then the joiner starts. It reads the pipe, decodes the video, and writes video and audio into
        the result.
@@ -159,7 +115,6 @@ def encode(tool: FFmpeg, result: Path, on_line: OnLine) -> str | None:
     """
     reading, writing = os.pipe()
     errors: list[Exception] = []
-    digest = _DigestReader(on_line)
 
     def finish(cancel: Cancel) -> None:
         try:
@@ -172,7 +127,7 @@ def encode(tool: FFmpeg, result: Path, on_line: OnLine) -> str | None:
 
     with beside(finish, tool.cancel) as finished:
         try:
-            tool.run(tool.steps.video(writing), "convert", digest.read_line, pass_fds=[writing])
+            encoded = tool.run(tool.steps.video(writing), "convert", pass_fds=[writing])
         except TranscodeError:
             if errors:
                 raise errors[0] from None
@@ -180,7 +135,7 @@ def encode(tool: FFmpeg, result: Path, on_line: OnLine) -> str | None:
         finally:
             os.close(writing)
         finished.result()
-        return digest.digest
+        return _digest_in(encoded)
 
 
 def _finish(tool: FFmpeg, result: Path, pipe: int) -> None:

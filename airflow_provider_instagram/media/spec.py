@@ -1,12 +1,9 @@
-"""The profiles, which are the rules that a video or a picture must comply with; options and progress of a transcode."""
+"""The profiles, which are the rules that a video or a picture must comply with; the options of a transcode."""
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from fractions import Fraction
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -25,8 +22,6 @@ ProfileName = Literal["reels", "feed", "story", "carousel"]
 MAX_DENOMINATOR: Final = 40
 #: How a colour is written: a name in CSS, or numbers.
 COLOUR: Final = "^([A-Za-z]+|#[0-9A-Fa-f]{6})$"
-#: How often a long piece of work reports its progress, in seconds.
-REPORT_EVERY_S: Final = 5.0
 #: How the names of files may end, by the ending of a result. A name without an ending says nothing
 #: wrong.
 ENDINGS: Final = {".mp4": (".mp4", ".m4v", ""), ".jpg": (".jpg", ".jpeg", "")}
@@ -146,38 +141,6 @@ def rgb(colour: str) -> Rgb:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """The progress of the encoder, with the seconds of video that it encodes per second."""
-
-    percent: float
-    speed: float
-    remaining: timedelta | None
-
-    def __str__(self) -> str:
-        left = "" if self.remaining is None else f", {self.remaining.total_seconds():.0f} s left"
-        return f"{self.percent:.0f} %, {self.speed:.2f} times real time{left}"
-
-
-class Throttle:
-    """Limits a report to once in five seconds. The first report is due five seconds after the start."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._started_s = self._reported_s = clock()
-        #: The time from the start to the latest check, in seconds.
-        self.elapsed_s = 0.0
-
-    def is_due(self) -> bool:
-        """Return whether a report is due. If it is, the next one is due five seconds later."""
-        now_s = self._clock()
-        self.elapsed_s = now_s - self._started_s
-        if now_s - self._reported_s < REPORT_EVERY_S:
-            return False
-        self._reported_s = now_s
-        return True
-
-
-@dataclass(frozen=True, slots=True)
 class Options:
     """The options of a transcode, for videos and for pictures.
 
@@ -185,8 +148,6 @@ class Options:
         blurred copy behind it, or ``crop`` the excess.
     :param background: The colour of the bars, and behind transparent parts: a name or ``#rrggbb``.
     :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
-    :param on_progress: Called with the progress of a video, at most once in five seconds, and at
-        the end.
     :param pictures: The processes that decode pictures. Whoever has several pictures keeps them
         meanwhile.
     :raises ValidationError: If an option, which may come from a user or a template, is not valid.
@@ -197,7 +158,6 @@ class Options:
     trim: Trim = "error"
     ffmpeg: str = "ffmpeg"
     ffprobe: str = "ffprobe"
-    on_progress: Callable[[Progress], None] = lambda _: None
     cancel: Cancel = field(default_factory=Cancel, compare=False)
     pictures: ForkServers = field(default_factory=ForkServers, compare=False)
 

@@ -11,7 +11,7 @@ import ffmpeg as builder
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media import command
-from airflow_provider_instagram.media.encode import FFmpeg, ProgressReader, encode
+from airflow_provider_instagram.media.encode import FFmpeg, encode
 from airflow_provider_instagram.media.geometry import Layout, video_layout
 from airflow_provider_instagram.media.item import Item
 from airflow_provider_instagram.media.kind import kind_of
@@ -101,15 +101,14 @@ class VideoItem(Item):
     def _attempt(self, todo: Plan, result: Path) -> tuple[Plan, Info]:
         steps = command.Steps(self.info, self.spec, self.options, todo)
         tool = FFmpeg(steps, self.options.cancel)
-        on_line = ProgressReader(steps.span.duration_s, self.options.on_progress).read_line
         digest = None
         if todo.tier == "remux":
-            tool.run(steps.remux(result), "copy", on_line)
+            tool.run(steps.remux(result), "copy")
             return todo, self._checked(result)
         if todo.tier == "audio":
-            tool.run(steps.audio(tool.measure(), result), "convert", on_line)
+            tool.run(steps.audio(tool.measure(), result), "convert")
         else:
-            digest = encode(tool, result, on_line)
+            digest = encode(tool, result)
 
         def decode(cancel: Cancel) -> None:
             replace(tool, cancel=cancel).decode(result, digest=digest)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import Context, conf
@@ -143,12 +142,7 @@ def transcode(
 
     task.cancel = Cancel()
     programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
-    options = replace(
-        options or Options(),
-        **programs,
-        on_progress=partial(task.log.info, "%s"),
-        cancel=task.cancel,
-    )
+    options = replace(options or Options(), **programs, cancel=task.cancel)
     prefix = conf.get("instagram", "work_prefix")
     return Transcode(profile, options, work_prefix=prefix, **more).run(sources)
 

@@ -31,7 +31,7 @@ from airflow_provider_instagram.plugin.board import importing as importing_route
 from airflow_provider_instagram.plugin.board import results as results_routes
 from airflow_provider_instagram.plugin.board import routes as board_routes
 from airflow_provider_instagram.plugin.bodies import received
-from airflow_provider_instagram.plugin.pages import HEADERS, UncachedErrors, page, problem
+from airflow_provider_instagram.plugin.pages import OwnHeaders, page, problem
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.pages import pages_path
 from airflow_provider_instagram.utils.urls import shown
@@ -41,7 +41,7 @@ MAX_FORM_BYTES = 20_000
 LOG_IN = "Log in to Airflow first"
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
-app.add_middleware(UncachedErrors)
+app.add_middleware(OwnHeaders)
 app.include_router(board_routes.router)
 app.include_router(results_routes.router)
 app.include_router(importing_routes.router)
@@ -123,7 +123,7 @@ def start_login(form: CheckedForm, user: users.Editor) -> Response:
         login_url = meta_app.login_url(users.sealed("state", login.about), trusted_hosts())
     except ValidationError as error:
         return _form(user, connection, form, error)
-    answer = RedirectResponse(login_url, 303, {"Cache-Control": "no-store"})
+    answer = RedirectResponse(login_url, 303)
     answer.set_cookie(
         COOKIE,
         login.cookie,
@@ -259,7 +259,7 @@ def cover(
             404, "[instagram] calendar_snapshots does not contain this cover on this machine."
         )
     # the cover of another file of the same name may take its place
-    headers = {**HEADERS, "Cache-Control": "private, max-age=60"}
+    headers = {"Cache-Control": "private, max-age=60"}
     return Response(content, media_type="image/jpeg", headers=headers)
 
 

@@ -28,7 +28,7 @@ templates: Final = Environment(
 )
 templates.filters["safe_link"] = safe_link
 _STYLE: Final = (_FOLDER / "style.css").read_text()
-#: Headers of all that is read once, by our own pages.
+#: Headers of all answers, unless they have others: what they contain is read once, by our own pages.
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -70,7 +70,7 @@ def page(
         f"form-action 'self' {_LOGINS}{_sources(logins)}; base-uri 'none'; frame-ancestors 'none'"
     )
     return HTMLResponse(
-        html, status, {**HEADERS, "Content-Security-Policy": policy, "X-Frame-Options": "DENY"}
+        html, status, {"Content-Security-Policy": policy, "X-Frame-Options": "DENY"}
     )
 
 
@@ -96,8 +96,8 @@ def problem(
     return page("problem.html", status=status, title=title, text=text, hint=hint, **links)
 
 
-class UncachedErrors:
-    """Middleware that keeps browsers and proxies from showing an error again when its cause is gone."""
+class OwnHeaders:
+    """Middleware that adds the headers of our pages. No error is kept: its cause may be gone by the next request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -105,9 +105,13 @@ class UncachedErrors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
 
-        async def send_uncached(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] >= 400:
-                MutableHeaders(scope=message)["Cache-Control"] = "no-store"
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if message["status"] >= 400:
+                    headers["Cache-Control"] = "no-store"
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
-        await self.app(scope, receive, send_uncached)
+        await self.app(scope, receive, send_with_headers)

@@ -6,7 +6,8 @@ import contextvars
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,7 +27,6 @@ from airflow_provider_instagram.graph.models import ContainerState, ContainerSta
 from airflow_provider_instagram.graph.upload import VideoUpload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
-from airflow_provider_instagram.media.spec import Throttle
 from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.outcome import undecided
@@ -59,6 +59,29 @@ UPLOADS_AT_ONCE: Final = 3
 
 #: A container, its status if it is not new, and its media.
 Made: TypeAlias = tuple[ContainerRecord, ContainerStatus | None, MediaSource]
+
+
+#: How often an upload reports its progress, in seconds.
+REPORT_EVERY_S: Final = 5.0
+
+
+class Throttle:
+    """Limits a report to once in five seconds. The first report is due five seconds after the start."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._started_s = self._reported_s = clock()
+        #: The time from the start to the latest check, in seconds.
+        self.elapsed_s = 0.0
+
+    def is_due(self) -> bool:
+        """Return whether a report is due. If it is, the next one is due five seconds later."""
+        now_s = self._clock()
+        self.elapsed_s = now_s - self._started_s
+        if now_s - self._reported_s < REPORT_EVERY_S:
+            return False
+        self._reported_s = now_s
+        return True
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Base64Bytes, Field
-from starlette.responses import JSONResponse, Response
 
 from airflow_provider_instagram.calendar.file.edits import zone_of_new
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
@@ -34,7 +33,6 @@ from airflow_provider_instagram.plugin.board.board import problem_as_data
 from airflow_provider_instagram.plugin.board.forms import writer_of
 from airflow_provider_instagram.plugin.board.routes import editable_board
 from airflow_provider_instagram.plugin.bodies import Json, PageRequest, json_body
-from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.urls import shown
@@ -78,7 +76,7 @@ class SheetRequest(PageRequest):
 @router.post("/api/import")
 def import_sheet(
     given: Annotated[SheetRequest, json_body(SheetRequest)], user: users.Viewer
-) -> Response:
+) -> Json:
     """Return what a sheet adds to the calendar's file, or write it if the user agrees to that."""
     board = editable_board(user, given.dag_id)
     accounts = list(board.accounts)
@@ -93,33 +91,30 @@ def import_sheet(
     choices = {"account": accounts, "placement": FORMATS}
     asks = [{**asdict(one), "choices": choices[one.field]} for one in found.asked]
     columns = [dict(zip(("title", "field", "cells"), one, strict=True)) for one in found.columns]
-    return JSONResponse(
-        {
-            **answer,
-            **_found(found.additions),
-            "columns": columns,
-            "meanings": MEANINGS,
-            "asks": asks,
-            "needs": sorted(found.needs),
-            "accounts": accounts,
-            "account": found.account,
-            "zone": zone_of_new(target.calendar, target.text),
-            "missing": _missing(writer, found.additions),
-        },
-        headers=HEADERS,
-    )
+    return {
+        **answer,
+        **_found(found.additions),
+        "columns": columns,
+        "meanings": MEANINGS,
+        "asks": asks,
+        "needs": sorted(found.needs),
+        "accounts": accounts,
+        "account": found.account,
+        "zone": zone_of_new(target.calendar, target.text),
+        "missing": _missing(writer, found.additions),
+    }
 
 
 @router.get("/api/drafts/time")
 def draft_time(
     dag_id: str, post_id: Annotated[str, Query(pattern=f"^{ID}$")], day: Day, user: users.Viewer
-) -> Response:
+) -> Json:
     """Return the time that a draft gets on a day, as an edit has it."""
     board = editable_board(user, dag_id)
     writer, now = writer_of(board), utc_now()
     with edits.errors_as_answers():
         at = time_on(day, post_id, writer.text(), board.location, writer.files, now, board.rules)
-    return JSONResponse({"at": at}, headers=HEADERS)
+    return {"at": at}
 
 
 def _found(found: Additions) -> Json:

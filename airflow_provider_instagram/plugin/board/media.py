@@ -18,7 +18,6 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of
 from airflow_provider_instagram.media.spec import PictureSpec
 from airflow_provider_instagram.plugin.board.questions import prepared_of
-from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
 from airflow_provider_instagram.utils.urls import is_local, is_web
 
@@ -47,7 +46,7 @@ PREVIEW: Final = PictureSpec(
 #: requests. A picture waits this long for its turn.
 LONGEST_WAIT_S: Final = 20.0
 #: Nothing of ours may run as a page of its own.
-HARMLESS: Final = {**HEADERS, "Content-Security-Policy": "default-src 'none'; sandbox"}
+HARMLESS: Final = {"Content-Security-Policy": "default-src 'none'; sandbox"}
 #: A video that is replaced under the same name has another cover soon.
 COVER_CACHE: Final = "private, max-age=60"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from airflow.sdk import conf
 from fastapi import APIRouter, Depends, HTTPException, Query
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from airflow_provider_instagram.calendar.file.times import YEARS
 from airflow_provider_instagram.calendar.file.times import zone as zone_named
@@ -28,7 +28,7 @@ from airflow_provider_instagram.insights.results import (
 from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.plugin.board import routes
 from airflow_provider_instagram.plugin.board.edits import errors_as_answers
-from airflow_provider_instagram.plugin.pages import HEADERS
+from airflow_provider_instagram.plugin.bodies import Json  # noqa: TC001 -- FastAPI reads the annotation
 from airflow_provider_instagram.plugin.users import Viewer, own_accounts, require_read
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.clock import utc_now
@@ -120,7 +120,7 @@ def _read(
 
 
 @router.get("/results")
-def results(asked: Asked = Depends(_asked)) -> Response:  # noqa: B008
+def results(asked: Asked = Depends(_asked)) -> Json:  # noqa: B008
     """Return what posts reached, as tables."""
     found = asked.results
     notes = found.notes()
@@ -132,7 +132,7 @@ def results(asked: Asked = Depends(_asked)) -> Response:  # noqa: B008
         if planned is not None:
             dag_id, post = planned
             cards[measured.media_id] = f"{dag_id}/{post.id}"
-    content = {
+    content: Json = {
         "accounts": asked.accounts,
         "kinds": [kind.value for kind in PostKind],
         "tags": sorted({tag for _, post in asked.planned.values() for tag in post.tags}),
@@ -145,7 +145,7 @@ def results(asked: Asked = Depends(_asked)) -> Response:  # noqa: B008
         "tables": [asdict(table) for table in found.tables()],
         "cards": cards,
     }
-    return JSONResponse(content, headers=HEADERS)
+    return content
 
 
 @router.get("/results.csv")
@@ -154,7 +154,7 @@ def results_csv(table: str, asked: Asked = Depends(_asked)) -> Response:  # noqa
     found = next((one for one in asked.results.tables() if one.name == table), None)
     if found is None:
         raise HTTPException(404, "There is no such table.")
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{found.name}.csv"'}
+    headers = {"Content-Disposition": f'attachment; filename="{found.name}.csv"'}
     # The mark at the beginning tells spreadsheets that the text is UTF-8.
     return Response(
         f"\ufeff{found.as_csv()}", media_type="text/csv; charset=utf-8", headers=headers

@@ -9,14 +9,14 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from airflow_provider_instagram.plugin import users
 from airflow_provider_instagram.plugin.board import acts, edits, forms, media, uploads
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
 from airflow_provider_instagram.plugin.board.detail import cannot, deletion_of, detail_of
-from airflow_provider_instagram.plugin.bodies import json_body
-from airflow_provider_instagram.plugin.pages import HEADERS, templates
+from airflow_provider_instagram.plugin.bodies import Json, json_body
+from airflow_provider_instagram.plugin.pages import templates
 from airflow_provider_instagram.utils.pages import pages_path
 
 #: Files that the page loads, with their types.
@@ -52,7 +52,7 @@ def page(user: users.Viewer) -> Response:
     html = templates.get_template("board.html").render(
         root=pages_path(), form_token=user.form_token, user=user.id, version=version
     )
-    headers = {**HEADERS, "Content-Security-Policy": POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    headers = {"Content-Security-Policy": POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return HTMLResponse(html, headers=headers)
 
 
@@ -85,7 +85,6 @@ def posts(
     begun_s = time.perf_counter()
     tag, content = boards.answer(user, dag_id, (first, last), if_none_match, q)
     headers = {
-        **HEADERS,
         "ETag": tag,
         "Server-Timing": f"cards;dur={1000 * (time.perf_counter() - begun_s):.1f}",
     }
@@ -95,7 +94,7 @@ def posts(
 
 
 @router.get("/api/post")
-def post(user: users.Viewer, dag_id: str, post_id: str, seen: str = "") -> Response:
+def post(user: users.Viewer, dag_id: str, post_id: str, seen: str = "") -> Json:
     """Return everything about one post, with what this user can do to it, unless the page shows it already."""
     users.require_read(user, dag_id)
     board = boards.board(dag_id, read_etag(seen)[0])
@@ -111,7 +110,7 @@ def post(user: users.Viewer, dag_id: str, post_id: str, seen: str = "") -> Respo
         content["hint"] = f"{content['hint']} {SETTLED_BY}".strip()
     if not board.is_edited_elsewhere and users.may_edit(user, dag_id):
         content["edit"] = forms.offered(board, post_id)
-    return JSONResponse(content, headers=HEADERS)
+    return content
 
 
 @router.get("/api/video")
@@ -136,7 +135,7 @@ async def act(
     request: Request,
     given: Annotated[acts.ActRequest, json_body(acts.ActRequest)],
     user: users.Viewer,
-) -> Response:
+) -> Json:
     """Do something to a post."""
     board = await run_in_threadpool(_fresh_board, user, given.dag_id)
     facts = board.facts.get(given.post_id)
@@ -144,47 +143,47 @@ async def act(
         raise HTTPException(404, "The calendar has no such post any more.")
     done = await acts.perform(acts.Act(board, facts, user, request, given))
     board = await run_in_threadpool(boards.board, given.dag_id, is_fresh=True)
-    return JSONResponse({"done": done, "seen": etag(board.seen_s)}, headers=HEADERS)
+    return {"done": done, "seen": etag(board.seen_s)}
 
 
 @router.post("/api/edits")
 async def edit(
     given: Annotated[edits.EditRequest, json_body(edits.EditRequest)], user: users.Viewer
-) -> Response:
+) -> Json:
     """Edit a post in the calendar's file."""
     board = await run_in_threadpool(editable_board, user, given.dag_id)
-    return JSONResponse(await edits.edit(board, user, given), headers=HEADERS)
+    return await edits.edit(board, user, given)
 
 
 @router.post("/api/changes")
 def change_all(
     given: Annotated[edits.ChangesRequest, json_body(edits.ChangesRequest)], user: users.Viewer
-) -> Response:
+) -> Json:
     """Change several posts in the calendar's file at once."""
     board = editable_board(user, given.dag_id)
-    return JSONResponse(edits.change_all(board, user, given.requests()), headers=HEADERS)
+    return edits.change_all(board, user, given.requests())
 
 
 @router.get("/api/fill")
-def proposed_times(dag_id: str, user: users.Viewer) -> Response:
+def proposed_times(dag_id: str, user: users.Viewer) -> Json:
     """Return which times the posts without one would get."""
     board = editable_board(user, dag_id)
-    return JSONResponse(edits.fill(board, user), headers=HEADERS)
+    return edits.fill(board, user)
 
 
 @router.post("/api/fill")
 def fill_in(
     given: Annotated[edits.FillRequest, json_body(edits.FillRequest)], user: users.Viewer
-) -> Response:
+) -> Json:
     """Write proposed times into the calendar's file."""
     board = editable_board(user, given.dag_id)
-    return JSONResponse(edits.fill(board, user, given.proposal), headers=HEADERS)
+    return edits.fill(board, user, given.proposal)
 
 
 @router.get("/api/files")
-def files(dag_id: str, user: users.Viewer) -> Response:
+def files(dag_id: str, user: users.Viewer) -> Json:
     """Return what a form needs: files, accounts and fields."""
-    return JSONResponse(forms.for_form(editable_board(user, dag_id)), headers=HEADERS)
+    return forms.for_form(editable_board(user, dag_id))
 
 
 @router.get("/api/file")
@@ -200,11 +199,11 @@ async def upload(
     name: str,
     user: users.Viewer,
     x_form_token: Annotated[str, Header()] = "",
-) -> Response:
+) -> Json:
     """Write a file into the calendar's folder."""
     users.check_form(request, x_form_token, user)
     board = await run_in_threadpool(editable_board, user, dag_id)
-    return JSONResponse(await uploads.upload(board, user, request, name), headers=HEADERS)
+    return await uploads.upload(board, user, request, name)
 
 
 def editable_board(user: users.PageUser, dag_id: str) -> Any:

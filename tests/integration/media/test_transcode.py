@@ -15,7 +15,6 @@ from airflow_provider_instagram.media.video import VideoItem
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.report import Report
-    from airflow_provider_instagram.media.spec import Progress
 
 Make = Callable[..., Path]
 
@@ -130,13 +129,6 @@ def test_a_video_that_is_too_long_is_cut_if_it_may(
     long = clip("long.mkv", "64x64", seconds=61.5, fps="24")
     _, output = run(long, replace(FEED, max_duration_s=5.5), trim="end")
     assert complies(output, "feed").duration == pytest.approx(5.5, abs=0.001)
-
-
-def test_progress_is_reported_at_the_end(clip: Make, run: Callable[..., tuple[Report, Path]]) -> None:
-    told: list[Progress] = []
-    run(clip("landscape.mov"), on_progress=told.append)
-    assert told[-1].percent == 100
-    assert told[-1].speed > 0
 
 
 @pytest.fixture
