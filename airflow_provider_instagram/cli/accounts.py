@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import re
 import secrets
 import sys
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
@@ -32,26 +30,16 @@ from airflow_provider_instagram.calendar.planning import rows as _registered  # 
 from airflow_provider_instagram.exceptions import (
     LedgerRowError,
     PermissionDeniedError,
-    RateLimitError,
     ValidationError,
 )
 from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.graph.capabilities import MUSIC, MetaLogin
-from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT, Usage
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.hooks.logins import read_login, redirect_uri
 from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.ledger import database
-from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
-from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, UNSTATED_STOP
-from airflow_provider_instagram.quota.reservations import (
-    Quota,
-    QuotaReservations,
-    post_quotas,
-    time_until_quota_frees,
-)
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import web_address
 
@@ -149,19 +137,6 @@ def refresh(args: argparse.Namespace) -> None:
     print(f"The token of {args.conn_id!r} {what}.{until}")
 
 
-def limits(args: argparse.Namespace) -> None:
-    """Print the limits of an account."""
-    described = list(describe(args.conn_id))
-    if args.output != "table":
-        rows = [
-            {"name": re.sub(r"\W+", "_", name).lower(), "value": text} for name, text in described
-        ]
-        AirflowConsole().print_as(data=rows, output=args.output)
-        return
-    for name, text in described:
-        print(f"{name:<22} {text}")
-
-
 def audio(args: argparse.Namespace) -> None:
     """Print audio that a reel can have, by its id."""
     known_scopes(args.conn_id).require(MUSIC)
@@ -197,68 +172,6 @@ def places(args: argparse.Namespace) -> None:
             f"Meta found no Page with a location for {' '.join(args.query)!r}. Try fewer words."
         )
     AirflowConsole().print_as(data=[one.as_row() for one in found], output=args.output)
-
-
-def describe(conn_id: str) -> Iterator[tuple[str, str]]:
-    """Describe the limits of an account, as pairs of a name and a text."""
-    hook = InstagramHook(conn_id)
-    limits = hook.settings.limits
-    reported_calls, reported_posts, reported_at = _reported_by_instagram(hook)
-    quotas = post_quotas(limits.posts_per_hour, limits.posts_per_day)
-    used, available_at = _own_posts(conn_id, quotas)
-    if reported_posts is not None:
-        yield "posts, Instagram", reported_posts
-    for quota in quotas:
-        said = f"{used[quota]} of {quota.posts} (posts_per_{quota.name})"
-        yield f"posts, this {quota.name}", said
-    next_at = max(filter(None, (available_at, reported_at)), default=None)
-    until = f"at {_format_time(next_at)}; PublishOperator waits until then" if next_at else "now"
-    yield "next post", until
-    polls = f"{limits.calls_per_hour * POLLING_SHARE:.0f}"
-    calls_an_hour = f"{limits.calls_per_hour} an hour (calls_per_hour)"
-    yield "calls", f"{calls_an_hour}, of which waiting containers use at most {polls}"
-    yield "calls, Instagram", reported_calls
-
-
-def _reported_by_instagram(hook: InstagramHook) -> tuple[str, str | None, datetime | None]:
-    """Return what Instagram says of calls and posts, and when the account can post again, if not now."""
-    now = datetime.now(timezone.utc)
-    with hook.get_conn() as client:
-        try:
-            user_id = hook.ig_user_id(client)
-            limit = client.send(calls.publishing_limit(user_id))
-            wait = time_until_quota_frees(client, user_id, now) if limit.remaining == 0 else None
-        except RateLimitError as error:
-            until = now + (error.retry_after or UNSTATED_STOP)
-            return f"stopped until {_format_time(until)}, {error.message}", None, None
-        hours = limit.quota_duration / timedelta(hours=1)
-        posts = f"{limit.quota_usage} of {limit.quota_total} used in the last {hours:.0f} h"
-        return _usage_text(client.usage), posts, now + wait if wait else None
-
-
-def _format_time(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")
-
-
-def _own_posts(conn_id: str, quotas: tuple[Quota, ...]) -> tuple[dict[Quota, int], datetime | None]:
-    """Return how many posts the ledger counts, and when the account can post again (None: now)."""
-    try:
-        with open_ledger(conn_id) as store:
-            reservations = QuotaReservations(Ledger(store, conn_id), quotas)
-            used = {quota: reservations.used(quota) for quota in quotas}
-            return used, reservations.available_at()
-    except NoLedgerError:
-        return dict.fromkeys(quotas, 0), None
-
-
-def _usage_text(usage: Usage | None) -> str:
-    if usage is None:
-        return "Instagram did not report the usage"
-    if usage.regain:
-        return f"{usage.percent} % used; stopped for {usage.regain}"
-    if usage.percent >= SLOW_FROM_PERCENT:
-        return f"{usage.percent} % used; polling slows down from {SLOW_FROM_PERCENT} %"
-    return f"{usage.percent} % used"
 
 
 def list_posts(args: argparse.Namespace) -> None:

@@ -135,12 +135,6 @@ ACCOUNT_COMMANDS: Final = [
     ),
     _command("accounts.refresh", "Refresh the token of an account", ARG_ACCOUNT),
     _command(
-        "accounts.limits",
-        "Show how many calls and posts an account has left, and what is waiting",
-        ARG_ACCOUNT,
-        ARG_OUTPUT,
-    ),
-    _command(
         "accounts.audio",
         "Search for music for a reel's option audio_id",
         ARG_ACCOUNT,

@@ -13,6 +13,7 @@ from airflow.configuration import conf
 from airflow.jobs.job import Job, most_recent_job
 from airflow.jobs.triggerer_job_runner import TriggererJobRunner
 from airflow.models.asset_state_store import AssetStateStoreModel
+from airflow.sdk.exceptions import AirflowException
 from airflow.utils.session import create_session
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,7 +25,12 @@ from airflow_provider_instagram.doctor.checks import (
     machine_findings,
     read_work_file,
 )
-from airflow_provider_instagram.doctor.findings import Finding, checked
+from airflow_provider_instagram.doctor.findings import Finding, checked, judged
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.ledger.database import open_ledger
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.quota.reservations import QuotaReservations, post_quotas
 
 #: A triggerer keeps a log file open for each waiting task, and needs as many files again for
 #: everything else.
@@ -51,6 +57,7 @@ def doctor(args: argparse.Namespace) -> None:
 def _run_checks(conn_id: str) -> Iterator[Finding]:
     yield from account_findings(conn_id)
     yield from _refused(conn_id)
+    yield from _own_posts(conn_id)
     test_file = f"{secrets.token_hex(8)}.txt"
     yield from machine_findings(test_file)
     read_work_file(test_file)
@@ -67,6 +74,22 @@ def _refused(conn_id: str) -> Iterator[Finding]:
         return  # the check of the state store says so
     for what, one in found.items():
         yield Finding("refused", False, f"{what}, at {one.at:%Y-%m-%d %H:%M}: {one.reason}")
+
+
+def _own_posts(conn_id: str) -> Iterator[Finding]:
+    """Yield how many posts the ledger counts, of those that the connection allows."""
+    try:
+        quotas = post_quotas(*InstagramHook(conn_id).most_posts)
+        with open_ledger(conn_id) as store:
+            reservations = QuotaReservations(Ledger(store, conn_id), quotas)
+            used = [
+                f"{reservations.used(quota)} of {quota.posts} this {quota.name}" for quota in quotas
+            ]
+            free_at = reservations.available_at()
+    except (InstagramError, AirflowException, SQLAlchemyError):
+        return  # the checks of the connection and the state store say so, or the account has no ledger yet
+    to_do = f"Wait: the next post is possible at {free_at:%Y-%m-%d %H:%M} UTC" if free_at else ""
+    yield judged("posts", free_at is None, f"{', '.join(used)} by the ledger's count", to_do)
 
 
 def _state_store() -> str:

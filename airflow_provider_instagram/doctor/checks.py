@@ -74,7 +74,7 @@ def _account(hook: InstagramHook, settings: AccountSettings) -> Iterator[Finding
             account = hook.read_account(client)
             quota = _quota(client, account)
     except InstagramError as error:
-        yield from (Finding("token", False, str(error)), *unchecked(*_TOKEN_CHECKS))
+        yield from (Finding("token", False, _refusal(error)), *unchecked(*_TOKEN_CHECKS))
         return
     manager = hook.token_manager()
     try:
@@ -105,10 +105,18 @@ def _quota(client: GraphClient, account: Account) -> Finding:
     try:
         limit = client.send(calls.publishing_limit(account.user_id))
     except InstagramError as error:
-        return Finding("quota", False, str(error))
+        return Finding("quota", False, _refusal(error))
     used = f"{limit.quota_usage} of {limit.quota_total} posts used in the last 24 h"
     to_do = "Wait: publishing continues when older posts leave the 24 hours"
     return judged("quota", limit.quota_usage < limit.quota_total, used, to_do)
+
+
+def _refusal(error: InstagramError) -> str:
+    """Return what an error says, and until when Instagram takes no calls, if it says that."""
+    if error.retry_after is None:
+        return str(error)
+    until = datetime.now(timezone.utc) + error.retry_after
+    return f"{error} Instagram takes no calls until {until:%Y-%m-%d %H:%M} UTC"
 
 
 def _scopes(scopes: AccountScopes, asked_for: str) -> Finding:

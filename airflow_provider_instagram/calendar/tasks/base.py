@@ -13,7 +13,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import is_reserved
 from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
-from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning import lateness
 from airflow_provider_instagram.calendar.planning.plan import DRY_MARK, NOT_ITS_RUN, post_of
 from airflow_provider_instagram.calendar.planning.rows import PlannedPost, PostRows
@@ -388,7 +387,6 @@ class PostTask(CalendarTask, AccountTask):
         reason = self.too_late(context, post, now, now)
         if reason is not None:
             self.skip_post(context, *reason)
-        self.tell_that_it_is_late(context, post, now)
 
     def too_late(
         self, context: Context, post: ScheduledPost, now: datetime, at: datetime
@@ -440,13 +438,6 @@ class PostTask(CalendarTask, AccountTask):
             message = "waits for an approval again: an earlier answer does not count."
         remedy = "It goes out only if somebody approves it in time."
         self._tell(context, post, Told("waiting", message, remedy, is_again=is_again), emits=emits)
-
-    def tell_that_it_is_late(self, context: Context, post: ScheduledPost, at: datetime) -> None:
-        """Report once to the notifiers that a post is not out at its time. What becomes of it is told at its end."""
-        delay = at - post.publish_at
-        if delay > lateness.CLOCKS_DIFFER and not self.is_requested_now(context, post):
-            message = f"is not published yet, and will be at least {in_words(delay)} late."
-            self._tell(context, post, Told("late", message, once="not published yet"))
 
     def _tell(
         self, context: Context, post: ScheduledPost, told: Told, *, emits: bool = False

@@ -100,7 +100,6 @@ class PublishPost(PostTask, PublishingTask):
         if reason is not None:
             rows.record_late_time(post, None)
             self.skip_post(context, *reason)
-        self.tell_that_it_is_late(context, post, at)
         return at
 
     def check_live(self, context: Context, post: PublishedPost) -> None:
@@ -117,7 +116,6 @@ class PublishPost(PostTask, PublishingTask):
             at = available_at.isoformat(timespec="seconds")
             why = f"{error.message} The account has free quota from {at} on, which is too late for this post."
             self.skip_post(context, reason.mark, why)
-        self.tell_that_it_is_late(context, post, available_at)
 
     def _container(self, context: Context, post: ScheduledPost) -> str:
         """Return the container that create has recorded for this version of the post, or that of a post that is live.

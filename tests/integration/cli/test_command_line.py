@@ -194,7 +194,7 @@ def test_each_table_is_json_with_names_for_machines(
 ) -> None:
     assert run_dag(publishing_dag(portrait_video, "listed")).state == "success"
     capsys.readouterr()  # what the run has logged
-    commands = (["accounts"], ["limits", "instagram_default"], ["ledger", "list"], ["doctor", "instagram_default"])
+    commands = (["accounts"], ["ledger", "list"], ["doctor", "instagram_default"])
     for words in commands:
         try:
             printed = shell(*words, "-o", "json")
@@ -204,9 +204,6 @@ def test_each_table_is_json_with_names_for_machines(
         names = {name for row in rows for name in row}
         assert rows, words
         assert all(re.fullmatch("[a-z_0-9]+", name) for name in names), names
-    limits = {row["name"]: row["value"] for row in json.loads(shell("limits", "instagram_default", "-o", "json"))}
-    assert {"next_post", "calls_instagram"} <= limits.keys()
-    assert limits["posts_instagram"].startswith("1 of 100")
 
 
 def rows_of(post_key: str, age_days: int | None = None) -> set[str]:
@@ -303,7 +300,6 @@ def test_airflow_db_clean_deletes_nothing_that_keeps_the_promise(
 @pytest.mark.parametrize(
     "words",
     [
-        ("limits", "nope"),
         ("refresh", "nope"),
         ("audio", "nope", "sun"),
         ("places", "Café", "--conn-id", "nope"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from datetime import timedelta
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -197,7 +196,7 @@ def test_what_a_user_writes_in_place_of_a_reason_keeps_nothing_from_being_told(
     assert event.message == ("r" * length or "The task create failed. Its log says why.")
 
 
-def test_a_notifier_that_hangs_keeps_no_late_post_from_being_published(
+def test_a_notifier_that_hangs_keeps_no_post_from_being_published(
     calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is called before the publication, and its server may take the connection and say nothing."""
@@ -210,12 +209,11 @@ def test_a_notifier_that_hangs_keeps_no_late_post_from_being_published(
         told.append("has told")
 
     calendar.given["notify"] = hangs
-    calendar.write(post("a", HOUR))
+    calendar.write(post("a", HOUR, approval="required"))
     calendar.plan(0)
     step = PreparePost(task_id="step", settings=calendar.settings)
-    scheduled = calendar.stored().calendar.posts[0]
-    step.tell_that_it_is_late(calendar.context(), scheduled, scheduled.publish_at + timedelta(hours=1))
-    assert told == ["begins to tell late"]
+    step.tell_that_it_waits(calendar.context(), calendar.stored().calendar.posts[0], emits=True)
+    assert told == ["begins to tell waiting"]
     server_answers.set()
 
 
