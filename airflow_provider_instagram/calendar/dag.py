@@ -46,7 +46,7 @@ def content_calendar_dag(
     *,
     accounts: Collection[str] = (DEFAULT_CONN_ID,),
     lead_time: timedelta = timedelta(hours=1),
-    prepare_ahead: timedelta | str = timedelta(days=3),
+    prepare_ahead: timedelta = timedelta(days=3),
     late: Late = "publish",
     max_lateness: timedelta = timedelta(hours=1),
     min_spacing: timedelta | None = None,
@@ -65,8 +65,7 @@ def content_calendar_dag(
     :param calendar: The file: a path, a URI that ObjectStoragePath opens, or a sheet's https address.
     :param accounts: The connections that the file may name, at most 200. Other posts are left out.
     :param lead_time: How long before a post's time its container is created.
-    :param prepare_ahead: How long before a post's time its run begins, which transcodes and asks,
-        such as ``7 days``.
+    :param prepare_ahead: How long before a post's time its run begins, which transcodes and asks.
     :param late: What to do with a post whose time has passed: ``publish`` or ``skip``.
     :param max_lateness: How late a post may still be published.
     :param min_spacing: The smallest distance between an account's posts. None goes by the file.

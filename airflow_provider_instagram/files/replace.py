@@ -77,8 +77,7 @@ def _s3_path(location: str) -> Any:
     path = object_path(location)
     if path.protocol not in S3:
         raise ValidationError(
-            f"{path.protocol}:// has no writes that depend on whether a file has changed.",
-            hint="Edit the file itself.",
+            f"{path.protocol}:// has no writes that depend on whether a file has changed."
         )
     return path
 

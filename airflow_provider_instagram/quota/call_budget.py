@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 STEADY_SHARE: Final = 0.50
 BURST_SHARE: Final = 0.10
 LAST_READ_SHARE: Final = 0.05
-POLLING_SHARE: Final = STEADY_SHARE + BURST_SHARE + LAST_READ_SHARE
 #: The calls that a new process may send at once, because it does not know what the previous process
 #: has spent.
 CALLS_AFTER_RESTART: Final = 3

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import field, fields, replace
 from datetime import timedelta
 from functools import cached_property
@@ -19,10 +18,9 @@ from pydantic import ConfigDict, Field
 from pydantic import ValidationError as PydanticError
 from pydantic.dataclasses import dataclass
 
-from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import is_table
 from airflow_provider_instagram.calendar.file.sheet import SheetForm, wrong_column, wrong_default
-from airflow_provider_instagram.calendar.file.times import MAX_DURATION, in_words, read_duration
+from airflow_provider_instagram.calendar.file.times import MAX_DURATION, in_words
 from airflow_provider_instagram.calendar.planning.stored_plan import (
     About,
     StoredPlan,
@@ -94,7 +92,7 @@ MAX_ACCOUNTS = 200
 REMEDIES: Final = {
     "calendar": "Give the path, the URI or the https address of the file.",
     "lead_time": "Give a timedelta of up to 23 h 29 min: a container expires after 24 h.",
-    "prepare_ahead": 'Give a timedelta or a text such as "7 days", of {longest} at most, or timedelta(0) to begin with '
+    "prepare_ahead": "Give a timedelta of {longest} at most, or timedelta(0) to begin with "
     "the lead time. For more, raise [instagram] keep_results_days.",
     "late": "Use 'publish' or 'skip'.",
     "max_lateness": "Give a timedelta.",
@@ -146,9 +144,6 @@ class CalendarSettings:
         given["calendar"] = str(calendar) if isinstance(calendar, PathLike) else calendar
         if callable(given.get("notify")):
             given["notify"] = [given["notify"]]
-        if isinstance(ahead := given.get("prepare_ahead"), str):
-            with suppress(InvalidValue):
-                given["prepare_ahead"] = read_duration("prepare_ahead", ahead)
         try:
             settings = cls(
                 dag_id,

@@ -34,7 +34,7 @@ MANY = [f"brand_{number}" for number in range(MAX_ACCOUNTS + 1)]
         ({"lead_time": "1 hour"}, "timedelta"),
         ({"lead_time": timedelta(hours=23, minutes=30)}, "23 h 29 min"),
         ({"lead_time": timedelta(0)}, "timedelta"),
-        ({"prepare_ahead": "seven"}, "7 days"),
+        ({"prepare_ahead": "7 days"}, "Give a timedelta"),
         ({"prepare_ahead": timedelta(days=300)}, "keep_results_days"),
         ({"max_lateness": 60}, "timedelta"),
         ({"min_spacing": "15 min"}, "timedelta"),
