@@ -35,9 +35,9 @@ test-next:  ## The unit and integration tests on the next version of Airflow, an
 	@scripts/install.sh --next
 	@.venv-next/bin/python -m pytest --numprocesses 3 --dist worksteal sandbox/tests tests/unit tests/integration tests/next
 
-test-clients:  ## Publish with clients from the npm registry and PyPI, and edit a calendar with its language server, on Debian's Node (2 minutes)
+test-clients:  ## Publish with clients from the npm registry and PyPI, on Debian's Node (2 minutes)
 	@scripts/install.sh --for-clients
-	@.venv/bin/python -m pytest -m registry sandbox/tests tests/integration/calendar
+	@.venv/bin/python -m pytest -m registry sandbox/tests
 
 reliability:  ## Break the main job in hundreds of ways and count the posts (50 minutes)
 	@scripts/install.sh --for-tests

@@ -2,7 +2,7 @@
 # Makes .venv with both packages (editable) and everything their tests need, and installs ffmpeg if it is missing.
 # Needs a Python from 3.10 to 3.13, with which the pinned versions were tried (PYTHON=… names any). The script installs everything else.
 # --for-tests also installs the system packages that the tests need, --for-cluster and --for-clients those of these targets as well.
-# --for-lint and --for-clients also install node_modules, with what checks the script of the Posts page and calendars in an editor.
+# --for-lint also installs node_modules, with what checks the script of the Posts page.
 # --next does the same as --for-tests, and makes .venv-next with the next Airflow.
 # --docs makes .venv-docs with what builds the documentation site.
 set -euo pipefail
@@ -89,6 +89,6 @@ if ! [ "$venv/.installed" -nt "$pins" ] || ! [ "$venv/.installed" -nt pyproject.
     echo "Installed in $venv. Next: $targets." >&2
 fi
 
-if { [ "${1:-}" = --for-lint ] || [ "${1:-}" = --for-clients ]; } && ! [ node_modules/.package-lock.json -nt package-lock.json ]; then
+if [ "${1:-}" = --for-lint ] && ! [ node_modules/.package-lock.json -nt package-lock.json ]; then
     npm ci --ignore-scripts --no-audit --no-fund >/dev/null
 fi
