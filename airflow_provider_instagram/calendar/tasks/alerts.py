@@ -131,13 +131,11 @@ def tell_problems(
         due = [*due[:MOST_AT_ONCE], others]
     events = {problem.key: _problem_event(settings, problem) for problem in due}
     _emit(context, settings, [event for key, event in events.items() if key not in before])
-    silent: list[Any] = []
-    succeeded = {
-        key: notify(context, settings.notify or (), event, silent) for key, event in events.items()
-    }
-    is_told = all(succeeded.get(key, True) for key in now.keys() - before.keys()) or is_last_try(
-        context
-    )
+    succeeded = {}
+    for key, event in events.items():
+        succeeded[key] = notify(context, settings.notify or (), event)
+    is_new_told = all(succeeded.get(key, True) for key in now.keys() - before.keys())
+    is_told = is_new_told or is_last_try(context)
     told = {key: succeeded.get(key, True) for key in now if is_told or key in before}
     record = ProblemRecord(told=told if is_all else before | told, found=tuple(found)[:MOST_FOUND])
     store.set(RECORD, record.model_dump(mode="json"))
@@ -249,32 +247,19 @@ def _emit(context: Context, settings: CalendarSettings, events: Sequence[Calenda
         context["outlet_events"][alias].add(asset, extra=extra)
 
 
-def notify(
-    context: Context,
-    notifiers: Iterable[Any],
-    event: CalendarEvent,
-    silent: list[Any] | None = None,
-) -> bool:
-    """Call the notifiers with the context, as Airflow does. Return whether all of them succeeded in time.
-
-    :param silent: The notifiers that were too slow for an earlier event. They are not called again.
-        New ones are added.
-    """
-    succeeded, silent = True, [] if silent is None else silent
+def notify(context: Context, notifiers: Iterable[Any], event: CalendarEvent) -> bool:
+    """Call the notifiers with the context, as Airflow does. Return whether all of them succeeded in time."""
+    succeeded = True
     for notifier in notifiers:
-        if notifier in silent:
-            succeeded = False
-            continue
         try:
             within_timeout(
                 NOTIFIER_TIMEOUT_S,
                 partial(_call, notifier, {**context, "event": event}),
                 "a notifier",
             )
-        except Exception as error:
+        except Exception:  # noqa: PERF203 -- the others are called all the same
             log.exception("A notifier failed for: %s", event)
             succeeded = False
-            silent += [notifier] if isinstance(error, TimeoutError) else []
     return succeeded
 
 
