@@ -25,10 +25,10 @@ from airflow_provider_instagram.doctor.checks import (
     machine_findings,
     read_work_file,
 )
-from airflow_provider_instagram.doctor.findings import Finding, checked, judged
+from airflow_provider_instagram.doctor.findings import Finding, checked, judged, unchecked
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.ledger.database import open_ledger
+from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.quota.reservations import QuotaReservations, post_quotas
 
@@ -57,7 +57,7 @@ def doctor(args: argparse.Namespace) -> None:
 def _run_checks(conn_id: str) -> Iterator[Finding]:
     yield from account_findings(conn_id)
     yield from _refused(conn_id)
-    yield from _own_posts(conn_id)
+    yield _own_posts(conn_id)
     test_file = f"{secrets.token_hex(8)}.txt"
     yield from machine_findings(test_file)
     read_work_file(test_file)
@@ -76,8 +76,8 @@ def _refused(conn_id: str) -> Iterator[Finding]:
         yield Finding("refused", False, f"{what}, at {one.at:%Y-%m-%d %H:%M}: {one.reason}")
 
 
-def _own_posts(conn_id: str) -> Iterator[Finding]:
-    """Yield how many posts the ledger counts, of those that the connection allows."""
+def _own_posts(conn_id: str) -> Finding:
+    """Return how many posts the ledger counts, of those that the connection allows."""
     try:
         quotas = post_quotas(*InstagramHook(conn_id).most_posts)
         with open_ledger(conn_id) as store:
@@ -86,10 +86,12 @@ def _own_posts(conn_id: str) -> Iterator[Finding]:
                 f"{reservations.used(quota)} of {quota.posts} this {quota.name}" for quota in quotas
             ]
             free_at = reservations.available_at()
-    except (InstagramError, AirflowException, SQLAlchemyError):
-        return  # the checks of the connection and the state store say so, or the account has no ledger yet
+    except NoLedgerError:
+        return Finding("posts", True, "none was made here yet")
+    except (InstagramError, AirflowException, SQLAlchemyError):  # their own checks say so
+        return next(unchecked("posts"))
     to_do = f"Wait: the next post is possible at {free_at:%Y-%m-%d %H:%M} UTC" if free_at else ""
-    yield judged("posts", free_at is None, f"{', '.join(used)} by the ledger's count", to_do)
+    return judged("posts", free_at is None, f"{', '.join(used)} by the ledger's count", to_do)
 
 
 def _state_store() -> str:

@@ -271,7 +271,7 @@ def test_the_doctor_looks_at_everything(
     said = doctors_lines(shell, capsys, 1)
     assert list(said) == [
         *("connection", "token", "scopes", "account", "quota", "clock", "upload host"),
-        *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "public_prefix", "snapshots", "queued tasks"),
+        *("posts", "machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "public_prefix", "snapshots", "queued tasks"),
         *("fernet_key", "state store", "triggerer", "capacity"),
     ]
     assert said["account"] == f"ok @sandbox_studio, BUSINESS, {instagram_sandbox.user_id}"
@@ -357,7 +357,7 @@ def test_each_line_of_the_doctor_says_what_to_do(
     said = doctors_lines(shell, capsys, 1)
     assert said[line].startswith("FIX"), what
     assert to_do in said[line]
-    assert len(said) == 19, "each has a line, also what cannot be checked"
+    assert len(said) == 20, "each has a line, also what cannot be checked"
 
 
 def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
-def posts_of(conn_id: str) -> list[tuple[bool | None, str]]:
+def posts_of(conn_id: str) -> tuple[bool | None, str]:
     """Return what the doctor says of the posts that the ledger counts."""
     from airflow_provider_instagram.cli.doctor import _own_posts
 
-    return [(finding.good, finding.text) for finding in _own_posts(conn_id)]
+    finding = _own_posts(conn_id)
+    return finding.good, finding.text
 
 
 def test_the_doctor_says_how_many_posts_are_left_and_when_the_next_one_is_possible(
@@ -32,14 +33,14 @@ def test_the_doctor_says_how_many_posts_are_left_and_when_the_next_one_is_possib
 
     connection = {**instagram_sandbox.connection, "extra": {"posts_per_hour": 1, "posts_per_day": 25}}
     monkeypatch.setenv("AIRFLOW_CONN_COUNTED", json.dumps(connection))
-    assert posts_of("counted") == [], "no task of the account has been parsed yet"
+    assert posts_of("counted") == (True, "none was made here yet")
     uri = ledger_asset("counted").uri
     with create_session() as session:
         session.add(AssetModel(name=uri, uri=uri))
-    assert posts_of("counted") == [(True, "0 of 1 this hour, 0 of 25 this day by the ledger's count")]
+    assert posts_of("counted") == (True, "0 of 1 this hour, 0 of 25 this day by the ledger's count")
     with open_ledger("counted") as store:
         QuotaReservations(Ledger(store, "counted"), post_quotas(1, 25)).reserve("monday", "nonce")
-    ((good, text),) = posts_of("counted")
+    good, text = posts_of("counted")
     assert good is False
     assert text.startswith(
         "1 of 1 this hour, 1 of 25 this day by the ledger's count. Wait: the next post is possible at "
