@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 #: How late a post may be published if its author does not say that.
 LATEST: Final = timedelta(days=1)
+#: How long it counts that a post may be published. The task may have waited for another one since.
+CHECKED_FOR: Final = timedelta(seconds=30)
 
 
 class PublishingTask(AccountTask):
@@ -271,8 +273,10 @@ def publish(
         if wait := what.wait_for_time(container_id, at, is_resumed=is_resumed):
             _defer(task, what, wait)
     with what.publisher() as publisher:
+        checked_at = CLOCK.now()
         found = publisher.settle(post_key, container_id)
-        if isinstance(found, Free) and is_open:
+        has_waited = CLOCK.now() - checked_at > CHECKED_FOR
+        if isinstance(found, Free) and (is_open or has_waited):
             at = task.publication_time(context)
             if wait := what.wait_for_time(found.container_id, at, is_resumed=False):
                 _defer(task, what, wait)

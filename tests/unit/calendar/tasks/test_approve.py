@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 from airflow_provider_instagram.calendar.planning.plan import ENDED
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.tasks import prepare
+from airflow_provider_instagram.calendar.tasks.answers import PostRecords
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.base import WAITS
 from airflow_provider_instagram.calendar.tasks.covers import cover_file, cover_name
@@ -26,7 +27,8 @@ from airflow_provider_instagram.exceptions import TransientError, ValidationErro
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import digest
-from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
+from airflow_provider_instagram.ledger.records import Claim, ContainerRecord, Owner, PublishedPost
+from airflow_provider_instagram.publishing.publish import Free, Publisher
 from airflow_provider_instagram.utils.clock import CLOCK
 from tests.unit.calendar.simulated_runs import ACCOUNT, DIGEST, LEDGER, after_noon, post
 
@@ -551,6 +553,25 @@ def test_a_post_is_not_published_while_its_approval_is_cleared(approval: Approva
     approval.calendar.states["approve"] = state
     with pytest.raises(AirflowSkipException, match="Nobody has approved the post by its time"):
         approval.published_at()
+
+
+def test_a_yes_that_is_void_once_the_task_has_waited_for_another_run_publishes_nothing(
+    approval: Approval, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def settle_in_four_minutes(_: Any, key: str, container_id: str) -> Free:
+        approval.calendar.now += 4
+        PostRecords(approval.calendar.rows(), key).withdraw()
+        return Free(key, container_id, Claim(Owner.of(context), "nonce"))
+
+    approval.answer("Approve")
+    approval.calendar.now = 59.5
+    approval.published_at()
+    context = approval.calendar.context()
+    monkeypatch.setattr(InstagramHook, "ig_user_id", lambda *_: "17")
+    monkeypatch.setattr(Publisher, "settle", settle_in_four_minutes)
+    monkeypatch.setattr(Publisher, "send", lambda *_: pytest.fail("The request was sent"))
+    with pytest.raises(AirflowSkipException, match="Nobody has approved"):
+        approval.task(PublishPost).execute(context, event={})
 
 
 def test_a_task_that_was_only_marked_as_a_success_approves_nothing(approval: Approval) -> None:
