@@ -401,9 +401,11 @@ def _edit_beside_a_queue(running: Cluster, posts: Sequence[Due], disturbance: Di
     _write_dag(running, dag_id)
     wait_until(partial(_is_read, running, dag_id, text), "the calendar is read", RUN_LIMIT_S)
     began_s = time.monotonic()
-    (running.folder / "dags" / "queue.py").write_text(queue_file(tasks=disturbance.seconds * 2, least_s=8))
+    (running.folder / "dags" / "queue.py").write_text(queue_file(tasks=disturbance.seconds * 2, least_s=20))
     running.airflow.wait_for_dag("queue")
     running.trigger("queue", "busy", {})
+    # Tasks that all start at once take the processors, not only the slots.
+    wait_until(lambda: _of_queue(running, "success") >= SLOTS / 2, "the first tasks have ended", RUN_LIMIT_S)
     wait_until(lambda: _slots_taken(running) == SLOTS, "all slots are taken", RUN_LIMIT_S)
     edited = [{**one, "caption": post.caption} for one, post in zip(entries, posts, strict=True)]
     kept = [one for one, post in zip(edited, posts, strict=True) if not post.is_removed]
@@ -429,8 +431,12 @@ def _is_read(running: Cluster, dag_id: str, text: str) -> bool:
 
 def _slots_taken(running: Cluster) -> int:
     """Return how many slots the tasks of the queue have, or are about to have."""
+    return _of_queue(running, "queued", "running")
+
+
+def _of_queue(running: Cluster, *states: str) -> int:
     path = "/dags/queue/dagRuns/busy/taskInstances"
-    return int(running.airflow.call("GET", path, params={"state": ["queued", "running"]})["total_entries"])
+    return int(running.airflow.call("GET", path, params={"state": states})["total_entries"])
 
 
 def _keep_from_its_first_run(running: Cluster, plan: Programme, disturbance: Disturbance) -> None:
