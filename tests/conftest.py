@@ -44,10 +44,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let each process begin with its share of the runs of calendars: they wait, and others work meanwhile.
-
-    A process gets a range of the tests, and takes over those that others have left.
-    """
+    """Have each process begin with its share of the runs of calendars, which wait: other tests run meanwhile."""
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     waiting = [one for one in items if WAITING in one.nodeid]
     others = [one for one in items if WAITING not in one.nodeid]

@@ -302,8 +302,9 @@ class Try:
         ti = context["ti"]
         owner = Owner.of(context)
         tries_before = int(ti.max_tries) - (task.retries or 0)
-        run, cleared_since, certain_since = context["dag_run"], None, None
+        cleared_since = certain_since = None
         if tries_before > 0:
+            run = context["dag_run"]
             cleared_since = certain_since = run.run_after
             if run.run_type in DATED_BY_USERS:
                 certain_since = max(run.run_after, CLOCK.now() - CONTAINER_LIFE)

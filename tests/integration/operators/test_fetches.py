@@ -47,7 +47,8 @@ class Tries:
         everything = type("Everything", (dict,), {"__missing__": lambda *_: told})()
         names = {"dag_id": "dag", "run_id": "run", "task_id": "create", "map_index": -1}
         ti = SimpleNamespace(**names, try_number=self.tried, max_tries=self.max_tries)
-        store, run = {ledger_asset("instagram_default"): self.store}, SimpleNamespace(run_after=None)
+        store = {ledger_asset("instagram_default"): self.store}
+        run = SimpleNamespace(run_after=None, run_type="scheduled")
         context: Any = {
             "ti": ti,
             "asset_state_store": store,

@@ -141,15 +141,15 @@ def test_a_key_of_another_dags_post_stops_a_post_before_its_upload(
     instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A renamed DAG has the same post, which is published already. A DAG may also edit what it has published."""
-    assert run_dag(_four_steps(portrait_video, "teaser", "spring")).state == "success"
-    edited = run_dag(_four_steps(portrait_video, "teaser", "spring", caption="Edited"))
-    renamed = run_dag(_four_steps(portrait_video, "teaser", "spring_2"))
+    assert run_dag(_four_steps(portrait_video, "spring", "spring")).state == "success"
+    edited = run_dag(_four_steps(portrait_video, "spring", "spring", caption="Edited"))
+    renamed = run_dag(_four_steps(portrait_video, "spring", "spring_2"))
     assert (edited.state, renamed.state) == ("success", "success")
     assert renamed.xcom("publish")["already_published"] is True
     capsys.readouterr()
-    assert run_dag(_four_steps(portrait_video, "teaser", "autumn", caption="Another")).states()["create"] == "failed"
+    assert run_dag(_four_steps(portrait_video, "spring", "autumn", caption="Another")).states()["create"] == "failed"
     said = capsys.readouterr().out
-    assert all(word in said for word in ("'teaser'", "DAG spring", "DAG autumn", "belongs to the account"))
+    assert all(word in said for word in ("'spring'", "DAG spring", "DAG autumn", "belongs to the account"))
     assert instagram_sandbox.calls("create") == 1
     assert instagram_sandbox.calls("publish") == 1
 
