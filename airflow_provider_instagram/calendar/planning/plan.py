@@ -358,13 +358,17 @@ def post_of(run_id: str) -> str:
     return post_id if mark and number.isdecimal() else run_id
 
 
+def replaced_by(run_id: str, post_id: str) -> Skipped:
+    """Return why a run publishes nothing any more: another one does."""
+    return Skipped("edited", f"{post_id} was edited. The run {run_id} publishes the new version.")
+
+
 def reason_to_end(plan: Plan, post_id: str, prepare_ahead: timedelta) -> Skipped:
     """Return why the former run of a post publishes nothing any more."""
-    begun, calendar = plan.begun.get(post_id), plan.timely
+    begun = plan.begun.get(post_id)
     if begun is not None:
-        return Skipped(
-            "edited", f"{post_id} was edited. The run {begun.run} publishes the new version."
-        )
+        return replaced_by(begun.run, post_id)
+    calendar = plan.timely
     post = calendar.post(post_id)
     if post is not None:
         begins = post.publish_at - prepare_ahead
@@ -377,7 +381,8 @@ def reason_to_end(plan: Plan, post_id: str, prepare_ahead: timedelta) -> Skipped
         return Skipped(
             "has a problem", f"The post has a problem: {problem} Then another run begins."
         )
-    draft, was = calendar.draft(post_id), "was removed from the calendar"
+    was = "was removed from the calendar"
+    draft = calendar.draft(post_id)
     if draft is not None:
         was = f"is a draft now, with {draft.lacks}"
     return Skipped("removed", f"{post_id} {was}, so it is not published.")

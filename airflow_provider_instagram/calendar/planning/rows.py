@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.ledger.ledger import IN_THE_MAKING, OF_A_POST, digest, row_key
+from airflow_provider_instagram.ledger.ledger import IN_THE_MAKING, OF_A_POST, row_key
 from airflow_provider_instagram.ledger.records import AS_WRITTEN
 from airflow_provider_instagram.ledger.seal import REPLACEABLE, of_another_version
 from airflow_provider_instagram.publishing.use_case import Skipped
@@ -133,7 +133,7 @@ class PostRows:
 
 def _of_dag(dag_id: str, key: str) -> str:
     """Return the key of a row that each calendar has for itself: two may have a post with the same id."""
-    return row_key("planned", f"{key}:{digest(dag_id)[:32]}")
+    return row_key("planned", f"{key}:{dag_id}")
 
 
 def read_row(store: StateStore, kind: type[T], key: str) -> T | None:

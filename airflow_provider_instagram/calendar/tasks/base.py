@@ -14,7 +14,12 @@ from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import is_reserved
 from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.planning import lateness
-from airflow_provider_instagram.calendar.planning.plan import DRY_MARK, NOT_ITS_RUN, post_of
+from airflow_provider_instagram.calendar.planning.plan import (
+    DRY_MARK,
+    NOT_ITS_RUN,
+    post_of,
+    replaced_by,
+)
 from airflow_provider_instagram.calendar.planning.rows import PlannedPost, PostRows
 from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY, Retries, planner_id
 from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post, told_assets
@@ -174,7 +179,7 @@ class PostTask(CalendarTask, AccountTask):
             self._found_at = row.location, row.pin
             return row.post
         if row.run:
-            return edited(post_id, f"The run {row.run} publishes the new version.")
+            return replaced_by(row.run, post_id)
         if row.why.mark:
             return row.why
         if is_reserved(post_id):
@@ -253,7 +258,7 @@ class PostTask(CalendarTask, AccountTask):
     def answered_question(self, context: Context, post: ScheduledPost) -> Approval | None:
         """Return the last question about this version of a post, if this run has asked it, and it has an answer.
 
-        A user may make the run anew with the parameter *now*, which counts once the plan no longer
+        A user may make the run anew with the parameter *now*, which counts once the row no longer
         names the run. An answer about the post's time then does not count.
         """
         approval = self.records(context, post).answer(context, post.version)
@@ -486,9 +491,9 @@ def _unprepared(post: ScheduledPost) -> ValidationError:
     )
 
 
-def edited(post_id: str, to_do: str = "Trigger the DAG again for the new version.") -> Skipped:
-    """Return why a run drops a post of which it has worked on another version."""
-    return Skipped("edited", f"{post_id} was edited. {to_do}")
+def edited(post_id: str) -> Skipped:
+    """Return why a run by hand drops a post of which it has worked on another version."""
+    return Skipped("edited", f"{post_id} was edited. Trigger the DAG again for the new version.")
 
 
 def has_caption(post: ScheduledPost) -> bool:

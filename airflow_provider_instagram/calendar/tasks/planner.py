@@ -212,31 +212,29 @@ class Ledgers:
 
     def is_live(self, key: str) -> bool:
         """Return whether a post is published."""
-        return self._read(key, lambda ledger: ledger.post(key) is not None, otherwise=False)
+        return self._ask(key, lambda ledger: ledger.post(key) is not None, otherwise=False)
 
     def is_open(self, key: str) -> bool:
         """Return whether a request to publish a post may have been sent."""
-        return self._read(key, lambda ledger: bool(ledger.open_intents(key)), otherwise=False)
+        return self._ask(key, lambda ledger: bool(ledger.open_intents(key)), otherwise=False)
 
     def runs(self, key: str) -> dict[str, str]:
         """Return the versions of a post, by the runs that a planner has begun for them."""
-        return self._read(key, lambda ledger: PostRows(ledger.store).runs(key), otherwise={})
+        return self._ask(key, lambda ledger: PostRows(ledger.store).runs(key), otherwise={})
 
     def record_run(self, begun: Begun, version: str) -> None:
         """Record which version of a post a run is for."""
         run = (begun.key, begun.run, version)
-        self._read(
-            begun.key, lambda ledger: PostRows(ledger.store).record_run(*run), otherwise=None
-        )
+        self._ask(begun.key, lambda ledger: PostRows(ledger.store).record_run(*run), otherwise=None)
 
     def record_planned(self, dag_id: str, key: str, planned: PlannedPost) -> None:
         """Record which run of a DAG publishes a post."""
         row = (dag_id, key, planned)
-        self._read(key, lambda ledger: PostRows(ledger.store).record_planned(*row), otherwise=None)
+        self._ask(key, lambda ledger: PostRows(ledger.store).record_planned(*row), otherwise=None)
 
-    def _read(self, key: str, read: Callable[[Ledger], T], *, otherwise: T) -> T:
+    def _ask(self, key: str, ask: Callable[[Ledger], T], *, otherwise: T) -> T:
         account = key.partition("/")[0]
         if account in self.accounts:
             with suppress(LedgerRowError):
-                return read(Ledger.of(self.context, account))
+                return ask(Ledger.of(self.context, account))
         return otherwise

@@ -6,7 +6,7 @@ import { later, localInWords } from "./dates.js";
 import { openForm } from "./form.js";
 import { inTurn } from "./order.js";
 import { data, edited, removed, view } from "./state.js";
-import { editable, offerUndo, preformatted, question, sendEdit, showPatch, tell } from "./writes.js";
+import { editable, offerUndo, preformatted, question, sendEdit, tell } from "./writes.js";
 
 /** @typedef {import("./state.js").Card} Card */
 /** @typedef {import("./files.js").Values} Values */
@@ -120,7 +120,6 @@ export async function fillTimes() {
     const asks = proposal ? "Write this into the file?" : "Nothing is to be written.";
     if (!(await question(asks, proposal && "Write", more))) return null;
     const answer = await send("fill", { dag_id: calendar.dag, proposal });
-    if (!answer.done) return showPatch(answer);
     say(answer.done);
     return answer;
   });

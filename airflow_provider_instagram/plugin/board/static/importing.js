@@ -4,7 +4,7 @@ import { send } from "./api.js";
 import { counted, h, messageOf, say } from "./dom.js";
 import { problemElement } from "./sections.js";
 import { go, refresh, view } from "./state.js";
-import { editable, preformatted, showPatch } from "./writes.js";
+import { editable, preformatted } from "./writes.js";
 
 /**
  * @typedef {{ title: string, field: string, cells: string[] }} Column
@@ -140,7 +140,6 @@ class Import {
     const answer = await this.ask({ ...this.given, agreed: found.proposal });
     if (!answer) return;
     this.dialog.close();
-    if (!answer.done) return void (await showPatch(answer));
     say(answer.done);
     await refresh();
     if (found.first) await go({ day: found.first });

@@ -36,8 +36,7 @@ export function question(text, yes, more = null) {
 }
 
 /**
- * Send an edit. If it asks for an approval again, the user is asked first. If the file cannot be written, the user
- * gets a patch.
+ * Send an edit. If it asks for an approval again, the user is asked first.
  * @param {string} name @param {Edit} edit
  * @returns {Promise<{ done: string, undo: string, at?: number } | null>} Null if nothing was changed.
  */
@@ -75,19 +74,12 @@ const sending = inTurn();
 /** @param {string} path @param {Record<string, unknown>} body @param {boolean} sure @returns {Promise<any>} */
 async function sendSure(path, body, sure = false) {
   try {
-    const answer = await send(path, { ...body, sure });
-    return answer.done ? answer : await showPatch(answer);
+    return await send(path, { ...body, sure });
   } catch (error) {
     const { content } = /** @type {{ content?: { confirm?: boolean } }} */ (error);
     if (!content?.confirm || sure) throw error;
     return (await question(messageOf(error), "Edit anyway")) ? sendSure(path, body, true) : null;
   }
-}
-
-/** Show an edit that cannot be written here. @param {{ refused: string, patch: string }} answer */
-export async function showPatch({ refused, patch }) {
-  await question(`Nothing was changed: ${refused} Here is the edit as a patch.`, "", preformatted("Patch", patch));
-  return null;
 }
 
 /** @param {string} label @param {string} text */

@@ -157,7 +157,7 @@ def test_the_rows_of_a_post_have_their_form(tmp_path: Path) -> None:
     rows.record_late_time(clip, NOON)
     assert store == {
         "begun:new/clip": {"runs": {"clip": clip.version}},
-        f"planned:new/clip:{hashlib.sha256(b'content').hexdigest()[:32]}": {
+        "planned:new/clip:content": {
             "run": "clip",
             "post": clip.model_dump(mode="json", exclude_defaults=True),
             "location": "posts.yaml",
