@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+from airflow_provider_instagram.calendar.tasks.base import PostTask
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
@@ -73,20 +73,20 @@ def answer(options: tuple[str, ...], asked: list[str]) -> None:
 def test_a_retry_publishes_with_the_answer_that_there_is(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The plan's storage does not answer when the task resumes."""
+    """The ledger does not answer when the task resumes."""
     monkeypatch.setattr("airflow_provider_instagram.operators.base.FIRST_DELAY", timedelta(seconds=3))
     dag = made(calendar({"asked-twice": 40}, **{"asked-twice": {"approval": "required"}}))
     planned(dag)
-    stored = CalendarSettings.stored
+    read_row = PostTask._read_row
     failures: list[float] = []
 
-    def refused(self: CalendarSettings) -> Any:
+    def refused(self: PostTask, context: Any) -> Any:
         if asked and len(failures) < 1:
             failures.append(time.monotonic())
             raise TransientError("503", hint="Later.")
-        return stored(self)
+        return read_row(self, context)
 
-    monkeypatch.setattr(CalendarSettings, "stored", refused)
+    monkeypatch.setattr(PostTask, "_read_row", refused)
     with person("Approve") as asked:
         result = run_post(run_dag, dag, "asked-twice")
     assert (len(failures), len(asked)) == (1, 1)
