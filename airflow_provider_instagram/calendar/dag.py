@@ -197,6 +197,7 @@ def _params() -> dict[str, Param]:
         "post": Param(
             None,
             type=["null", "string"],
+            maxLength=200,
             title="Post",
             description="For a run that you start: the id of the post. It is published at its time, or at once if that "
             "has passed, however late.",

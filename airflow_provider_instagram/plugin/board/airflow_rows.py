@@ -28,7 +28,7 @@ from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.models.xcom import XComModel
 from airflow.sdk import conf
 from airflow.utils.session import create_session
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import Text, case, cast, func, or_, select
 
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning import told
@@ -54,6 +54,10 @@ MARGIN: Final = timedelta(seconds=60)
 READ_ALL_AFTER_S: Final = 600.0
 #: So many runs are asked for by their ids at once.
 AT_ONCE: Final = 500
+#: The parameters of a run that say what a user wants.
+GIVEN: Final = ("post", "now", "dry_run")
+#: The JSON of a task's report has so many characters at most. A longer one is a user's.
+LONGEST_REPORT: Final = 100_000
 #: Kinds of rows of the ledger that the page needs.
 KINDS: Final = ("done:", "intent:", "claim:", "skip:", "approval:")
 #: What no post goes on without: by the type of its job, the section of its settings.
@@ -155,7 +159,9 @@ class CalendarSource:
     def _read_runs(self, session: Session) -> None:
         run = DagRun
         dates = (run.queued_at, run.run_after, run.logical_date)
-        statement = select(run.run_id, run.state, *dates, run.conf)
+        # users may write much more into it
+        given = (run.conf[name].label(name) for name in GIVEN)
+        statement = select(run.run_id, run.state, *dates, *given)
         statement = statement.where(run.dag_id == self.dag_id)
         number = session.scalar(
             select(func.count()).select_from(run).where(run.dag_id == self.dag_id)
@@ -210,7 +216,9 @@ class CalendarSource:
 
     def _read_reports(self, session: Session, runs: Collection[str]) -> None:
         xcom = XComModel
-        statement = select(xcom.run_id, xcom.task_id, xcom.value).where(xcom.key == OUTCOME)
+        length = func.length(cast(xcom.value, Text))
+        statement = select(xcom.run_id, xcom.task_id, xcom.value)
+        statement = statement.where(xcom.key == OUTCOME, length <= LONGEST_REPORT)
         for run_id, task_id, value in self._of_runs(session, statement, xcom, xcom.timestamp, runs):
             self._reports[run_id, task_id] = known_texts(decoded(value))
             self._made.pop(run_id, None)
@@ -243,7 +251,7 @@ class CalendarSource:
     def _given(self, row: Any) -> Json:
         """Return the parameters of a run, or none if the planner has begun it."""
         is_own = row.run_id in self.own
-        return row.conf if isinstance(row.conf, dict) and not is_own else {}
+        return {} if is_own else {name: getattr(row, name) for name in GIVEN}
 
     def _post_by_hand(self, row: Any) -> str:
         """Return the id of the post for which a user has started a run; empty if nobody has."""

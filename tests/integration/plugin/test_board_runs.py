@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -488,10 +489,18 @@ def test_any_xcom_of_a_run_is_data(user: Any, value: str) -> None:
     assert detail(ada, "hello")["card"]["state"] == "failed"
 
 
-def test_of_a_huge_reason_in_an_xcom_the_page_shows_the_beginning(user: Any) -> None:
+def test_of_what_a_user_writes_the_page_reads_no_more_than_a_task_writes(user: Any) -> None:
+    """Airflow takes XComs and parameters of many megabytes, and there are many runs."""
     begin(DAG_ID, "hello", {**READY, "create": "failed", "publish": "upstream_failed"}, state="failed")
-    push_xcom(DAG_ID, "hello", "create", "outcome", {"reason": "r" * 10**6, "more": "m" * 10**6, "try": 0})
     ada = user("ada", "USER")
+    assert look(ada)[0] == "failed"
+    begin(DAG_ID, "hello", {}, run_id="manual__1", state="failed", conf={"post": "asked", "more": "m" * 10**7})
+    push_xcom(DAG_ID, "hello", "create", "outcome", {"reason": "r" * 10**7, "try": 0})
+    tracemalloc.start()
+    assert look(ada) == ("failed", "See the log of its task.")
+    assert tracemalloc.get_traced_memory()[1] < 5 * 10**6
+    tracemalloc.stop()
+    push_xcom(DAG_ID, "hello", "create", "outcome", {"reason": "r" * 90_000, "more": "m" * 1_000, "try": 0})
     assert look(ada)[0] == "failed"
     assert detail(ada, "hello")["why"] == "r" * 2_000
 
