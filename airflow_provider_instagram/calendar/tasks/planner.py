@@ -149,11 +149,13 @@ class PlanPosts(CalendarTask):
         runs = {one.run for one in plan.begun.values()}
         keys = {one.key for one in plan.begun.values()}
         for post_id, begun in before.items():
-            if begun.run in plan.pending and begun.run not in runs:
-                ledgers.record_run(begun, ENDED)
-                if begun.key not in keys:
-                    why = reason_to_end(plan, post_id, self.settings.work_ahead)
-                    ledgers.record_planned(self.settings.dag_id, begun.key, PlannedPost(why=why))
+            # also a run that Airflow has lost: a user may make one with its id
+            if begun.run in runs or ledgers.is_live(begun.key):
+                continue
+            ledgers.record_run(begun, ENDED)
+            if begun.key not in keys:
+                why = reason_to_end(plan, post_id, self.settings.work_ahead)
+                ledgers.record_planned(self.settings.dag_id, begun.key, PlannedPost(why=why))
 
     def _start(self, context: Context, planned: StoredPlan, due: Due, runs: PostRuns) -> None:
         """Start what is pending, and store the plan and the next look without it.

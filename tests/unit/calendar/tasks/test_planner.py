@@ -305,6 +305,25 @@ def test_a_run_of_an_earlier_version_that_was_deleted_is_not_made_again_to_end(
     assert planner.look(2) == ["a~v2"]
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [[], [post("a", 9 * DAY)], [post("a", -5)], [post("a", 60, account="other")], [post("a", 60, captoin="x")]],
+    ids=["removed", "moved far ahead", "moved to the past", "on another account", "with a problem"],
+)
+def test_a_run_that_a_user_makes_in_place_of_one_that_was_deleted_publishes_no_post_that_was_edited_since(
+    planner: Planner, calendar: SimulatedCalendar, edit: list[dict[str, Any]]
+) -> None:
+    """The planner has no run to end, and the row of the post named the deleted one."""
+    calendar.write(post("a", 60))
+    planner.look(-5)
+    had = calendar.prepared()
+    del calendar.airflow.found["a"]
+    calendar.write(*edit)
+    assert "a" not in planner.look(1)
+    calendar.airflow.add("a", run_type="manual")
+    assert calendar.step("a", had).startswith("skipped")
+
+
 def test_a_planner_that_has_lost_its_plan_adopts_what_it_had_begun_and_asks_nobody_again(
     planner: Planner, calendar: SimulatedCalendar
 ) -> None:
