@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=BaseModel)
+#: Why a run sends no request again that may have been sent.
+OVERTAKEN: Final = Skipped(
+    "edited", "The post was edited or removed before it was certain whether it is live."
+)
 OF_A_POST.update(("begun", "skip", "late", "approval", "approval-of-dry-run"))
 IN_THE_MAKING.update(("planned", "prepared", "approval", "approval-of-dry-run"))
 
@@ -54,7 +58,7 @@ class PlannedPost(BaseModel):
     :param post: The post in the version of that run.
     :param location: Where its calendar was.
     :param pin: Where the file of the calendar was found.
-    :param why: Why no run publishes it.
+    :param why: Why no run publishes it. With a run, that one still finds out whether it is live.
     """
 
     model_config = AS_WRITTEN
@@ -105,6 +109,12 @@ class PostRows:
         if planned != self.planned(dag_id, key):
             content = planned.model_dump(mode="json", exclude_defaults=True)
             self.store.set(_of_dag(dag_id, key), content)
+
+    def record_overtaken(self, dag_id: str, key: str) -> None:
+        """Record that a post was edited or removed before its run knows whether it is live."""
+        planned = self.planned(dag_id, key)
+        if planned is not None:
+            self.record_planned(dag_id, key, planned.model_copy(update={"why": OVERTAKEN}))
 
     def skipped_by(self, post: ScheduledPost) -> str | None:
         """Return the user that decided that this version of a post is not published."""

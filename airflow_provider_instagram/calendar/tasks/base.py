@@ -176,6 +176,8 @@ class PostTask(CalendarTask, AccountTask):
             if is_over and row.is_dry != self.settings.dry_run:
                 return Skipped("edited", "The DAG has another dry_run by now.")
             self._check_dry_run(row.is_dry)
+            if row.why.mark and self.live(context, row.post) is None:
+                return row.why
             self._found_at = row.location, row.pin
             return row.post
         if row.run:

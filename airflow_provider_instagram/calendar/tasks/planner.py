@@ -134,18 +134,23 @@ class PlanPosts(CalendarTask):
         for post_id, begun in plan.begun.items():
             if begun != before.get(post_id):
                 ledgers.record_run(begun, begun.version)
+        posts = {post.id: post for post in plan.calendar.posts}
         oldest = (now - self.settings.max_lateness).timestamp()
-        for post in plan.calendar.posts:
-            own = plan.begun.get(post.id)
-            if own is not None and own.is_of(post) and own.due > oldest:
-                planned = PlannedPost(
-                    run=own.run,
-                    is_dry=own.is_dry,
-                    post=post,
-                    location=self.settings.location,
-                    pin=plan.calendar.pin,
-                )
-                ledgers.record_planned(self.settings.dag_id, own.key, planned)
+        for post_id, own in plan.begun.items():
+            if own.due <= oldest:
+                continue
+            post = posts.get(post_id)
+            if post is None or not own.is_of(post):
+                ledgers.record_overtaken(self.settings.dag_id, own.key)
+                continue
+            planned = PlannedPost(
+                run=own.run,
+                is_dry=own.is_dry,
+                post=post,
+                location=self.settings.location,
+                pin=plan.calendar.pin,
+            )
+            ledgers.record_planned(self.settings.dag_id, own.key, planned)
         runs = {one.run for one in plan.begun.values()}
         keys = {one.key for one in plan.begun.values()}
         for post_id, begun in before.items():
@@ -233,6 +238,12 @@ class Ledgers:
         """Record which run of a DAG publishes a post."""
         row = (dag_id, key, planned)
         self._ask(key, lambda ledger: PostRows(ledger.store).record_planned(*row), otherwise=None)
+
+    def record_overtaken(self, dag_id: str, key: str) -> None:
+        """Record that the run of a post sends no more requests, and only finds out whether it is live."""
+        self._ask(
+            key, lambda ledger: PostRows(ledger.store).record_overtaken(dag_id, key), otherwise=None
+        )
 
     def _ask(self, key: str, ask: Callable[[Ledger], T], *, otherwise: T) -> T:
         account = key.partition("/")[0]

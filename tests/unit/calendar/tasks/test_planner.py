@@ -16,7 +16,8 @@ from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 from airflow_provider_instagram.exceptions import TransientError
-from tests.unit.calendar.simulated_runs import after_noon, post
+from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
+from tests.unit.calendar.simulated_runs import ACCOUNT, LEDGER, after_noon, post
 
 if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
@@ -322,6 +323,34 @@ def test_a_run_that_a_user_makes_in_place_of_one_that_was_deleted_publishes_no_p
     assert "a" not in planner.look(1)
     calendar.airflow.add("a", run_type="manual")
     assert calendar.step("a", had).startswith("skipped")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [[], [post("a", 60, caption="better")], [post("a", 9 * DAY)], [post("a", 60, account="other")]],
+    ids=["removed", "edited", "moved far ahead", "on another account"],
+)
+def test_a_request_that_led_to_no_post_is_not_sent_again_for_a_post_that_was_edited_meanwhile(
+    planner: Planner, calendar: SimulatedCalendar, edit: list[dict[str, Any]]
+) -> None:
+    """Its run finds out for minutes whether the post is live. If it is, the run goes on with its comment."""
+    calendar.write(post("a", 60))
+    planner.look(0)
+    had, key, ledger = calendar.prepared(), f"{ACCOUNT}/a", calendar.ledger()
+    claim = Claim(Owner("content", "a", "publish", -1), "nonce")
+    intent = ledger.record_intent(key, "17901", claim)
+    calendar.write(*edit)
+    assert planner.look(60) == []
+    assert calendar.step("a", had) == "skipped (edited)"
+    ledger.record_post(PublishedPost(key, "17901", after_noon(60).isoformat(), dag_id="content"))
+    assert calendar.step("a", had) == "wanted"
+    calendar.write(post("a", 60))
+    del calendar.ledgers[LEDGER][f"done:{key}"]
+    assert planner.look(61) == []
+    assert calendar.step("a", had) == "wanted"
+    calendar.write(*edit)
+    ledger.withdraw(intent)
+    assert "a" in planner.look(62)
 
 
 def test_a_planner_that_has_lost_its_plan_adopts_what_it_had_begun_and_asks_nobody_again(
