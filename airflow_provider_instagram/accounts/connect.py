@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.configuration import ensure_secrets_loaded
 from airflow.models import Connection
@@ -40,6 +40,8 @@ from airflow_provider_instagram.hooks.token_store import (
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
+
     from airflow_provider_instagram.graph.models import Account, TokenInfo
 
 _log = logging.getLogger(__name__)
@@ -162,7 +164,7 @@ def require_writable(conn_id: str) -> StoredConnection:
             hint="Choose another connection id, or update the token there yourself.",
         )
     with create_session() as session:
-        row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
+        row = session.scalar(_stored(conn_id))
         if row is None:
             return StoredConnection(conn_id)
         if row.conn_type != InstagramHook.conn_type:
@@ -188,6 +190,11 @@ def require_writable(conn_id: str) -> StoredConnection:
         )
 
 
+def _stored(conn_id: str) -> Select[Any]:
+    """Return the statement that selects a connection in Airflow's database."""
+    return select(Connection).where(Connection.conn_id == conn_id)
+
+
 def _login_and_host(row: Connection, named: str | None) -> tuple[MetaLogin, str]:
     """Return the login and the Graph host of a connection. If it names no login, Meta's host or the token tells it."""
     is_facebook = (row.password or "").startswith(oauth.FACEBOOK_LOGIN)
@@ -206,7 +213,7 @@ def _login_and_host(row: Connection, named: str | None) -> tuple[MetaLogin, str]
 def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
     """Return the app secret of a connection in the database, or an empty text if it has none."""
     with create_session() as session:
-        row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
+        row = session.scalar(_stored(conn_id))
         extra = row.extra_dejson if row is not None else {}
     if not (secret := str(extra.get("app_secret") or "")):
         return ""
@@ -223,7 +230,7 @@ def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
 def last_refresh_by(conn_id: str) -> str:
     """Return the run or the person that last got the token of a connection from Meta, or an empty text if unknown."""
     with create_session() as session:
-        row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
+        row = session.scalar(_stored(conn_id))
         password = row.password if row is not None else None
     stored = TokenStore(conn_id, password, configured_token_key()).load() if password else None
     return (stored.refreshed_by or "") if stored else ""
@@ -233,9 +240,7 @@ def write_login(conn_id: str, app: oauth.LoginApp, login: Login, by: str) -> Non
     """Write a login to its connection, and store the token's record."""
     require_writable(conn_id)
     with create_session() as session:
-        row = session.scalar(
-            select(Connection).where(Connection.conn_id == conn_id).with_for_update()
-        )
+        row = session.scalar(_stored(conn_id).with_for_update())
         if row is None:
             row = Connection(conn_id=conn_id, conn_type=InstagramHook.conn_type, host=app.base_url)
             if re.fullmatch(r"https://[^:]+", app.base_url):

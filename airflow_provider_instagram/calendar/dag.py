@@ -97,9 +97,15 @@ def content_calendar_dag(
         columns=columns or {},
         defaults=defaults or {},
     )
-    shared = {name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments}
-    _planner(settings, shared)
-    _reporter(settings, shared)
+    beside = {
+        "max_active_runs": MAX_LOOKS,
+        "catchup": False,
+        "is_paused_upon_creation": False,
+        "tags": ["instagram"],
+        **{name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments},
+    }
+    _planner(settings, beside)
+    _reporter(settings, beside)
     return _posts(settings, dag_arguments)
 
 
@@ -162,10 +168,6 @@ def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
     with DAG(
         planner_id(settings.dag_id),
         schedule=[watched],
-        max_active_runs=MAX_LOOKS,
-        catchup=False,
-        is_paused_upon_creation=False,
-        tags=["instagram"],
         doc_md=f"Reads `{settings.location}`, and starts one run of `{settings.dag_id}` for each post.",
         **dag_arguments,
     ) as dag:
@@ -181,10 +183,6 @@ def _reporter(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
     with DAG(
         report_id(settings.dag_id),
         schedule=[looked_asset(settings.dag_id)],
-        max_active_runs=MAX_LOOKS,
-        catchup=False,
-        is_paused_upon_creation=False,
-        tags=["instagram"],
         doc_md=f"Reports the problems of `{settings.location}`, and makes pictures of its posts.",
         **dag_arguments,
     ) as dag:

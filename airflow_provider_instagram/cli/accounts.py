@@ -9,7 +9,7 @@ import argparse
 import getpass
 import secrets
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
@@ -40,6 +40,7 @@ from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import web_address
 
@@ -131,7 +132,7 @@ def refresh(args: argparse.Namespace) -> None:
     elif hook.token_manager().can_refresh:
         what = "was not refreshed, because it is less than 24 hours old"
     else:
-        life = done.token.lifetime(datetime.now(timezone.utc))
+        life = done.token.lifetime(utc_now())
         what = f"was not refreshed, because Meta refreshes tokens of Instagram Login only. Its remaining life: {life}"
     until = f" It {done.token.end}." if done.token.expires else ""
     print(f"The token of {args.conn_id!r} {what}.{until}")
@@ -270,7 +271,7 @@ def prune(args: argparse.Namespace) -> None:
         raise SystemExit(
             f"--days is {args.days}. Use at least {SHORTEST_DAYS}: Airflow may still retry newer posts."
         )
-    before = datetime.now(timezone.utc) - timedelta(days=args.days)
+    before = utc_now() - timedelta(days=args.days)
     for conn_id in database.ledgers():
         with open_ledger(conn_id) as store:
             try:

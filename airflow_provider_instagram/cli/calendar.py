@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
 
 from airflow.configuration import conf
@@ -24,6 +23,7 @@ from airflow_provider_instagram.calendar.tasks.problems import (
     pictures_without_link,
 )
 from airflow_provider_instagram.posts.limits import caption_warning
+from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import shown
 
@@ -40,7 +40,7 @@ MOST_DRAFTS: Final = 10
 
 def check_calendar(args: argparse.Namespace) -> None:
     """Print every problem of a calendar. Exit code 0: no problems; 1: some; 2: it cannot be read."""
-    now = datetime.now(timezone.utc)
+    now = utc_now()
     named = getattr(args, "accounts", None)
     accounts = [name.strip() for name in named.split(",")] if named else None
     with _exit_if_invalid(args.file):
@@ -88,7 +88,7 @@ def fill_calendar(args: argparse.Namespace) -> None:
     Exit code 0: each post has a time; 1: a post has none, or the answer was no; 2: the file was not
     read or written.
     """
-    now, rules = datetime.now(timezone.utc), Rules()
+    now, rules = utc_now(), Rules()
     with _exit_if_invalid(args.file):
         if is_edited_elsewhere(args.file):
             raise InvalidValue("only YAML is written.", "Give the posts a time in the file.")

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +31,7 @@ from airflow_provider_instagram.hooks.instagram import AccountSettings, Instagra
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING, StoredToken
 from airflow_provider_instagram.ledger.seal import fingerprint, has_key
-from airflow_provider_instagram.utils.clock import WORTH_A_WARNING, ServerClock
+from airflow_provider_instagram.utils.clock import WORTH_A_WARNING, ServerClock, utc_now
 from airflow_provider_instagram.utils.connection import no_connection
 from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.urls import is_local, local_path, shown
@@ -87,7 +87,7 @@ def _account(hook: InstagramHook, settings: AccountSettings) -> Iterator[Finding
 
 
 def _token(manager: TokenManager, token: StoredToken) -> Finding:
-    left = token.time_left(datetime.now(timezone.utc))
+    left = token.time_left(utc_now())
     if left is None and token.scopes and not manager.can_refresh:
         return Finding("token", True, "works and does not expire")
     if left is None:
@@ -115,7 +115,7 @@ def _refusal(error: InstagramError) -> str:
     """Return what an error says, and until when Instagram takes no calls, if it says that."""
     if error.retry_after is None:
         return str(error)
-    until = datetime.now(timezone.utc) + error.retry_after
+    until = utc_now() + error.retry_after
     return f"{error} Instagram takes no calls until {until:%Y-%m-%d %H:%M} UTC"
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import conf
 
 from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.urls import is_local
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def is_reusable(location: str) -> bool:
     if not storage.exists(location):
         return False
     kept, written = kept_for(), storage.modified(location)
-    return kept is None or written is None or datetime.now(timezone.utc) - written < kept / 2
+    return kept is None or written is None or utc_now() - written < kept / 2
 
 
 def remove_old(

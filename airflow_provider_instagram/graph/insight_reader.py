@@ -16,6 +16,7 @@ from airflow_provider_instagram.graph.errors import Cause, cause_of
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.models import Numbers
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class InsightReader:
         self,
         kind: str,
         metrics: Sequence[str],
-        call: Callable[[Sequence[str]], Call[dict[str, int | float]]],
+        call: Callable[[Sequence[str]], Call[Numbers]],
     ) -> Reading:
         """Read metrics. If Meta refuses some of them, read each half, until the refused ones stand alone."""
         left_out = frozenset[str]()
@@ -107,7 +108,8 @@ class InsightReader:
         asked = [name for name in metrics if name not in left_out]
         nothing: dict[str, int | float | None] = dict.fromkeys(metrics)
         waiting = [asked] if asked else []
-        values, refused = dict[str, int | float](), list[str]()
+        values: Numbers = {}
+        refused: list[str] = []
         while waiting:
             names = waiting.pop()
             try:

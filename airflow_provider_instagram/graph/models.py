@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import AliasPath, BeforeValidator, Field, PlainValidator
 from pydantic.dataclasses import dataclass
@@ -402,7 +402,11 @@ def metrics_of(kind: PostKind, login: MetaLogin) -> tuple[str, ...]:
     return metrics
 
 
-def read_insights(data: Data) -> dict[str, int | float]:
+#: Numbers by their metrics.
+Numbers: TypeAlias = dict[str, int | float]
+
+
+def read_insights(data: Data) -> Numbers:
     """Read numbers by their metrics. A metric without a number is missing: it has none yet, which is not zero."""
     rows = read_rows(data, "insights")
     numbers = {read_text(row.get("name")): _number(row) for row in rows}

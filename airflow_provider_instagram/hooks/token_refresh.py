@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
@@ -29,8 +29,6 @@ from airflow_provider_instagram.utils.clock import CLOCK
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.models import Token, TokenInfo
-
-T = TypeVar("T")
 
 #: Tries of one refresh. The old token stays valid between them, so a lost answer costs only a try.
 _ATTEMPTS: Final = 3

@@ -60,8 +60,8 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 _ID: Final = String(64)
-#: A name, a type, and what the column holds, for whoever looks at the table.
-_About = tuple[str, "TypeEngine[Any]", str]
+#: The name of a column, its type, and what it holds, for whoever looks at the table.
+_ColumnForm = tuple[str, "TypeEngine[Any]", str]
 
 #: Metrics whose numbers are not whole.
 _FRACTIONS: Final = frozenset({"reels_skip_rate", "ig_reels_avg_watch_time"})
@@ -81,28 +81,28 @@ def column_of(kind: PostKind, metric: str) -> str:
     return f"{kind.value}_{metric.removeprefix('ig_').removeprefix('reels_')}"
 
 
-def _metric_columns() -> Iterable[_About]:
-    columns = dict[str, _About]()
+def _metric_columns() -> Iterable[_ColumnForm]:
+    columns = dict[str, _ColumnForm]()
     for kind, metrics in MEDIA_METRICS.items():
         for metric in metrics:
             name = column_of(kind, metric)
-            about = f"Meta's {metric} of a {kind.value}{_UNITS.get(metric, '')}"
-            columns[name] = (name, Double() if metric in _FRACTIONS else BigInteger(), about)
+            holds = f"Meta's {metric} of a {kind.value}{_UNITS.get(metric, '')}"
+            columns[name] = (name, Double() if metric in _FRACTIONS else BigInteger(), holds)
     for metric, name in _OF_ALL.items():
         columns[name] = (name, BigInteger(), f"Meta's {metric} of a post of any kind")
     return columns.values()
 
 
 def _table(
-    name: str, key: tuple[str, ...], about: str, columns: Iterable[_About], *indexes: Index
+    name: str, key: tuple[str, ...], about: str, columns: Iterable[_ColumnForm], *indexes: Index
 ) -> Table:
     """Return a table. A row that exists is never changed.
 
     :param key: The columns that identify a row.
     """
     made = [
-        Column(column, type_, primary_key=column in key, comment=text)
-        for column, type_, text in columns
+        Column(column, type_, primary_key=column in key, comment=holds)
+        for column, type_, holds in columns
     ]
     return Table(name, METADATA, *made, *indexes, comment=about)
 

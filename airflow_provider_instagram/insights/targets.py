@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Executable, Insert, RowMapping, Table
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 #: How often work with the database is tried, within about 15 s. Pauses are random, so that two
 #: tasks do not meet again.

@@ -97,15 +97,11 @@ class Ledger:
 
     def may_be_deleted(self, media_id: str, ig_user_id: str) -> bool:
         """Return whether a request to delete a post of an account may have been sent, and was not certainly refused."""
-        deletion = self._deletion(media_id)
+        deletion = self.deletion(media_id)
         return deletion is not None and deletion.ig_user_id == ig_user_id
 
-    def deleted_by(self, media_id: str) -> str | None:
-        """Return who agreed to the last request to delete a post, or None if that is not known."""
-        deletion = self._deletion(media_id)
-        return None if deletion is None else deletion.by
-
-    def _deletion(self, media_id: str) -> Deletion | None:
+    def deletion(self, media_id: str) -> Deletion | None:
+        """Read the last request to delete a post."""
         return self._read(row_key("deletion", media_id), Deletion)
 
     def record_deletion_intent(

@@ -236,10 +236,10 @@ class PrivateReplyOperator(_OfComment):
 
     def execute(self, context: Context) -> str:
         """Send the message unless the ledger has it."""
-        from airflow_provider_instagram.publishing.comments import private_reply
+        from airflow_provider_instagram.publishing.comments import PrivateReply
 
         message = read_private_message(self.message)
-        return self._do(context, private_reply(self._sender()), self.comment_id, message)
+        return self._do(context, PrivateReply(self._sender()), self.comment_id, message)
 
     def _sender(self) -> Callable[[GraphClient], str]:
         from airflow_provider_instagram.graph.capabilities import MetaLogin

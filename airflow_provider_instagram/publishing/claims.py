@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from airflow_provider_instagram.exceptions import TransientError
-from airflow_provider_instagram.ledger.records import Claim, Intent, Owner
+from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, Try
 from airflow_provider_instagram.publishing.outcome import (
     POST_VISIBLE_WITHIN,
     REQUEST_IN_EFFECT_WITHIN,
@@ -20,8 +19,6 @@ from airflow_provider_instagram.publishing.outcome import (
 if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.ledger import Ledger
 
-#: Returns whether an owner may still be at work.
-IsAlive: TypeAlias = Callable[[Owner], bool]
 # Makes two owners collide early, where a collision costs nothing. The exclusion does not depend on
 # this pause.
 SETTLING_S = 2.0
@@ -51,8 +48,7 @@ class PostClaims:
     """
 
     ledger: Ledger
-    owner: Owner
-    is_alive: IsAlive
+    attempt: Try
     sleep: Sleep
 
     def acquire(self, post_key: str) -> Claim:
@@ -65,8 +61,8 @@ class PostClaims:
             if (other := self._other_at_work(post_key)) is None:
                 undecided = {
                     intent.claim.owner for intent in self.ledger.open_intents(post_key)
-                } - {self.owner}
-                claim = Claim(self.owner, uuid4().hex, sorted(undecided, key=str))
+                } - {self.attempt.owner}
+                claim = Claim(self.attempt.owner, uuid4().hex, sorted(undecided, key=str))
                 self.ledger.record_claim(post_key, claim)
                 self.sleep(SETTLING_S)
                 if self.ledger.claim(post_key) == claim:
@@ -80,7 +76,7 @@ class PostClaims:
 
         :raises TransientError: If its owner may still send the request.
         """
-        if intent.claim.owner != self.owner and self.is_alive(intent.claim.owner):
+        if intent.claim.owner != self.attempt.owner and self.attempt.is_alive(intent.claim.owner):
             raise self._held_by(intent.claim.owner, intent.post_key)
 
     def record_intent(self, post_key: str, container_id: str, claim: Claim, **more: Any) -> Intent:
@@ -94,7 +90,7 @@ class PostClaims:
         intent = self.ledger.record_intent(post_key, container_id, claim, **more)
         if (latest := self.ledger.claim(post_key)) != claim:
             self.ledger.withdraw(intent)
-            raise self._held_by(latest.owner if latest else self.owner, post_key)
+            raise self._held_by(latest.owner if latest else self.attempt.owner, post_key)
         return intent
 
     def _other_at_work(self, post_key: str) -> Owner | None:
@@ -107,9 +103,11 @@ class PostClaims:
             None if intent is None or intent.withdrawn else intent.claim,
         )
         owners = {
-            claim.owner for claim in claims if claim is not None and claim.owner != self.owner
+            claim.owner
+            for claim in claims
+            if claim is not None and claim.owner != self.attempt.owner
         }
-        return next((owner for owner in owners if self.is_alive(owner)), None)
+        return next((owner for owner in owners if self.attempt.is_alive(owner)), None)
 
     def _held_by(self, owner: Owner, post_key: str) -> TransientError:
         key_name, is_in_progress = self.ledger.claimed

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_instagram.exceptions import (
     InstagramError,
@@ -24,7 +25,7 @@ from airflow_provider_instagram.graph.listing import (
 )
 from airflow_provider_instagram.ledger.ledger import CommentLedger, digest
 from airflow_provider_instagram.ledger.records import CommentRecord, Intent, Owner, Try
-from airflow_provider_instagram.publishing.claims import IsAlive, PostClaims
+from airflow_provider_instagram.publishing.claims import PostClaims
 from airflow_provider_instagram.publishing.outcome import (
     CLOCK_TOLERANCE,
     READ_AGAIN_AFTER,
@@ -69,6 +70,28 @@ class Trace:
         """The post or the comment."""
         return self.intent.container_id
 
+    @property
+    def since(self) -> datetime:
+        """When the request took effect at the earliest."""
+        return self.intent.when - CLOCK_TOLERANCE
+
+    def found_among(self, comments: Iterable[ReadComment]) -> str | None:
+        """Return the id of the comment that the request wrote, or None if none of these may be it.
+
+        :raises OutcomeUnknownError: If one of them may be it, and it is not certain which.
+        """
+        found = [comment for comment in comments if self.may_be(comment)]
+        # Only a comment with a user name and a time is certain to be the one.
+        if len(found) == 1 and None not in (self.username, found[0].username, found[0].timestamp):
+            return found[0].id
+        if found:
+            raise OutcomeUnknownError(
+                f"A task started to {self.verb} {self.target}, and {len(found)} comments there may be the one that "
+                "it wrote.",
+                hint=self.ledger.how_to_settle(self.intent.post_key),
+            )
+        return None
+
     def may_be(self, comment: ReadComment) -> bool:
         """Return whether the request may have written a comment, by its text, user name and time."""
         if digest(comment.text or "") != self.intent.text:
@@ -81,26 +104,17 @@ class Trace:
         return not self.ledger.knows_comment(comment.id)
 
 
-@dataclass(frozen=True)
-class Act:
-    """Something that is done to a post or a comment, once for each key.
+class Act(ABC):
+    """Something that is done to a post or a comment, once for each key."""
 
-    :param name: What precedes its keys in the ledger. Empty for the comments of posts.
-    :param verb: What it does, before the id of the post or the comment.
-    :param read: Reads this id from what the author of a DAG passes.
-    :param prepare: Checks that it can be done at a time, and returns the account's user name.
-    :param send: Sends the request, and returns the id of what it made.
-    :param find: Returns the id of what a request made, or None if there is nothing yet.
-    :param remedy: As the ledger takes it.
-    """
-
-    name: str
-    verb: str
-    read: Callable[[Any], str]
-    prepare: Callable[[GraphClient, str, datetime], str | None]
-    send: Callable[[GraphClient, str, str], str]
-    find: Callable[[Trace], str | None]
-    remedy: str = ""
+    #: What precedes its keys in the ledger. Empty for the comments of posts.
+    name: ClassVar[str] = ""
+    #: What it does, before the id of the post or the comment.
+    verb: ClassVar[str]
+    #: The argument in which the author of a DAG passes the comment.
+    argument: ClassVar[str] = "comment_id"
+    #: As the ledger takes it.
+    remedy: ClassVar[str] = ""
 
     def key(self, given: str | None, owner: Owner, target: str) -> str:
         """Return the key in the ledger. By default, a task does it once to each post or comment, whatever its run.
@@ -112,34 +126,163 @@ class Act:
             return f"{self.name}:{given or default}"
         return given or (default + owner.pass_suffix)
 
+    def read(self, given: Any) -> str:
+        """Return the id of the post or the comment from what the author of a DAG passes."""
+        return arguments.comment_id(self.argument, given)
 
-def _finder(
-    listed: Callable[[GraphClient, str, datetime], Iterator[ReadComment]],
-) -> Callable[[Trace], str | None]:
-    """Return a function that finds the comment a request wrote, among those that are listed since a time."""
+    @abstractmethod
+    def prepare(self, client: GraphClient, target: str, now: datetime) -> str | None:
+        """Check that it can be done at a time, and return the account's user name if Instagram tells it."""
 
-    def find(trace: Trace) -> str | None:
-        since = trace.intent.when - CLOCK_TOLERANCE
-        found = [
-            comment
-            for comment in listed(trace.client, trace.target, since)
-            if trace.may_be(comment)
-        ]
-        # Only a comment with a user name and a time is certain to be the one.
-        if len(found) == 1 and None not in (trace.username, found[0].username, found[0].timestamp):
-            return found[0].id
-        if found:
-            raise OutcomeUnknownError(
-                f"A task started to {trace.verb} {trace.target}, and {len(found)} comments there may be the one that "
-                "it wrote.",
-                hint=trace.ledger.how_to_settle(trace.intent.post_key),
+    @abstractmethod
+    def send(self, client: GraphClient, target: str, message: str) -> str:
+        """Send the request, and return the id of what it made."""
+
+    @abstractmethod
+    def find(self, trace: Trace) -> str | None:
+        """Return the id of what a request made, or None if there is nothing yet."""
+
+
+class ToPost(Act):
+    """Something that is done to a post."""
+
+    def read(self, given: Any) -> str:
+        """Return the id of the post from what the author of a DAG passes."""
+        return arguments.media_id("media_id", given)
+
+    def prepare(self, client: GraphClient, target: str, now: datetime) -> str | None:
+        """Return the account's user name."""
+        return _username(client, target)
+
+
+class WriteComment(ToPost):
+    """Comment on a post."""
+
+    verb = "comment on media"
+
+    def send(self, client: GraphClient, target: str, message: str) -> str:
+        """Write the comment."""
+        return client.send(calls.write_comment(target, message))
+
+    def find(self, trace: Trace) -> str | None:
+        """Return the id of the comment, if it is among those of the post."""
+        return trace.found_among(comments_since(trace.client, trace.target, trace.since))
+
+
+class SwitchOff(ToPost):
+    """Switch off the comments of a post."""
+
+    name = "comments-off"
+    verb = "switch off the comments of media"
+
+    def send(self, client: GraphClient, target: str, message: str) -> str:
+        """Switch them off."""
+        client.send(calls.switch_off_comments(target))
+        return target
+
+    def find(self, trace: Trace) -> str | None:
+        """Return the id of the post if its comments are off."""
+        return None if trace.client.send(calls.is_comment_enabled(trace.target)) else trace.target
+
+
+class Reply(Act):
+    """Reply to a comment of somebody else."""
+
+    name = "reply"
+    verb = "reply to comment"
+    argument = "reply_to"
+
+    def prepare(self, client: GraphClient, target: str, now: datetime) -> str | None:
+        """Check that the comment takes a reply, and is no reply of the account."""
+        comment = _read_comment(client, target)
+        if comment.hidden:
+            raise ValidationError(
+                f"Comment {target} is hidden, and Instagram takes no reply to a hidden comment. Nothing was sent.",
+                hint="Show the comment again in the Instagram app, or leave it without a reply.",
             )
-        return None
+        username = _username(client, comment.media_id)
+        if username is not None and comment.username == username and comment.parent_id is not None:
+            raise ValidationError(
+                f"Comment {target} is a reply of the account itself. Nothing was sent.",
+                hint="Reply to the comments of others only, or replies would answer each other without end.",
+            )
+        return username
 
-    return find
+    def send(self, client: GraphClient, target: str, message: str) -> str:
+        """Write the reply."""
+        return client.send(calls.write_reply(target, message))
+
+    def find(self, trace: Trace) -> str | None:
+        """Return the id of the reply. Instagram lists a reply to a reply below the first comment."""
+        thread = _read_comment(trace.client, trace.target).parent_id or trace.target
+        return trace.found_among(replies_since(trace.client, thread, trace.since))
 
 
-def _username(client: GraphClient, media_id: str | None, _: datetime | None = None) -> str | None:
+class Hide(Act):
+    """Hide a comment of somebody else."""
+
+    name = "hide"
+    verb = "hide comment"
+
+    def prepare(self, client: GraphClient, target: str, now: datetime) -> str | None:
+        """Check that the comment is not the account's own."""
+        comment = _read_comment(client, target)
+        username = _username(client, comment.media_id)
+        if username is not None and comment.username == username:
+            raise ValidationError(
+                f"Comment {target} is the account's own, which Instagram always shows.",
+                hint="Delete it in the app.",
+            )
+        return username
+
+    def send(self, client: GraphClient, target: str, message: str) -> str:
+        """Hide it."""
+        client.send(calls.hide_comment(target))
+        return target
+
+    def find(self, trace: Trace) -> str | None:
+        """Return the id of the comment if it is hidden."""
+        return trace.target if _read_comment(trace.client, trace.target).hidden else None
+
+
+@dataclass(frozen=True)
+class PrivateReply(Act):
+    """Send a message to who wrote a comment. No call of its scopes tells whether it was sent.
+
+    :param sender: Returns the sender, as the call takes it.
+    """
+
+    sender: Callable[[GraphClient], str]
+
+    name = "private-reply"
+    verb = "reply privately to comment"
+    remedy = (
+        "Look at the messages of the account in the Instagram app. If the private reply is there, mark this task as "
+        "successful. If it is not, and still not an hour later, run `{forget}` and clear this task."
+    )
+
+    def prepare(self, client: GraphClient, target: str, now: datetime) -> None:
+        """Check that the comment is not too old."""
+        written = _read_comment(client, target).timestamp
+        if written is not None and written < now - PRIVATE_REPLY_WITHIN:
+            raise ValidationError(
+                f"Comment {target} is from {written.isoformat()}. Nothing was sent.",
+                hint=f"Instagram takes a private reply for {PRIVATE_REPLY_WITHIN.days} days. Reply to it in public.",
+            )
+
+    def send(self, client: GraphClient, target: str, message: str) -> str:
+        """Send the message."""
+        return client.send(calls.private_reply(self.sender(client), target, message))
+
+    def find(self, trace: Trace) -> None:
+        """Raise the error that nobody can tell."""
+        raise OutcomeUnknownError(
+            f"A task started to {self.verb} {trace.target}, and Instagram does not tell whether the message was sent.",
+            hint=trace.ledger.how_to_settle(trace.intent.post_key),
+        )
+
+
+def _username(client: GraphClient, media_id: str | None) -> str | None:
     return read_after_create(client, calls.media(media_id)).username if media_id else None
 
 
@@ -153,125 +296,10 @@ def _read_comment(client: GraphClient, comment_id: str) -> ReadComment:
         ) from error
 
 
-def _prepare_reply(client: GraphClient, comment_id: str, _: datetime) -> str | None:
-    comment = _read_comment(client, comment_id)
-    if comment.hidden:
-        raise ValidationError(
-            f"Comment {comment_id} is hidden, and Instagram takes no reply to a hidden comment. Nothing was sent.",
-            hint="Show the comment again in the Instagram app, or leave it without a reply.",
-        )
-    username = _username(client, comment.media_id)
-    if username is not None and comment.username == username and comment.parent_id is not None:
-        raise ValidationError(
-            f"Comment {comment_id} is a reply of the account itself. Nothing was sent.",
-            hint="Reply to the comments of others only, or replies would answer each other without end.",
-        )
-    return username
-
-
-def _prepare_to_hide(client: GraphClient, comment_id: str, _: datetime) -> str | None:
-    comment = _read_comment(client, comment_id)
-    username = _username(client, comment.media_id)
-    if username is not None and comment.username == username:
-        raise ValidationError(
-            f"Comment {comment_id} is the account's own, which Instagram always shows.",
-            hint="Delete it in the app.",
-        )
-    return username
-
-
-def _find_hidden(trace: Trace) -> str | None:
-    return trace.target if _read_comment(trace.client, trace.target).hidden else None
-
-
-def _prepare_private_reply(client: GraphClient, comment_id: str, now: datetime) -> None:
-    written = _read_comment(client, comment_id).timestamp
-    if written is not None and written < now - PRIVATE_REPLY_WITHIN:
-        raise ValidationError(
-            f"Comment {comment_id} is from {written.isoformat()}. Nothing was sent.",
-            hint=f"Instagram takes a private reply for {PRIVATE_REPLY_WITHIN.days} days. Reply to it in public.",
-        )
-
-
-def _cannot_tell(trace: Trace) -> None:
-    raise OutcomeUnknownError(
-        f"A task started to {trace.verb} {trace.target}, and Instagram does not tell whether the message was sent.",
-        hint=trace.ledger.how_to_settle(trace.intent.post_key),
-    )
-
-
-def _replies(client: GraphClient, comment_id: str, since: datetime) -> Iterator[ReadComment]:
-    """Yield the replies to a comment. Instagram lists a reply to a reply below the first comment."""
-    thread = _read_comment(client, comment_id).parent_id or comment_id
-    return replies_since(client, thread, since)
-
-
-def _switch_off(client: GraphClient, media_id: str, _: str) -> str:
-    client.send(calls.switch_off_comments(media_id))
-    return media_id
-
-
-def _hide(client: GraphClient, comment_id: str, _: str) -> str:
-    client.send(calls.hide_comment(comment_id))
-    return comment_id
-
-
-def _find_switched_off(trace: Trace) -> str | None:
-    """Return the id of a post if its comments are off."""
-    return None if trace.client.send(calls.is_comment_enabled(trace.target)) else trace.target
-
-
-COMMENT: Final = Act(
-    "",
-    "comment on media",
-    lambda given: arguments.media_id("media_id", given),
-    _username,
-    lambda client, media_id, message: client.send(calls.write_comment(media_id, message)),
-    _finder(comments_since),
-)
-SWITCH_OFF: Final = Act(
-    "comments-off",
-    "switch off the comments of media",
-    lambda given: arguments.media_id("media_id", given),
-    _username,
-    _switch_off,
-    _find_switched_off,
-)
-REPLY: Final = Act(
-    "reply",
-    "reply to comment",
-    lambda given: arguments.comment_id("reply_to", given),
-    _prepare_reply,
-    lambda client, comment_id, message: client.send(calls.write_reply(comment_id, message)),
-    _finder(_replies),
-)
-HIDE: Final = Act(
-    "hide",
-    "hide comment",
-    lambda given: arguments.comment_id("comment_id", given),
-    _prepare_to_hide,
-    _hide,
-    _find_hidden,
-)
-
-
-def private_reply(sender: Callable[[GraphClient], str]) -> Act:
-    """Return the act of replying privately to a comment. No call of its scopes tells whether a message was sent.
-
-    :param sender: Returns the sender, as the call takes it.
-    """
-    return Act(
-        "private-reply",
-        "reply privately to comment",
-        lambda given: arguments.comment_id("comment_id", given),
-        _prepare_private_reply,
-        lambda client, comment_id, text: client.send(
-            calls.private_reply(sender(client), comment_id, text)
-        ),
-        _cannot_tell,
-        "Look at the messages of the account in the Instagram app. If the private reply is there, mark this task as "
-        "successful. If it is not, and still not an hour later, run `{forget}` and clear this task.",
-    )
+COMMENT: Final[Act] = WriteComment()
+SWITCH_OFF: Final[Act] = SwitchOff()
+REPLY: Final[Act] = Reply()
+HIDE: Final[Act] = Hide()
 
 
 @dataclass(frozen=True)
@@ -303,9 +331,7 @@ class Comment:
         key = self.act.key(comment_key, self.attempt.owner, target_id)
         if (record := recorded_comment(self.ledger, key, target_id)) is None:
             with self.connect() as client:
-                writer = CommentWriter(
-                    client, self.ledger, self.attempt.owner, self.attempt.is_alive, act=self.act
-                )
+                writer = CommentWriter(client, self.ledger, self.attempt, self.act)
                 record = writer.get_or_write(key, target_id, message)
         if record.text not in (None, digest(message)):
             log.warning(
@@ -355,10 +381,9 @@ class CommentWriter:
 
     client: GraphClient
     ledger: CommentLedger
-    owner: Owner
-    is_alive: IsAlive
-    sleep: Sleep = time.sleep
+    attempt: Try
     act: Act = COMMENT
+    sleep: Sleep = time.sleep
 
     def get_or_write(self, comment_key: str, target: str, message: str) -> CommentRecord:
         """Return the comment of a key, and write it if it does not exist.
@@ -382,13 +407,11 @@ class CommentWriter:
         if (record := recorded_comment(self.ledger, comment_key, target)) is not None:
             return record
         username = self.act.prepare(self.client, target, self.ledger.clock())
-        claims = PostClaims(
-            replace(self.ledger, text=digest(message)), self.owner, self.is_alive, self.sleep
-        )
+        claims = PostClaims(replace(self.ledger, text=digest(message)), self.attempt, self.sleep)
         claim = claims.acquire(comment_key)
         if (record := recorded_comment(self.ledger, comment_key, target)) is not None:
             return record
-        for intent in self.ledger.open_intents(comment_key, self.owner):
+        for intent in self.ledger.open_intents(comment_key, self.attempt.owner):
             claims.check_abandoned(intent)
             log.info("Settling the request of %s at %s", intent.claim.owner, intent.at)
             if (found := self._settle(intent, username, sent_by=intent.when)) is not None:

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -59,29 +59,8 @@ UPLOADS_AT_ONCE: Final = 3
 
 #: A container, its status if it is not new, and its media.
 Made: TypeAlias = tuple[ContainerRecord, ContainerStatus | None, MediaSource]
-
-
 #: How often an upload reports its progress, in seconds.
 REPORT_EVERY_S: Final = 5.0
-
-
-class Throttle:
-    """Limits a report to once in five seconds. The first report is due five seconds after the start."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._started_s = self._reported_s = clock()
-        #: The time from the start to the latest check, in seconds.
-        self.elapsed_s = 0.0
-
-    def is_due(self) -> bool:
-        """Return whether a report is due. If it is, the next one is due five seconds later."""
-        now_s = self._clock()
-        self.elapsed_s = now_s - self._started_s
-        if now_s - self._reported_s < REPORT_EVERY_S:
-            return False
-        self._reported_s = now_s
-        return True
 
 
 @dataclass(frozen=True)
@@ -377,17 +356,22 @@ class ContainerCreator:
             one.result()
 
     def _upload(self, rest: VideoUpload) -> None:
-        name, offset, throttle = rest.video.name, rest.offset, Throttle()
+        name, offset = rest.video.name, rest.offset
+        started_s = reported_s = time.monotonic()
 
         def log_progress(sent: int, total: int) -> None:
-            if throttle.is_due():
-                per_s = max(1.0, (sent - offset) / throttle.elapsed_s)
-                log.info(
-                    "%.0f %%, %.1f MB/s, %.0f s left",
-                    100 * sent / total,
-                    per_s / 1e6,
-                    (total - sent) / per_s,
-                )
+            nonlocal reported_s
+            now_s = time.monotonic()
+            if now_s - reported_s < REPORT_EVERY_S:
+                return
+            reported_s = now_s
+            per_s = max(1.0, (sent - offset) / (now_s - started_s))
+            log.info(
+                "%.0f %%, %.1f MB/s, %.0f s left",
+                100 * sent / total,
+                per_s / 1e6,
+                (total - sent) / per_s,
+            )
 
         log.info(
             "Uploading %s (%s bytes) from byte %s",

@@ -174,14 +174,13 @@ class Delete:
             client.sleep(READ_AGAIN_AFTER.total_seconds())
 
     def _record(self, post: PublishedPost) -> PublishedPost:
-        now = self.ledger.now()
-        changes = {
-            "media_id": post.media_id,
-            "published_at": post.published_at or now,
-            "deleted_at": now,
-        }
+        now, deletion = self.ledger.now(), self.ledger.deletion(str(post.media_id))
         deleted = self.ledger.change_post(
-            post, **changes, deleted_by=self.ledger.deleted_by(str(post.media_id))
+            post,
+            media_id=post.media_id,
+            published_at=post.published_at or now,
+            deleted_at=now,
+            deleted_by=deletion and deletion.by,
         )
         log.info("Deleted %s: media %s", post.post_key, post.media_id)
         return deleted

@@ -25,7 +25,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.models import ContainerState, ContainerStatus
 from airflow_provider_instagram.graph.readiness import still_processing
 from airflow_provider_instagram.ledger.records import PublishedPost
-from airflow_provider_instagram.publishing.claims import IsAlive, PostClaims
+from airflow_provider_instagram.publishing.claims import PostClaims
 from airflow_provider_instagram.publishing.outcome import (
     CLOCK_TOLERANCE,
     POST_VISIBLE_WITHIN,
@@ -93,25 +93,16 @@ class Publisher:
     :class:`PostClaims` describes how several owners of one ``post_key`` exclude each other.
 
     :param quotas: The account's own limits of posts per period, the longest period last.
-    :param is_last_try: Whether no retry follows. Then a live post is a success even if the
-        account's media cannot be listed.
     :param origin: Where the DAG took the post from, if its author did not write it there.
-    :param cleared_since: From when on a former try of this run may have posted. None if the task
-        was not cleared.
-    :param certain_since: From when on such a post is certainly the run's. None: since then.
     """
 
     client: GraphClient
     ledger: Ledger
     ig_user_id: str
-    owner: Owner
-    is_alive: IsAlive
+    attempt: Try
     sleep: Sleep = field(default=time.sleep)
     quotas: tuple[Quota, ...] = ()
-    is_last_try: bool = False
     origin: str | None = None
-    cleared_since: datetime | None = None
-    certain_since: datetime | None = None
 
     def settle(self, post_key: str, container_id: str) -> Live | Free:
         """Find out whether a post exists, and claim it if it does not.
@@ -132,7 +123,7 @@ class Publisher:
         claim = self._claims.acquire(post_key)
         if (post := self.ledger.post(post_key)) is not None:
             return Live(with_permalink(self.client, post), already_published=True)
-        for intent in self.ledger.open_intents(post_key, self.owner):
+        for intent in self.ledger.open_intents(post_key, self.attempt.owner):
             self._claims.check_abandoned(intent)
             log.info(
                 "%s started to publish container %s at %s",
@@ -161,13 +152,16 @@ class Publisher:
         :raises OutcomeUnknownError: If posts of the account may be it, and no caption tells which.
         """
         record = self.ledger.container(container_id)
-        if self.cleared_since is None or record is None:
+        since = self.attempt.cleared_since
+        if since is None or record is None:
             return None
         rounds = {made.round for made in self.ledger.containers(post_key)}
-        if len(rounds) != 1 or any(self.ledger.intent(post_key, one) for one in (None, self.owner)):
+        if len(rounds) != 1 or any(
+            self.ledger.intent(post_key, one) for one in (None, self.attempt.owner)
+        ):
             return None  # the ledger has rows of former tries
         created = datetime.fromisoformat(record.created_at)
-        while not (found := self._outcomes.candidates(record, self.cleared_since, created)):
+        while not (found := self._outcomes.candidates(record, since, created)):
             if self.ledger.clock() >= created + POST_VISIBLE_WITHIN:
                 return None
             self.sleep(READ_AGAIN_AFTER.total_seconds())
@@ -193,11 +187,10 @@ class Publisher:
 
     def _is_certain(self, media: Media) -> bool:
         """Return whether a post is certainly the run's, and not older than a run that a user has dated back."""
-        if self.certain_since is None:
+        since = self.attempt.certain_since
+        if since is None:
             return True
-        return (
-            media.timestamp is not None and media.timestamp >= self.certain_since - CLOCK_TOLERANCE
-        )
+        return media.timestamp is not None and media.timestamp >= since - CLOCK_TOLERANCE
 
     def send(
         self, free: Free, not_before: datetime | None = None, planned_at: datetime | None = None
@@ -232,7 +225,7 @@ class Publisher:
         try:
             return self._send(free, planned_at or not_before)
         finally:
-            own = self.ledger.intent(free.post_key, self.owner)
+            own = self.ledger.intent(free.post_key, self.attempt.owner)
             if own is None or own.claim != free.claim or own.withdrawn:
                 reservations.release(free.claim.nonce)
 
@@ -320,18 +313,19 @@ class Publisher:
 
     @property
     def _claims(self) -> PostClaims:
-        return PostClaims(self.ledger, self.owner, self.is_alive, self.sleep)
+        return PostClaims(self.ledger, self.attempt, self.sleep)
 
     @property
     def _outcomes(self) -> OutcomeReader:
         return OutcomeReader(
-            self.client, self.ledger, self.ig_user_id, self.sleep, self.is_last_try
+            self.client, self.ledger, self.ig_user_id, self.sleep, self.attempt.is_last
         )
 
     def _record(self, post: PublishedPost, owner: Owner | None = None) -> PublishedPost:
         """Record a post, and who published it: this owner, or the one whose request led to it."""
-        owner = owner or self.owner
-        origin = self.origin if owner.dag_id == self.owner.dag_id else None
+        own = self.attempt.owner
+        owner = owner or own
+        origin = self.origin if owner.dag_id == own.dag_id else None
         post = replace(post, dag_id=owner.dag_id, run_id=owner.run_id, origin=origin)
         self.ledger.record_post(post)
         return post
@@ -390,19 +384,14 @@ class Publish:
     @contextmanager
     def publisher(self) -> Iterator[Publisher]:
         """Open the connection, and yield what settles and sends."""
-        attempt = self.attempt
         with self.account.get_conn() as client:
             yield Publisher(
                 client,
                 self.ledger,
                 self.account.ig_user_id(client),
-                attempt.owner,
-                attempt.is_alive,
+                self.attempt,
                 quotas=post_quotas(*self.account.most_posts),
-                is_last_try=attempt.is_last,
                 origin=self.origin,
-                cleared_since=attempt.cleared_since,
-                certain_since=attempt.certain_since,
             )
 
     def checked(self, post: PublishedPost) -> PublishedPost:

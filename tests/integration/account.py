@@ -11,7 +11,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.readiness import still_processing
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, PublishedPost
+from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, PublishedPost, Try
 from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.posts.limits import checked_post, read_values
 from airflow_provider_instagram.posts.post import Post
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.publishing.outcome import Sleep
+    from airflow_provider_instagram.quota.reservations import Quota
     from instagram_sandbox.testing.handle import SandboxHandle
 
 OWNER = Owner("calendar", "run-1", "publish", -1)
@@ -76,9 +78,11 @@ class Account:
     def creator(self, key: str, post: Post, publish_at: datetime | None = None) -> ContainerCreator:
         return ContainerCreator(self.client, self.ledger, self.sandbox.user_id, key, post, publish_at)
 
-    def publisher(self, owner: Owner = OWNER, **options: Any) -> Publisher:
-        options = {"sleep": self.wait, **options}
-        return Publisher(self.client, self.ledger, self.sandbox.user_id, owner, self.alive.__contains__, **options)
+    def publisher(
+        self, owner: Owner = OWNER, sleep: Sleep | None = None, quotas: tuple[Quota, ...] = (), **more: Any
+    ) -> Publisher:
+        attempt = Try(owner, self.alive.__contains__, **more)
+        return Publisher(self.client, self.ledger, self.sandbox.user_id, attempt, sleep or self.wait, quotas)
 
     def publish(
         self,

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import yaml
 
@@ -33,6 +33,9 @@ from airflow_provider_instagram.utils.urls import is_web
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+
+#: The names and the values of an object, by their names.
+Pairs: TypeAlias = dict[str, tuple[yaml.Node, yaml.Node]]
 
 MAX_BYTES = 10_000_000
 FORMATS = (".yaml", ".yml", ".json")
@@ -239,12 +242,10 @@ class _Tree:
             )
         return row
 
-    def _pairs(
-        self, node: yaml.MappingNode, problems: list[Problem], depth: int = 0
-    ) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    def _pairs(self, node: yaml.MappingNode, problems: list[Problem], depth: int = 0) -> Pairs:
         """Return the names and nodes of an object. Its own names override those that ``<<`` adds."""
-        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
-        own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        merged: Pairs = {}
+        own: Pairs = {}
         self._count(len(node.value))
         for key, value in node.value:
             name = self._name(key)

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.post_parser import items_in
@@ -44,6 +44,8 @@ FORMATS: Final = {
 }
 #: The columns whose words must be known.
 WORDS: Final = ("account", "placement")
+#: The lines that have a word, by the column and the word.
+AskedLines: TypeAlias = dict[tuple[str, str], list[int]]
 #: Titles of columns in the exports of tools and in sheets, by field, in lower case and with single
 #: spaces. Source of those of Buffer: its bulk upload (Text, Image URL, Tags, Posting Time). Later
 #: and Planoly document no CSV of posts (November 2026), so the others are words that people use;
@@ -247,7 +249,7 @@ def import_sheet(
     if reading.accounts is None:
         _check_media(table)
     drafts, problems, needs = dict[int, dict[str, str]](), list(table.problems), set[str]()
-    asked: dict[tuple[str, str], list[int]] = defaultdict(list)
+    asked: AskedLines = defaultdict(list)
     contradiction = None
     for row in table.rows:
         problems += row.problems
@@ -306,7 +308,7 @@ def _posts(
 def _meanings(
     cells: Mapping[str, str],
     reading: SheetReading,
-    asked: dict[tuple[str, str], list[int]],
+    asked: AskedLines,
     line: int,
 ) -> dict[str, str] | None:
     """Return a row with what its words mean. None if a word is not known, or means that the row is left out."""

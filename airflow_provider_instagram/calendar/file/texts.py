@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
-from airflow_provider_instagram.calendar.file.reader import LOADER, STAND_INS, UNPRINTABLE
+from airflow_provider_instagram.calendar.file.reader import LOADER, STAND_INS, UNPRINTABLE, Pairs
 from airflow_provider_instagram.posts.limits import Values
 
 #: What stands where an alias is used.
@@ -281,7 +281,7 @@ def _is_flow(node: yaml.Node) -> bool:
     return bool(getattr(node, "flow_style", False))
 
 
-def _named(node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+def _named(node: yaml.MappingNode) -> Pairs:
     """Return the pairs of an object by their names."""
     return {pair[0].value: pair for pair in node.value if isinstance(pair[0], yaml.ScalarNode)}
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import count, zip_longest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from airflow_provider_instagram.calendar.file.edits import Fill, digest, plain
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
@@ -73,15 +73,26 @@ class Additions:
     first: date | None = None
 
 
+class SheetColumn(NamedTuple):
+    """A column of a sheet.
+
+    :param field: What it means; empty for nothing.
+    :param cells: The first cells.
+    """
+
+    title: str
+    field: str
+    cells: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class SheetProposal:
     """A sheet, what was understood of it, and what is added.
 
-    :param columns: The title, the meaning and the first cells of each column.
     :param account: The account of rows without one; empty if somebody has to choose it.
     """
 
-    columns: tuple[tuple[str, str, tuple[str, ...]], ...]
+    columns: tuple[SheetColumn, ...]
     asked: tuple[Asked, ...]
     needs: frozenset[str]
     account: str
@@ -274,13 +285,11 @@ def _check_files(values: Mapping[str, str]) -> None:
                 raise InvalidValue(f"{name} is {shown(str(file))[:80]!r}.", NAME_A_FILE)
 
 
-def _columns(
-    records: Sequence[Record], reading: SheetReading
-) -> Iterable[tuple[str, str, tuple[str, ...]]]:
+def _columns(records: Sequence[Record], reading: SheetReading) -> Iterable[SheetColumn]:
     if not records:
         return
     rows = [record.cells for record in records[1 : SHOWN_ROWS + 1]]
     for title, *cells in zip_longest(records[0].cells, *rows, fillvalue=""):
         if title.strip() or any(cells):
             first_cells = tuple(cell[:LONGEST_CELL] for cell in cells)
-            yield title.strip(), reading.field_of(title) or "", first_cells
+            yield SheetColumn(title.strip(), reading.field_of(title) or "", first_cells)

@@ -174,7 +174,7 @@ def decide(
         post.
     :return: The plan, whose ``pending`` names the runs.
     """
-    look = _Look(before, now, prepare_ahead, max_lateness, DRY_MARK if is_dry else "", records)
+    look = _Decision(before, now, prepare_ahead, max_lateness, DRY_MARK if is_dry else "", records)
     look.came_at = min(came_at or now, now)
     for post in calendar.posts:
         look.at(post)
@@ -195,8 +195,8 @@ def decide(
     )
 
 
-class _Look:
-    """One look at a calendar."""
+class _Decision:
+    """What is decided about the posts of a calendar at one look, one after the other."""
 
     def __init__(
         self,
@@ -214,16 +214,15 @@ class _Look:
         self.mark = mark
         self.records = records
         self.unsettled = False
-        self.known = before.times() if before is not None else {}
-        self.passed_before = before.passed if before is not None else {}
+        last = before or Plan(Calendar(""))
+        self.known = last.times()
+        self.passed_before = last.passed
         #: The posts whose time could not be read at the last look, for example because of a
         #: default.
-        self.untimed = (
-            before.calendar.left_out - self.known.keys() if before is not None else frozenset()
-        )
+        self.untimed = last.calendar.left_out - self.known.keys()
         # What is not certain to have been started is tried again.
-        self.start = list(before.pending) if before is not None else []
-        self.begun = dict(before.begun) if before is not None else {}
+        self.start = list(last.pending)
+        self.begun = dict(last.begun)
         self.passed: dict[str, Passed] = {}
         started = [
             one.run

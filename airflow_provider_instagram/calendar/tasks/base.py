@@ -279,7 +279,8 @@ class PostTask(CalendarTask, AccountTask):
         question = approval.question
         if approval.version != post.version or question.dag_id == context["ti"].dag_id:
             return False
-        return self._is_recorded_for(context, post, question.run_id)
+        runs = PostRows(Ledger.of(context, post.account).store).runs(post.key)
+        return runs.get(question.run_id, "").removesuffix(DRY_MARK) == post.version
 
     def prepared(self, context: Context, post: ScheduledPost) -> PreparedPost:
         """Return what was made of this version of a post.
@@ -298,11 +299,6 @@ class PostTask(CalendarTask, AccountTask):
         """
         if is_dry != self.settings.dry_run:
             raise _reads_another("values of dry_run")
-
-    def _is_recorded_for(self, context: Context, post: ScheduledPost, run_id: str) -> bool:
-        """Return whether a planner has begun a run for this version of a post, and has not ended it."""
-        runs = PostRows(Ledger.of(context, post.account).store).runs(post.key)
-        return runs.get(run_id, "").removesuffix(DRY_MARK) == post.version
 
     def requested_post(self, context: Context) -> str:
         """Return the id of the post for which a user started this run.
@@ -367,10 +363,8 @@ class PostTask(CalendarTask, AccountTask):
 
     def may_be_live(self, context: Context, post: ScheduledPost) -> bool:
         """Return whether the post is live, or an attempt to publish it has an open outcome."""
-        ledger = Ledger.of(context, post.account)
-        if ledger.post(post.key) is not None:
-            return True
-        return bool(ledger.open_intents(post.key, Owner.of(context)))
+        intents = Ledger.of(context, post.account).open_intents(post.key, Owner.of(context))
+        return bool(intents) or self.live(context, post) is not None
 
     def published_by_another(self, post_id: str, done: PublishedPost | None) -> Skipped | None:
         """Return that the post was deleted, or published by another calendar, of which only the name is told."""

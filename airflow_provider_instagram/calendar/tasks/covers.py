@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from airflow.sdk import conf
 
@@ -13,6 +12,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils import urls
+from airflow_provider_instagram.utils.pages import pages_path
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
@@ -59,8 +59,7 @@ def has_cover(name: str) -> bool:
 
 def cover_address(name: str) -> str:
     """Return the address of a cover in Airflow's UI, which the provider's plugin serves."""
-    path = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
-    return f"{path}/instagram/covers/{name}.jpg"
+    return f"{pages_path()}/covers/{name}.jpg"
 
 
 def thumbnail_file(name: str) -> str:

@@ -36,7 +36,7 @@ from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.urls import web_address
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
 
@@ -114,7 +114,7 @@ class Act:
     @property
     def dag_id(self) -> str:
         """The calendar's DAG."""
-        return self.board.calendar.dag_id
+        return self.board.dag_id
 
 
 async def perform(act: Act) -> str:
@@ -210,8 +210,7 @@ async def _retry(act: Act) -> str:
 async def _start_another(act: Act) -> None:
     """Start another run, which asks again and publishes the post at its time."""
     post = act.facts.post
-    run_id = _new_run_id(f"manual__{post.id}__", act.board.source.run_ids)
-    await _begin_run(act, run_id, {"post": post.id})
+    await _begin_run(act, f"manual__{post.id}__", {"post": post.id})
 
 
 async def _clear(act: Act, run_id: str, tasks: Json) -> None:
@@ -244,24 +243,20 @@ async def _publish_now(act: Act) -> str:
             raise HTTPException(
                 409, "Another run is publishing this post already. Nothing was changed."
             )
-    run_id = _new_run_id(f"{NOW}{post.id}__", act.board.source.run_ids)
-    await _begin_run(act, run_id, {"post": post.id, "now": True})
+    await _begin_run(act, f"{NOW}{post.id}__", {"post": post.id, "now": True})
     started = "A run has been started, which publishes it as soon as it is ready."
     if act.board.calendar.is_paused:
         return f"{started} The calendar is paused, so this waits until it is unpaused."
     return started
 
 
-def _new_run_id(prefix: str, taken: Collection[str]) -> str:
-    """Return an id for a run. Of two requests with one id, Airflow refuses one."""
+async def _begin_run(act: Act, prefix: str, conf: Json) -> None:
+    """Start a run, whose id gets the next number. Of two requests with one id, Airflow refuses one."""
     number = 1
-    while f"{prefix}{number}" in taken:
+    while f"{prefix}{number}" in act.board.source.run_ids:
         number += 1
-    return f"{prefix}{number}"
-
-
-async def _begin_run(act: Act, run_id: str, conf: Json) -> None:
-    body = {"dag_run_id": run_id, "logical_date": utc_now().isoformat(), "conf": conf}
+    now = utc_now().isoformat()
+    body = {"dag_run_id": f"{prefix}{number}", "logical_date": now, "conf": conf}
     await _call(act, "POST", "/dagRuns", body)
 
 

@@ -53,15 +53,15 @@ DAMAGED: Final = Status(
     "An XCom of this post in Airflow is malformed.",
     "The log of the API server says more.",
 )
+#: What a run without a time comes before.
+LONG_AGO: Final = datetime.min.replace(tzinfo=timezone.utc)
 #: The plan of a calendar whose plan is not on this machine.
 NO_PLAN: Final = StoredPlan(
     location="",
-    at=datetime.min.replace(tzinfo=timezone.utc),
+    at=LONG_AGO,
     plan=Plan(Calendar("")),
     about=About(lead_time=timedelta(0), max_lateness=timedelta(0), prepare_ahead=timedelta(0)),
 )
-#: What a run without a time comes before.
-LONG_AGO: Final = datetime.min.replace(tzinfo=timezone.utc)
 #: The most problems of a calendar that are sent.
 MOST_PROBLEMS: Final = 200
 LONGEST_LINE: Final = 120
@@ -203,6 +203,11 @@ class Board:
     seen_s: float
 
     @property
+    def dag_id(self) -> str:
+        """The calendar's DAG."""
+        return self.calendar.dag_id
+
+    @property
     def location(self) -> str:
         """Where the calendar's file is; empty if that is not known here."""
         return self.stored.location
@@ -244,7 +249,7 @@ class Board:
         times = [seconds_of(card.post.publish_at) for card in self.cards.values()]
         known = [at for at in times if at is not None]
         return {
-            "dag": self.calendar.dag_id,
+            "dag": self.dag_id,
             "name": self.calendar.name,
             "paused": self.calendar.is_paused,
             "lost": self._lost,

@@ -187,7 +187,7 @@ class Boards:
         heads: list[Json] = [
             {
                 **board.head,
-                "edit": not board.is_edited_elsewhere and may_edit(user, board.calendar.dag_id),
+                "edit": not board.is_edited_elsewhere and may_edit(user, board.dag_id),
             }
             for board in boards
         ]

@@ -116,7 +116,7 @@ def cannot(board: Board, post_id: str, acts: Sequence[str]) -> dict[str, str]:
     if facts is None or not offered:
         return {}
     post = facts.post
-    if post.account not in own_accounts(board.calendar.dag_id, board.accounts):
+    if post.account not in own_accounts(board.dag_id, board.accounts):
         return {}
     why = kept_from(post.account, post.parameters())
     return dict.fromkeys(offered, why) if why else {}
@@ -127,14 +127,14 @@ def deletion_of(board: Board, post_id: str, user: PageUser) -> dict[str, str] | 
     facts = board.facts.get(post_id)
     if facts is None or facts.done is None or not facts.done.media_id:
         return None
-    is_live = board.cards[f"{board.calendar.dag_id}/{post_id}"].status.state is State.PUBLISHED
+    is_live = board.cards[f"{board.dag_id}/{post_id}"].status.state is State.PUBLISHED
     dag_id = dag_that_deletes(user, facts.post.account) if is_live else None
     return None if dag_id is None else {"link": dag_address(dag_id), "key": facts.post.key}
 
 
 def detail_of(board: Board, post_id: str) -> Json:
     """Return what the side panel shows of a post, as JSON."""
-    card = board.cards[f"{board.calendar.dag_id}/{post_id}"]
+    card = board.cards[f"{board.dag_id}/{post_id}"]
     content: Json = {
         "card": card.as_data(),
         "hint": card.status.hint,
@@ -148,10 +148,10 @@ def detail_of(board: Board, post_id: str) -> Json:
     insights = _insights(facts)
     answer, answered_at = None, ""
     if facts.run is not None and post.approval == "required":
-        answer, answered_at = questions.counted_answer(board.calendar.dag_id, post, facts.run)
+        answer, answered_at = questions.counted_answer(board.dag_id, post, facts.run)
     events = [
         *_history(board, facts, answer, answered_at),
-        *_acts_of_users(board.calendar.dag_id, post_id),
+        *_acts_of_users(board.dag_id, post_id),
     ]
     caption = answer.caption if answer is not None and answer.approved else post.caption
     options = dict(post.without_signatures().options)
@@ -241,7 +241,7 @@ def _history(board: Board, facts: Facts, answer: Answer | None, answered_at: str
             # the task `approve` of a post that needs no approval does nothing
             if task.state is None or (step == "approve" and facts.post.approval != "required"):
                 continue
-            log = log_address(board.calendar.dag_id, facts.run.run_id, step)
+            log = log_address(board.dag_id, facts.run.run_id, step)
             at = task.ended or task.started
             begun = at.isoformat() if at is not None else ""
             if step == "approve" and answer is not None and answer.person is not None:

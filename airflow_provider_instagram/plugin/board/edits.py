@@ -201,7 +201,7 @@ def change_all(board: Board, user: PageUser, requests: Sequence[EditRequest]) ->
     first, *others = ({"post": one.post_id, "changed": ", ".join(one.fields)} for one in changes)
     for about in others:  # the first one has the diff of all
         outcome = {"outcome": written.unknown}
-        write_act(user.name, board.calendar.dag_id, "change", about | outcome)
+        write_act(user.name, board.dag_id, "change", about | outcome)
     return {"done": _recorded(board, user, "change", written, first)}
 
 
@@ -215,14 +215,14 @@ def _recorded(board: Board, user: PageUser, do: str, written: Written, about: Js
     """Record an edit in the audit log, and return what happened."""
     about["diff"] = "\n".join(written.diff)[:LONGEST_DIFF]
     about["outcome"] = written.unknown
-    write_act(user.name, board.calendar.dag_id, do, about)
+    write_act(user.name, board.dag_id, do, about)
     if written.unknown:
         raise HTTPException(503, f"{written.unknown} Look at the file before you try again.")
     return DONE[do].format(file=board.location.rpartition("/")[2]) + LATER
 
 
 def _check_state(board: Board, given: EditRequest) -> None:
-    card = board.cards.get(f"{board.calendar.dag_id}/{given.post_id}")
+    card = board.cards.get(f"{board.dag_id}/{given.post_id}")
     if card is None or card.is_duplicate:
         raise HTTPException(
             404, "The calendar has no such post any more, or it has to be corrected in the file."

@@ -54,7 +54,7 @@ INPUTS: Final = {"boolean": "flag", "integer": "number", "array": "words", "stri
 
 def offered(board: Board, post_id: str) -> Json:
     """Return what the page offers for a post that a user may edit. A post with a problem is not copied."""
-    card, facts = board.cards.get(f"{board.calendar.dag_id}/{post_id}"), board.facts.get(post_id)
+    card, facts = board.cards.get(f"{board.dag_id}/{post_id}"), board.facts.get(post_id)
     if card is None or card.is_duplicate:
         return {"does": []}
     if card.status.is_over:

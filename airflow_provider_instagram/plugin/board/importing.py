@@ -90,11 +90,10 @@ def import_sheet(
         answer = edits.propose_or_write(board, user, "import", target.text, fill, given.agreed)
     choices = {"account": accounts, "placement": FORMATS}
     asks = [{**asdict(one), "choices": choices[one.field]} for one in found.asked]
-    columns = [dict(zip(("title", "field", "cells"), one, strict=True)) for one in found.columns]
     return {
         **answer,
         **_found(found.additions),
-        "columns": columns,
+        "columns": [one._asdict() for one in found.columns],
         "meanings": MEANINGS,
         "asks": asks,
         "needs": sorted(found.needs),

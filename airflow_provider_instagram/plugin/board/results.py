@@ -86,7 +86,7 @@ def _asked(
     accounts = set[str]()
     planned: dict[str, tuple[str, ScheduledPost]] = {}
     for board in boards:
-        calendar = board.calendar.dag_id
+        calendar = board.dag_id
         accounts.update(own_accounts(calendar, board.accounts))
         for facts in board.facts.values():
             planned[facts.post.key] = calendar, facts.post

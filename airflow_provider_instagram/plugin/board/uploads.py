@@ -89,7 +89,7 @@ async def upload(board: Board, user: PageUser, request: Request, given: str) -> 
         raise HTTPException(422, f"{shown(error.message)} Nothing was changed.") from None
     finally:
         _places.release()
-    dag_id = board.calendar.dag_id
+    dag_id = board.dag_id
     about = {"file": name, "outcome": unknown}
     await run_in_threadpool(write_act, user.name, dag_id, "upload", about)
     if unknown:

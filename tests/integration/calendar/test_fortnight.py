@@ -23,7 +23,7 @@ from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.ledger.records import Owner, Try
 from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.publishing.containers import ContainerCreator
 from airflow_provider_instagram.publishing.publish import Live, Publisher
@@ -170,9 +170,8 @@ class World:
             self.accounts[post.account],
             self.ledger(post.account),
             self.users[post.account],
-            Owner("content", run_id, "publish", -1),
-            lambda _: False,
-            sleep=self.sleep,
+            Try(Owner("content", run_id, "publish", -1), lambda _: False),
+            self.sleep,
         )
         found = publisher.settle(post.key, container)
         if not isinstance(found, Live):

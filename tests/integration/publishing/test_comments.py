@@ -18,8 +18,8 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.ledger import CommentLedger, digest
-from airflow_provider_instagram.ledger.records import Claim, Owner
-from airflow_provider_instagram.publishing.comments import COMMENT, HIDE, REPLY, Act, CommentWriter, private_reply
+from airflow_provider_instagram.ledger.records import Claim, Owner, Try
+from airflow_provider_instagram.publishing.comments import COMMENT, HIDE, REPLY, Act, CommentWriter, PrivateReply
 from tests.integration.account import OTHER, OWNER
 
 if TYPE_CHECKING:
@@ -40,9 +40,8 @@ class Writing:
         return self.act(COMMENT, media_id or self.media_id, message, key=key, owner=owner)
 
     def act(self, act: Act, target: str, message: str = TEXT, *, key: str = "first", owner: Owner = OWNER) -> str:
-        writer = CommentWriter(
-            self.account.client, self.ledger, owner, self.account.alive.__contains__, self.account.wait, act
-        )
+        attempt = Try(owner, self.account.alive.__contains__)
+        writer = CommentWriter(self.account.client, self.ledger, attempt, act, self.account.wait)
         return writer.get_or_write(key, target, message).comment_id
 
     def intent(self, owner: Owner = OWNER, message: str = TEXT, target: str = "") -> None:
@@ -222,7 +221,7 @@ def test_a_missing_scope_is_a_refusal_that_leaves_nothing_open(writing: Writing)
         writing.sandbox.user_id, scopes=["instagram_business_basic", "instagram_business_content_publish"]
     )
     with GraphClient(token, base_url=writing.sandbox.url) as client:
-        writer = CommentWriter(client, writing.ledger, OWNER, lambda _: False, writing.account.wait)
+        writer = CommentWriter(client, writing.ledger, Try(OWNER, lambda _: False), sleep=writing.account.wait)
         with pytest.raises(PermissionDeniedError, match="instagram_business_manage_comments"):
             writer.get_or_write("first", writing.media_id, TEXT)
     assert writing.ledger.open_intents("first", OWNER) == []
@@ -413,7 +412,7 @@ def test_ones_own_comment_cannot_be_hidden(writing: Writing) -> None:
 
 
 def private(writing: Writing) -> Act:
-    return private_reply(lambda _: writing.sandbox.user_id)
+    return PrivateReply(lambda _: writing.sandbox.user_id)
 
 
 def test_a_private_reply_is_sent_once(writing: Writing, asked: str) -> None:

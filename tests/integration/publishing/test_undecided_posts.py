@@ -261,7 +261,7 @@ def test_a_live_post_that_the_last_try_cannot_look_for_is_live(account: Account,
     account.sandbox.fail("media_list", 2, times=0)
     with pytest.raises(TransientError):
         account.publish("post-1", container_id)
-    post, is_new = account.publish("post-1", container_id, is_last_try=True)
+    post, is_new = account.publish("post-1", container_id, is_last=True)
     assert is_new
     assert post.media_id is None
     assert len(account.sandbox.posts) == account.sandbox.calls("publish") == 1

@@ -84,7 +84,8 @@ def test_each_kind_of_row_of_form_1_is_read() -> None:
     assert ledger.intent("post-1", TASK) == Intent("post-1", "179", NOON.isoformat(), CLAIM)
     assert ledger.containers("post-1") == [CONTAINER]
     assert [one.container_id for one in ledger.children("post-1")] == ["178"]
-    assert (ledger.key_of_media("180"), ledger.deleted_by("180")) == ("post-1", "Lea")
+    deletion = ledger.deletion("180")
+    assert (ledger.key_of_media("180"), deletion and deletion.by) == ("post-1", "Lea")
     assert ledger.may_be_deleted("180", "17")
     assert (comments.comment("post-1"), comments.claim("post-1")) == (COMMENT, CLAIM)
     assert comments.intent("post-1") == Intent("post-1", "180", NOON.isoformat(), CLAIM, text="digest")

@@ -111,7 +111,7 @@ def test_the_history_says_who_approved_and_nothing_of_a_post_that_needs_no_appro
     """Each post has the task."""
     tasks = {name: Task("success", ended=AT) for name in ("prepare", "approve")}
     facts = Facts(post(video="a.mp4", approval=approval), run=PostRun("r", tasks=tasks))
-    board: Any = SimpleNamespace(calendar=SimpleNamespace(dag_id="spring"))
+    board: Any = SimpleNamespace(dag_id="spring")
     assert [event["what"] for event in detail._history(board, facts, answer, "")] == shown
 
 

@@ -17,7 +17,7 @@ import pytest
 from airflow_provider_instagram.exceptions import InstagramError, TransientError
 from airflow_provider_instagram.graph.models import ContainerStatus, Media, Page
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.ledger.records import Owner, Try
 from airflow_provider_instagram.publishing.publish import Live, Publisher
 
 if TYPE_CHECKING:
@@ -203,7 +203,8 @@ def race(seed: int) -> tuple[list[str], dict[str, Any]]:
             life = Life(chance)
             ledger = Ledger(MortalStore(store, life), "studio", lambda: turns.now)
             client: Any = MortalClient(instagram, life)
-            publisher = Publisher(client, ledger, "17841400000000001", owners[name], alive.__contains__, sleep)
+            attempt = Try(owners[name], alive.__contains__)
+            publisher = Publisher(client, ledger, "17841400000000001", attempt, sleep)
             try:
                 found = publisher.settle("post-1", "17900000000000001")
                 if not isinstance(found, Live):
