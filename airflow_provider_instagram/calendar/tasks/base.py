@@ -146,8 +146,10 @@ class PostTask(CalendarTask, AccountTask):
         :raises TransientError: If the planner has read another ``dry_run``, or has to record the
             run again.
         """
+        # the parameters of a run that was the post's own do not count once it is replaced
+        was_planned = self._row is not None and self._row.run == context["ti"].run_id
         self._row = None
-        by_hand = bool(self.requested_post(context))
+        by_hand = bool(self.requested_post(context)) and not was_planned
         post = self._requested(context) if by_hand else self._planned(context)
         if isinstance(post, Skipped):
             return post

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
-from airflow_provider_instagram.calendar.tasks.publish import CommentPost
+from airflow_provider_instagram.calendar.tasks.publish import CommentPost, PublishPost
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.ledger.records import PublishedPost
 from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
@@ -168,3 +168,21 @@ def test_the_question_of_a_dry_run_is_not_answered_for_one_that_publishes(calend
     approve = ApprovePost(task_id="approve", settings=calendar.settings)
     with pytest.raises(ValidationError, match="has changed since this run asked"):
         approve.execute(context)
+
+
+def test_a_parameter_of_a_run_makes_no_dry_run_of_a_publication_that_has_begun(calendar: SimulatedCalendar) -> None:
+    """A user has made the run of the post anew. It is replaced while its task waits for another run of the post.
+
+    The answers about a dry run are others, so none would have been looked for.
+    """
+    calendar.write(post("a", 60, approval="required"))
+    calendar.plan(0)
+    calendar.prepared()
+    step = PublishPost(task_id="publish", settings=calendar.settings)
+    context = calendar.context("a", post="a", dry_run=True)
+    step.wanted_post(context)
+    calendar.write(post("a", 60, approval="required", caption="better"))
+    calendar.plan(1)
+    calendar.prepared()
+    with pytest.raises(AirflowSkipException, match="The run a~v2 publishes the new version"):
+        step.publication_time(context)
