@@ -160,6 +160,21 @@ def test_what_is_told_of_a_run_by_hand_keeps_nothing_of_the_posts_own_run_from_b
     assert [one.event for one in told] == ["failed"] * 2
 
 
+@pytest.mark.parametrize("state", ["failed", "success"])
+def test_a_run_that_is_not_the_one_of_the_post_tells_nothing_of_it(
+    calendar: SimulatedCalendar, told: list[Any], state: str
+) -> None:
+    """A user starts a run without parameters, under an id like that of a version, and marks its tasks."""
+    calendar.write(post("a", HOUR))
+    calendar.plan(0)
+    calendar.states["publish"] = state
+    tell = TellPost(task_id="tell", settings=calendar.settings)
+    tell.execute(calendar.context("a~v77"))
+    assert told == []
+    tell.execute(calendar.context())
+    assert [one.event for one in told] == ["failed"]
+
+
 @pytest.mark.parametrize(("is_dry", "events"), [(False, ["failed"]), (True, [])])
 def test_a_publication_that_a_user_has_marked_as_a_success_is_told(
     calendar: SimulatedCalendar, told: list[Any], is_dry: bool, events: list[str]
