@@ -95,10 +95,17 @@ class PostRows:
         return begun.runs if begun is not None else {}
 
     def record_run(self, key: str, run_id: str, version: str) -> None:
-        """Record which run the planner begins for a version of a post, also for a DAG with another name."""
+        """Record which run the planner begins for a version of a post, also for a DAG with another name.
+
+        :param version: Empty if the run ends, with all others of its version.
+        """
         runs = self.runs(key)
-        if runs.get(run_id) != version:
-            self.store.set(row_key("begun", key), Runs(runs=runs | {run_id: version}).model_dump())
+        before = runs.get(run_id)
+        if before == version:
+            return
+        if not version:
+            runs = {run: "" if its == before else its for run, its in runs.items()}
+        self.store.set(row_key("begun", key), Runs(runs=runs | {run_id: version}).model_dump())
 
     def planned(self, dag_id: str, key: str) -> PlannedPost | None:
         """Return which run of a DAG publishes a post."""

@@ -131,6 +131,16 @@ class PlanPosts(CalendarTask):
     ) -> None:
         """Record which runs publish the posts to come, whatever the ledger says of them now, and which end."""
         ledgers = Ledgers(context, self.settings.accounts)
+        runs = {one.run for one in plan.begun.values()}
+        keys = {one.key for one in plan.begun.values()}
+        for post_id, begun in before.items():
+            # also a run that Airflow has lost: a user may make one with its id
+            if begun.run in runs or ledgers.is_live(begun.key):
+                continue
+            ledgers.record_run(begun, ENDED)
+            if begun.key not in keys:
+                why = reason_to_end(plan, post_id, self.settings.work_ahead)
+                ledgers.record_planned(self.settings.dag_id, begun.key, PlannedPost(why=why))
         for post_id, begun in plan.begun.items():
             if begun != before.get(post_id):
                 ledgers.record_run(begun, begun.version)
@@ -151,16 +161,6 @@ class PlanPosts(CalendarTask):
                 pin=plan.calendar.pin,
             )
             ledgers.record_planned(self.settings.dag_id, own.key, planned)
-        runs = {one.run for one in plan.begun.values()}
-        keys = {one.key for one in plan.begun.values()}
-        for post_id, begun in before.items():
-            # also a run that Airflow has lost: a user may make one with its id
-            if begun.run in runs or ledgers.is_live(begun.key):
-                continue
-            ledgers.record_run(begun, ENDED)
-            if begun.key not in keys:
-                why = reason_to_end(plan, post_id, self.settings.work_ahead)
-                ledgers.record_planned(self.settings.dag_id, begun.key, PlannedPost(why=why))
 
     def _start(self, context: Context, planned: StoredPlan, due: Due, runs: PostRuns) -> None:
         """Start what is pending, and store the plan and the next look without it.

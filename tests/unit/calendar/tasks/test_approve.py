@@ -513,6 +513,17 @@ def test_a_dag_that_was_renamed_takes_no_answer_that_is_void(approval: Approval,
     approval.ask(begun.run)
 
 
+def test_a_dag_that_was_renamed_takes_no_answer_of_before_an_edit_that_it_has_seen_itself(approval: Approval) -> None:
+    """Nothing has begun in its runs yet, as a new DAG is paused."""
+    approval.answer("Approve")
+    approval.calendar.dag_id, approval.kept = "renamed", {}
+    approval.calendar.plan(1)
+    approval.edit(caption="Other")
+    approval.edit(caption="As written")
+    (begun,) = approval.calendar.stored().begun.values()
+    approval.ask(begun.run)
+
+
 def test_a_yes_about_a_dry_run_publishes_nothing(approval: Approval) -> None:
     """Neither in a run with the id of the dry run, nor in the run of the post, whose yes it does not void either."""
     approval.answer("Approve")
