@@ -138,9 +138,13 @@ class PlanPosts(CalendarTask):
             if begun.run in runs or ledgers.is_live(begun.key):
                 continue
             ledgers.record_run(begun, ENDED)
-            if begun.key not in keys:
+            key = begun.key
+            if key.partition("/")[0] not in self.settings.accounts:
+                # its tasks read the rows of the accounts that the DAG has now
+                key = f"{next(iter(self.settings.accounts), '')}/{post_id}"
+            if key not in keys:
                 why = reason_to_end(plan, post_id, self.settings.work_ahead)
-                ledgers.record_planned(self.settings.dag_id, begun.key, PlannedPost(why=why))
+                ledgers.record_planned(self.settings.dag_id, key, PlannedPost(why=why))
         for post_id, begun in plan.begun.items():
             if begun != before.get(post_id):
                 ledgers.record_run(begun, begun.version)

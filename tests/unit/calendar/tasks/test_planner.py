@@ -325,6 +325,22 @@ def test_a_run_that_a_user_makes_in_place_of_one_that_was_deleted_publishes_no_p
     assert calendar.step("a", had).startswith("skipped")
 
 
+def test_a_run_on_an_account_that_its_dag_does_not_name_any_more_says_so(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    """Its row is in a ledger that neither the planner nor its tasks reach. They were tried again until they failed."""
+    calendar.write(post("a", 60, account="other"))
+    planner.look(0)
+    calendar.given = {"accounts": [ACCOUNT]}
+    assert planner.look(1) == ["a"]
+    calendar.run_type = "operator_triggered"
+    assert calendar.step("a") == "skipped (has a problem)"
+    calendar.given = {}
+    assert planner.look(2) == ["a~v2"]
+    assert calendar.step("a~v2") == "wanted"
+    assert calendar.step("a") == "skipped (edited)"
+
+
 @pytest.mark.parametrize(
     "edit",
     [[], [post("a", 60, caption="better")], [post("a", 9 * DAY)], [post("a", 60, account="other")]],
