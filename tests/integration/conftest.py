@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
     from airflow.sdk import DAG
     from fastapi import FastAPI
+    from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
 @pytest.fixture(autouse=True)
-def encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+def encoder(mocker: MockerFixture) -> None:
     """Encode in two thirds of the time. Only the room ``media`` looks at what comes out."""
-    monkeypatch.setattr("airflow_provider_instagram.media.command.PRESET", "superfast")
+    mocker.patch("airflow_provider_instagram.media.command.PRESET", "superfast")
 
 
 class RunDag(Protocol):
@@ -118,9 +119,9 @@ def account(instagram_sandbox: SandboxHandle) -> Iterator[Account]:
 
 
 @pytest.fixture
-def quick_list(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_list(mocker: MockerFixture) -> None:
     """Shorten the wait for a post to be listed to seconds, as the sandbox does."""
-    monkeypatch.setattr("airflow_provider_instagram.publishing.outcome.POST_VISIBLE_WITHIN", timedelta(seconds=2))
+    mocker.patch("airflow_provider_instagram.publishing.outcome.POST_VISIBLE_WITHIN", timedelta(seconds=2))
 
 
 @pytest.fixture(scope="session")
@@ -136,14 +137,14 @@ def s3_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> str:
     """An empty bucket, as an Airflow URI that names its connection."""
     import boto3
 
     extra = {"endpoint_url": s3_server, "region_name": "us-east-1"}
     connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_MEDIA", json.dumps(connection))
-    monkeypatch.setattr("airflow.sdk.io.store._STORE_CACHE", {})  # it may hold one that a test without a bucket opened
+    mocker.patch("airflow.sdk.io.store._STORE_CACHE", {})  # it may hold one that a test without a bucket opened
     client = boto3.client(
         "s3",
         endpoint_url=s3_server,

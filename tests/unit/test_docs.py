@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
+
+if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
@@ -154,12 +157,10 @@ def test_the_numbers_in_sentences_are_those_of_the_code() -> None:
     assert filled("at most 7<!-- = reel MB --> MB") == "at most 100<!-- = reel MB --> MB"
 
 
-def test_the_start_page_of_the_site_leads_to_the_newest_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_start_page_of_the_site_leads_to_the_newest_version(tmp_path: Path, mocker: MockerFixture) -> None:
     from scripts import docs
 
-    monkeypatch.setattr(docs, "SITE", tmp_path)
+    mocker.patch.object(docs, "SITE", tmp_path)
     for name in ("0.2.0", "0.10.0", "0.10.0.dev0"):
         (tmp_path / name).mkdir()
     docs.write_start_page()

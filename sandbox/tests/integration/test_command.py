@@ -21,6 +21,8 @@ from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_mock import MockerFixture
+
 COMMAND = (sys.executable, "-m", "instagram_sandbox")
 
 
@@ -62,10 +64,10 @@ def test_a_taken_port_is_explained() -> None:
     ],
 )
 def test_an_option_that_cannot_work_is_explained(
-    options: tuple[str, str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    options: tuple[str, str], says: str, mocker: MockerFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["instagram-sandbox", "--port", "0", *options])
-    monkeypatch.setattr("signal.signal", lambda *_: None)
+    mocker.patch("sys.argv", ["instagram-sandbox", "--port", "0", *options])
+    mocker.patch("signal.signal", return_value=None)
     with pytest.raises(SystemExit) as ended:
         sys.exit(main())
     said = capsys.readouterr()

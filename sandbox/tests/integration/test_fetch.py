@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
@@ -246,10 +248,10 @@ def test_a_thousand_links_that_hang_use_up_no_files(small: Caller, picture: WebS
 
 
 def test_a_link_has_no_connection_once_its_time_is_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of 400 links of one host that hang, most get a place when their time is over. They begin, and end at once."""
-    monkeypatch.setattr("instagram_sandbox.simulator.fetches.HANGS_AFTER_S", 0.1)
+    mocker.patch("instagram_sandbox.simulator.fetches.HANGS_AFTER_S", 0.1)
     connected: set[asyncio.StreamWriter] = set()
     most = 0
 

@@ -20,6 +20,8 @@ from sandbox.tests.integration.conftest import Caller, WebServer, serving
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 BACK = "https://app.example/back"
@@ -356,7 +358,7 @@ def test_a_script_in_a_browser_may_call_and_read(client: Caller) -> None:
     assert [entry.operation for entry in client.sandbox.journal()][:1] == ["account"], "a preflight is no call"
 
 
-def test_a_certificate_that_the_machine_trusts_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_that_the_machine_trusts_is_trusted(mocker: MockerFixture) -> None:
     """A client that takes links of https only needs a test server with an authority of its own."""
     fetch.trusted.cache_clear()
     names = {json.dumps(one["subject"]) for one in fetch.trusted().get_ca_certs()}
@@ -368,7 +370,7 @@ def test_a_certificate_that_the_machine_trusts_is_trusted(monkeypatch: pytest.Mo
         loaded.append(context)
         real(context)
 
-    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", load)
+    mocker.patch.object(ssl.SSLContext, "load_default_certs", load)
     fetch.trusted.cache_clear()
     assert loaded == [fetch.trusted()]
     fetch.trusted.cache_clear()

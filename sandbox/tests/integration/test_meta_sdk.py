@@ -20,13 +20,15 @@ from instagram_sandbox.simulator.parameters import PLACES, REFUSED
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
 @pytest.fixture
-def api(instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> FacebookAdsApi:
+def api(instagram_sandbox: SandboxHandle, mocker: MockerFixture) -> FacebookAdsApi:
     """Meta's SDK, with nothing changed but its address."""
-    monkeypatch.setattr(FacebookSession, "GRAPH", instagram_sandbox.url)
+    mocker.patch.object(FacebookSession, "GRAPH", instagram_sandbox.url)
     session = FacebookSession(instagram_sandbox.app_id, instagram_sandbox.app_secret, instagram_sandbox.token)
     return FacebookAdsApi(session)
 
@@ -59,10 +61,8 @@ def test_the_sdk_understands_a_refusal(api: FacebookAdsApi, instagram_sandbox: S
     assert refusal.value.http_status() == 400
 
 
-def test_a_wrong_proof_of_the_app_secret_is_refused(
-    instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(FacebookSession, "GRAPH", instagram_sandbox.url)
+def test_a_wrong_proof_of_the_app_secret_is_refused(instagram_sandbox: SandboxHandle, mocker: MockerFixture) -> None:
+    mocker.patch.object(FacebookSession, "GRAPH", instagram_sandbox.url)
     api = FacebookAdsApi(FacebookSession(instagram_sandbox.app_id, "another secret", instagram_sandbox.token))
     with pytest.raises(FacebookRequestError, match="appsecret_proof"):
         IGUserForIGOnlyAPI(instagram_sandbox.user_id, api=api).api_get(fields=["username"])

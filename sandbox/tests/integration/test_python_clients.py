@@ -15,14 +15,16 @@ from facebook_business.session import FacebookSession
 from pyfacebook import GraphAPI, IGBusinessApi
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
     from sandbox.tests.integration.conftest import WebServer
 
 
 @pytest.fixture
-def sdk(documented: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> FacebookAdsApi:
+def sdk(documented: SandboxHandle, mocker: MockerFixture) -> FacebookAdsApi:
     """Meta's SDK, with nothing changed but its address."""
-    monkeypatch.setattr(FacebookSession, "GRAPH", documented.url)
+    mocker.patch.object(FacebookSession, "GRAPH", documented.url)
     token = documented.add_token(documented.user_id, kind="user")
     return FacebookAdsApi(FacebookSession(documented.app_id, documented.app_secret, token))
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from tests.integration.conftest import DagResult, RunDag
 
 
@@ -51,14 +53,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> None:
+def names(mocker: MockerFixture) -> None:
     """Resolve every name to this machine, as an attacker's name server could. No call leaves the machine."""
     real = socket.getaddrinfo
 
     def resolve(host: Any, *rest: Any, **more: Any) -> Any:
         return real("127.0.0.1" if host not in ("localhost", "::1", None) else host, *rest, **more)
 
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    mocker.patch.object(socket, "getaddrinfo", resolve)
 
 
 @pytest.fixture

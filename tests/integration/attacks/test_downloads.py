@@ -19,6 +19,8 @@ from tests.integration.conftest import load_dag
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pytest_mock import MockerFixture
+
     from tests.integration.attacks.https_server import Behave, HttpsServer
     from tests.integration.conftest import DagResult, RunDag
 
@@ -65,11 +67,11 @@ DRIPS: tuple[Behave, ...] = (
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> None:
     """A download that may take less than a second in all; nothing else about it is changed."""
     assert download.__kwdefaults__ is not None
     monkeypatch.setitem(download.__kwdefaults__, "total_s", TOTAL_S)
-    monkeypatch.setattr("airflow_provider_instagram.files.download.TOTAL_TIMEOUT_S", TOTAL_S)
+    mocker.patch("airflow_provider_instagram.files.download.TOTAL_TIMEOUT_S", TOTAL_S)
 
 
 TOO_SLOW = "video.mp4 was too slow and was stopped after 0.6 s"
@@ -99,7 +101,7 @@ def test_the_task_that_a_server_drips_on_fails(
 
 
 @pytest.fixture
-def stuck_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def stuck_resolver(mocker: MockerFixture) -> Iterator[None]:
     """A name server that does not answer while the test runs."""
     released = threading.Event()
 
@@ -107,7 +109,7 @@ def stuck_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         released.wait(SOON_S)
         raise OSError("no answer")
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    mocker.patch.object(socket, "getaddrinfo", look_up)
     yield
     released.set()
 
@@ -172,10 +174,10 @@ def test_a_signed_link_behind_a_redirect_is_in_no_log(
         *("[64:ff9b:1::a00:1]", "[::a9fe:a9fe]", "[::ffff:0:a9fe:a9fe]", "[::ffff:169.254.169.254]", "[3fff::1]"),
     ],
 )
-def test_a_link_into_the_workers_own_network_is_refused(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_into_the_workers_own_network_is_refused(host: str, mocker: MockerFixture) -> None:
     """No byte is sent to it: a cloud's metadata service gives its secrets to whoever asks."""
     asked: list[Any] = []
-    monkeypatch.setattr(socket, "create_connection", lambda *to, **_: asked.append(to))
+    mocker.patch.object(socket, "create_connection", lambda *to, **_: asked.append(to))
     link = f"https://{host}/latest/meta-data"
     with pytest.raises(ValidationError, match=r"is not a public address.*private_sources"), as_local_file(link):
         pass

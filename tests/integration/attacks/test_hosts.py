@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastapi.testclient import TestClient
+    from pytest_mock import MockerFixture
 
     from airflow_provider_instagram.hooks import InstagramHook
     from instagram_sandbox.testing.handle import SandboxHandle
@@ -300,7 +301,7 @@ def test_a_login_goes_through_a_host_that_the_deployment_names(
 
 
 def test_a_secret_that_was_typed_for_meta_is_not_reused_for_another_trusted_host(
-    browser: TestClient, shell: Any, stored: Any, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+    browser: TestClient, shell: Any, stored: Any, instagram_sandbox: SandboxHandle, mocker: MockerFixture
 ) -> None:
     """The sandbox stands for any host of the list, and whoever listens there must not get the app's secret."""
     stored(extra={"app_secret": SECRET, "oauth_host": instagram_sandbox.url})
@@ -313,7 +314,7 @@ def test_a_secret_that_was_typed_for_meta_is_not_reused_for_another_trusted_host
     assert "Stored. Leave empty to keep it." not in form
 
     asked: list[str] = []
-    monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "")  # type: ignore[func-returns-value]
+    mocker.patch("getpass.getpass", lambda prompt: asked.append(prompt) or "")  # type: ignore[func-returns-value]
     said = shell("connect", "brand", "--redirect-uri", "https://a/b")
     assert "Enter the app secret again" in said
     assert asked == ["App secret (input hidden): "]

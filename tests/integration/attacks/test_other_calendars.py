@@ -22,6 +22,8 @@ from tests.integration.calendar.runs import run_by_hand, run_post
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 ACCOUNT = "instagram_default"
@@ -82,7 +84,7 @@ def test_a_post_of_another_calendar_is_never_published_twice_and_only_its_calend
 
 
 def test_a_post_that_another_calendar_publishes_in_between_is_not_taken_for_ours(
-    instagram_sandbox: SandboxHandle, run_dag: Any, write: Any, post_id: str, monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, write: Any, post_id: str, mocker: MockerFixture
 ) -> None:
     """Neither returned, nor commented on."""
     real, at = PublishPost.execute, datetime.now(timezone.utc).isoformat()
@@ -92,7 +94,7 @@ def test_a_post_that_another_calendar_publishes_in_between_is_not_taken_for_ours
         Ledger.of(context, ACCOUNT).record_post(theirs)
         return real(task, context, event)
 
-    monkeypatch.setattr(PublishPost, "execute", publish)
+    mocker.patch.object(PublishPost, "execute", publish)
     states = run_post(run_dag, content_calendar_dag("second", write("second", post_id, "Ours")), post_id).states()
     assert (states["create"], states["publish"], states["comment"]) == ("success", "skipped", "skipped")
     assert stored("180777") == []

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
+    from pytest_mock import MockerFixture
 
 DAG_ID, ACCOUNT = "attacked_posts", "attacked_studio"
 API = "/instagram/calendar/api"
@@ -33,13 +34,13 @@ LIMIT_S = 5.0
 
 
 @pytest.fixture
-def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> Path:
     """A stored calendar with a post and a draft."""
     from airflow_provider_instagram.calendar import content_calendar_dag
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING", "True")
-    monkeypatch.setattr(routes, "boards", Boards())
+    mocker.patch.object(routes, "boards", Boards())
     file = tmp_path / DAG_ID / "calendar.yaml"
     file.parent.mkdir()
     (file.parent / "a.mp4").touch()

@@ -26,6 +26,8 @@ from tests.integration.calendar.runs import planned, planned_by, play_run, run_p
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 ACCOUNT = "instagram_default"
@@ -130,7 +132,7 @@ def test_a_swap_after_the_first_look_of_a_task_opens_nothing(
     run_dag: Any,
     teams: Teams,
     swap: Callable[[Teams], None],
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """Right before the video is opened."""
     real = PreparePost.check_links
@@ -139,7 +141,7 @@ def test_a_swap_after_the_first_look_of_a_task_opens_nothing(
         real(task, post)
         swap(teams)
 
-    monkeypatch.setattr(PreparePost, "check_links", attacked)
+    mocker.patch.object(PreparePost, "check_links", attacked)
     teams.write()
     dag = content_calendar_dag("content", teams.file, default_args={"retries": 0})
     assert run_post(run_dag, dag, teams.post_id).states()["prepare"] == "failed"

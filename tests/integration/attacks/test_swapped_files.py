@@ -34,6 +34,8 @@ from tests.integration.calendar.runs import run_post
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
     from tests.integration.attacks.https_server import HttpsServer
 
@@ -88,7 +90,7 @@ def folder(
 
 
 @pytest.fixture
-def after(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def after(mocker: MockerFixture) -> Callable[..., None]:
     """Do something right after a method of a task returned."""
 
     def add(owner: Any, name: str, act: Callable[..., None]) -> None:
@@ -99,7 +101,7 @@ def after(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             act(*arguments)
             return result
 
-        monkeypatch.setattr(owner, name, attacked)
+        mocker.patch.object(owner, name, attacked)
 
     return add
 
@@ -116,7 +118,7 @@ def test_a_link_in_the_place_of_a_checked_source_is_not_opened(
 
 
 def test_ffmpeg_reads_the_file_that_was_checked(
-    instagram_sandbox: SandboxHandle, folder: Folder, landscape_mov: Path, monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, folder: Folder, landscape_mov: Path, mocker: MockerFixture
 ) -> None:
     """It opens a video ten times, by name, and the name is a link to a private one all the while."""
     (folder.path / "mine.mov").write_bytes(landscape_mov.read_bytes())
@@ -126,7 +128,7 @@ def test_ffmpeg_reads_the_file_that_was_checked(
         folder.link("mine.mov")
         return real(path)
 
-    monkeypatch.setattr("airflow_provider_instagram.media.video.kind_of", attacked)
+    mocker.patch("airflow_provider_instagram.media.video.kind_of", attacked)
     result = folder.run(video="mine.mov")
     (report,) = result.xcom("prepare")["reports"]
     assert (report["before"]["columns"], report["before"]["container"]) == (540, "mov")
@@ -152,7 +154,7 @@ def test_a_link_in_the_place_of_a_result_is_not_uploaded(
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def sent(mocker: MockerFixture) -> list[str]:
     """The digest of each stream of bytes that was uploaded."""
     real, digests = GraphClient.send_bytes, []
 
@@ -168,12 +170,12 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         digests.append(digest.hexdigest())
         return answer
 
-    monkeypatch.setattr(GraphClient, "send_bytes", read)
+    mocker.patch.object(GraphClient, "send_bytes", read)
     return digests
 
 
 @pytest.fixture
-def approved(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def approved(mocker: MockerFixture) -> Callable[..., None]:
     """Approve each post at once, and then do something."""
 
     def answer(act: Callable[[Any], None] = lambda _: None) -> None:
@@ -191,7 +193,7 @@ def approved(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             task.records(context, post).record_approval(approval)
             act(prepared.media)
 
-        monkeypatch.setattr(ApprovePost, "execute", execute)
+        mocker.patch.object(ApprovePost, "execute", execute)
 
     return answer
 
@@ -306,7 +308,12 @@ def test_a_picture_that_was_stored_under_the_digest_of_another_one_is_replaced(
 
 
 def test_a_picture_is_stored_under_its_own_digest_whatever_its_owner_writes(
-    instagram_sandbox: SandboxHandle, folder: Folder, media: dict[str, Any], bucket: str, monkeypatch: Any
+    instagram_sandbox: SandboxHandle,
+    folder: Folder,
+    media: dict[str, Any],
+    bucket: str,
+    monkeypatch: Any,
+    mocker: MockerFixture,
 ) -> None:
     """Also for a post without an approval: the next post with the first content would show the second."""
     from airflow.sdk import ObjectStoragePath
@@ -316,7 +323,7 @@ def test_a_picture_is_stored_under_its_own_digest_whatever_its_owner_writes(
         (folder.path / "mine.jpg").write_bytes(bytes(reversed(path.read_bytes())))
         return digest
 
-    monkeypatch.setattr(storage, "file_digest", attacked)
+    mocker.patch.object(storage, "file_digest", attacked)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/first")
     mine = (folder.path / "mine.jpg").read_bytes()
     assert folder.run(**media["a picture that complies"]).state == "success"
@@ -332,7 +339,7 @@ def test_an_object_outside_the_allowed_prefixes_is_not_published_whatever_an_xco
     media_root: str,
     portrait_video: Path,
     upload: str,
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """A user may have edited the XCom."""
     from airflow.sdk import ObjectStoragePath
@@ -346,7 +353,7 @@ def test_an_object_outside_the_allowed_prefixes_is_not_published_whatever_an_xco
         prepared = real(task, context)
         return {**prepared, "media": [one.replace("/media/", "/private/") for one in prepared["media"]]}
 
-    monkeypatch.setattr(PreparePost, "execute", edited)
+    mocker.patch.object(PreparePost, "execute", edited)
     assert folder.run(video=f"{media_root}/mine.mp4", upload=upload).state == "success"
     assert "/private/" not in folder.capsys.readouterr().out, "what is sent is read from the ledger"
 
@@ -360,10 +367,10 @@ def test_a_file_on_the_web_is_bound_if_its_bytes_are_sent(
     portrait_video: Path,
     upload: str,
     is_bound: bool,
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """Otherwise Instagram fetches it, and the server decides what Instagram gets."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.create.TRIES_FOR_A_PERSON", 0)
+    mocker.patch("airflow_provider_instagram.calendar.tasks.create.TRIES_FOR_A_PERSON", 0)
     content = [portrait_video.read_bytes()]
 
     def serve(server: HttpsServer, connection: Any) -> None:
@@ -385,10 +392,10 @@ def test_nothing_is_sent_under_an_approval_if_the_digest_of_the_file_is_missing(
     folder: Folder,
     approved: Any,
     media: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """Somebody has edited the XCom with the report of its transcode."""
-    monkeypatch.setattr(PreparePost, "_about_result", lambda *_: {})
+    mocker.patch.object(PreparePost, "_about_result", return_value={})
     approved()
     assert folder.run(approval="required", **media["a video that complies"]).state == "failed"
     assert not instagram_sandbox.containers

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
+    from pytest_mock import MockerFixture
 
 DAG_ID, ACCOUNT = "users_runs", "users_studio"
 API = "/instagram/calendar/api"
@@ -38,13 +39,13 @@ READY = {"prepare": "success", "approve": "success", "create": "deferred"}
 
 @pytest.fixture
 def ada(
-    airflow_pages: None, airflow_app: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    airflow_pages: None, airflow_app: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture
 ) -> Callable[[], TestClient]:
     """A browser in which a user is logged in to a whole Airflow, which has a calendar with one post."""
     from airflow_provider_instagram.calendar import content_calendar_dag
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
-    monkeypatch.setattr(routes, "boards", Boards())
+    mocker.patch.object(routes, "boards", Boards())
     (tmp_path / "a.mp4").touch()
     due = f"{NOW + timedelta(days=2):%Y-%m-%d %H:%M} UTC"
     post = {"id": "hello", "publish_at": due, "account": ACCOUNT, "video": "a.mp4", "approval": "required"}

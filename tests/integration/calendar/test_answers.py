@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    import pytest
+    from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -71,10 +71,10 @@ def answer(options: tuple[str, ...], asked: list[str]) -> None:
 
 
 def test_a_retry_publishes_with_the_answer_that_there_is(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], mocker: MockerFixture
 ) -> None:
     """The ledger does not answer when the task resumes."""
-    monkeypatch.setattr("airflow_provider_instagram.operators.base.FIRST_DELAY", timedelta(seconds=3))
+    mocker.patch("airflow_provider_instagram.operators.base.FIRST_DELAY", timedelta(seconds=3))
     dag = made(calendar({"asked-twice": 40}, **{"asked-twice": {"approval": "required"}}))
     planned(dag)
     read_row = PostTask._read_row
@@ -86,7 +86,7 @@ def test_a_retry_publishes_with_the_answer_that_there_is(
             raise TransientError("503", hint="Later.")
         return read_row(self, context)
 
-    monkeypatch.setattr(PostTask, "_read_row", refused)
+    mocker.patch.object(PostTask, "_read_row", refused)
     with person("Approve") as asked:
         result = run_post(run_dag, dag, "asked-twice")
     assert (len(failures), len(asked)) == (1, 1)
@@ -95,7 +95,7 @@ def test_a_retry_publishes_with_the_answer_that_there_is(
 
 
 def test_a_yes_counts_after_a_clear_because_airflow_still_has_the_try_that_asked(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], mocker: MockerFixture
 ) -> None:
     execute = CreatePost.execute
 
@@ -103,7 +103,7 @@ def test_a_yes_counts_after_a_clear_because_airflow_still_has_the_try_that_asked
         context["dag_run"].clear_number = 1
         return execute(task, context, event)
 
-    monkeypatch.setattr(CreatePost, "execute", cleared)
+    mocker.patch.object(CreatePost, "execute", cleared)
     dag = made(calendar({"cleared": 40}, cleared={"approval": "required"}))
     planned(dag)
     with person("Approve") as asked:
@@ -112,7 +112,7 @@ def test_a_yes_counts_after_a_clear_because_airflow_still_has_the_try_that_asked
 
 
 def test_the_answer_of_a_dry_run_publishes_nothing_in_a_run_of_the_same_id(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], mocker: MockerFixture
 ) -> None:
     """What its task returned is written into the other run, whose task is marked as a success."""
     file = calendar({"asked-dry": 3600}, **{"asked-dry": {"approval": "required"}})
@@ -122,13 +122,13 @@ def test_the_answer_of_a_dry_run_publishes_nothing_in_a_run_of_the_same_id(
     assert "(dry run)" in asked[0]
     assert dry.state == "success"
     saved = dry.xcom("approve")
-    monkeypatch.setattr(ApprovePost, "execute", lambda *_, **__: saved)
+    mocker.patch.object(ApprovePost, "execute", return_value=saved)
     play_run(run_dag, made(file, default_args={"retries": 0}), "same", post="asked-dry", now=True)
     assert instagram_sandbox.calls("publish") == 0
 
 
 def test_which_container_is_published_is_not_read_from_an_xcom(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], mocker: MockerFixture
 ) -> None:
     """A user writes the container of another post into the result of create, or marks create as a success."""
     posts = {"next-year": 365 * 86400, "today": 20, "marked": 20}
@@ -143,7 +143,7 @@ def test_which_container_is_published_is_not_read_from_an_xcom(
             execute(task, context, event)
         return other.container_id
 
-    monkeypatch.setattr(CreatePost, "execute", edited)
+    mocker.patch.object(CreatePost, "execute", edited)
     assert run_post(run_dag, dag, "today").state == "success"
     result = run_post(run_dag, dag, "marked")
     assert result.states()["publish"] == "failed"
@@ -156,7 +156,7 @@ def test_what_is_sent_is_not_read_from_an_xcom(
     run_dag: Any,
     calendar: Callable[..., Path],
     portrait_video: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """The result of the preparation names another file, which the calendar might name as well."""
     other = portrait_video.with_name("of-another-post.mp4")
@@ -166,7 +166,7 @@ def test_what_is_sent_is_not_read_from_an_xcom(
     def edited(task: PreparePost, context: Any) -> dict[str, Any]:
         return {**prepare(task, context), "media": [str(other)]}
 
-    monkeypatch.setattr(PreparePost, "execute", edited)
+    mocker.patch.object(PreparePost, "execute", edited)
     dag = made(calendar({"edited-xcom": 20}), default_args={"retries": 0})
     assert run_post(run_dag, dag, "edited-xcom").state == "success"
     received = sum(entry.received_bytes or 0 for entry in instagram_sandbox.journal("upload"))
@@ -174,7 +174,7 @@ def test_what_is_sent_is_not_read_from_an_xcom(
 
 
 def test_a_post_of_last_year_with_the_same_caption_is_not_taken_for_that_of_a_run_that_a_user_has_dated_then(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], mocker: MockerFixture
 ) -> None:
     """The user clears publish, which then looks for what the run may have posted before. A person has to decide."""
     instagram_sandbox.add_foreign_post("Happy Monday", age_s=200 * 86400)
@@ -185,7 +185,7 @@ def test_a_post_of_last_year_with_the_same_caption_is_not_taken_for_that_of_a_ru
         context["dag_run"].run_after = datetime.now(timezone.utc) - timedelta(days=365)
         return execute(task, context, event)
 
-    monkeypatch.setattr(PublishPost, "execute", cleared)
+    mocker.patch.object(PublishPost, "execute", cleared)
     dag = made(calendar({"monday": 30}, monday={"caption": "Happy Monday"}))
     planned(dag)
     assert run_by_hand(run_dag, dag, "monday").state == "failed"

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 BEHIND, AHEAD = timedelta(seconds=-90), timedelta(seconds=90)
 
 
 @pytest.fixture
-def worker_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+def worker_clock(mocker: MockerFixture) -> Callable[[timedelta], None]:
     """Set the clock by which the tasks of this process decide."""
 
     def set_to(wrong_by: timedelta) -> None:
@@ -31,8 +33,8 @@ def worker_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]
             def now(cls, tz: Any = None) -> Any:
                 return datetime.now(tz) + wrong_by
 
-        monkeypatch.setattr(clock, "datetime", Wrong)
-        monkeypatch.setattr(clock.CLOCK, "_offset", None)
+        mocker.patch.object(clock, "datetime", Wrong)
+        mocker.patch.object(clock.CLOCK, "_offset", None)
 
     return set_to
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
 NOW = datetime(2030, 1, 1, tzinfo=timezone.utc)
 FEW, MANY = 8, 34
 #: How long the slowest process may take to load what it needs.
@@ -126,9 +128,7 @@ def test_two_pages_lose_nothing_on_object_storage(bucket: str) -> None:
 
 
 @pytest.mark.parametrize("is_done", [True, False])
-def test_a_write_whose_answer_is_lost_is_looked_for(
-    bucket: str, monkeypatch: pytest.MonkeyPatch, is_done: bool
-) -> None:
+def test_a_write_whose_answer_is_lost_is_looked_for(bucket: str, mocker: MockerFixture, is_done: bool) -> None:
     location = f"{bucket}/lost/calendar.yaml"
     storage.write(location, TEXT.encode())
     storage.write(f"{bucket}/lost/a.mp4", b"")
@@ -140,13 +140,13 @@ def test_a_write_whose_answer_is_lost_is_looked_for(
             put(path, content, **given)
         raise TimeoutError("the storage has not answered within 8 s")
 
-    monkeypatch.setattr(files, "pipe_file", lost)
+    mocker.patch.object(files, "pipe_file", lost)
     written = write(location, Edit("change", "first", seen={"caption": "Hello"}, fields={"caption": "Mine"}))
     unknown = "" if is_done else f"{location} may have been written: the storage has not answered within 8 s."
     assert written.unknown == unknown
 
 
-def test_a_write_that_its_own_repetition_refuses_was_made(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_its_own_repetition_refuses_was_made(bucket: str, mocker: MockerFixture) -> None:
     location = f"{bucket}/twice/calendar.yaml"
     storage.write(location, TEXT.encode())
     storage.write(f"{bucket}/twice/a.mp4", b"")
@@ -157,7 +157,7 @@ def test_a_write_that_its_own_repetition_refuses_was_made(bucket: str, monkeypat
         put(path, content, **given)
         put(path, content, **given)
 
-    monkeypatch.setattr(files, "pipe_file", twice)
+    mocker.patch.object(files, "pipe_file", twice)
     written = write(location, Edit("change", "first", seen={"caption": "Hello"}, fields={"caption": "Mine"}))
     assert written.unknown == ""
     assert b"Mine" in (storage.read(location) or b"")
@@ -168,7 +168,7 @@ def test_a_write_that_its_own_repetition_refuses_was_made(bucket: str, monkeypat
     [("lost", replace.MayBeWrittenError), ("refused because of its first attempt", replace.ChangedMeanwhileError)],
 )
 def test_nobody_knows_whether_an_upload_without_an_answer_has_arrived(
-    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, error: type[Exception]
+    bucket: str, tmp_path: Path, mocker: MockerFixture, answer: str, error: type[Exception]
 ) -> None:
     location, access = f"{bucket}/up/{len(answer)}.mp4", FileAccess.of(bucket)
     (tmp_path / "a.mp4").write_bytes(b"moving")
@@ -181,7 +181,7 @@ def test_nobody_knows_whether_an_upload_without_an_answer_has_arrived(
             raise TimeoutError("no answer")
         put(*given, **more)
 
-    monkeypatch.setattr(files, "put_file", disturbed)
+    mocker.patch.object(files, "put_file", disturbed)
     with pytest.raises(error):
         replace.add(tmp_path / "a.mp4", location, access)
     assert storage.read(location) == b"moving"
@@ -214,7 +214,7 @@ def test_a_link_as_the_folder_of_bundles_protects_the_calendars_in_it(
     assert file.read_text() == TEXT
 
 
-def test_a_file_keeps_its_group_where_the_server_may_give_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_keeps_its_group_where_the_server_may_give_it(tmp_path: Path, mocker: MockerFixture) -> None:
     file, asked = tmp_path / "calendar.yaml", []
     file.write_text(TEXT)
     (tmp_path / "a.mp4").touch()
@@ -224,13 +224,13 @@ def test_a_file_keeps_its_group_where_the_server_may_give_it(tmp_path: Path, mon
         asked.append(owners)
         raise PermissionError
 
-    monkeypatch.setattr("os.fchown", refuse)
+    mocker.patch("os.fchown", refuse)
     assert write(str(file), Edit("change", "first", fields={"caption": "Mine"})).unknown == ""
     assert (asked, "caption: Mine" in file.read_text()) == ([(-1, group)], True)
 
 
-def test_a_lock_that_is_never_released_refuses_the_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replace, "LOCK_TIMEOUT_S", 0.05)
+def test_a_lock_that_is_never_released_refuses_the_edit(tmp_path: Path, mocker: MockerFixture) -> None:
+    mocker.patch.object(replace, "LOCK_TIMEOUT_S", 0.05)
     file = tmp_path / "calendar.yaml"
     file.write_text(TEXT)
     (tmp_path / "a.mp4").touch()
@@ -241,8 +241,8 @@ def test_a_lock_that_is_never_released_refuses_the_edit(tmp_path: Path, monkeypa
     assert file.read_text() == TEXT
 
 
-def test_no_edit_makes_a_file_so_large_that_nobody_can_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.MAX_BYTES", len(TEXT) + 2)
+def test_no_edit_makes_a_file_so_large_that_nobody_can_read_it(tmp_path: Path, mocker: MockerFixture) -> None:
+    mocker.patch("airflow_provider_instagram.calendar.file.writer.MAX_BYTES", len(TEXT) + 2)
     file = tmp_path / "calendar.yaml"
     file.write_text(TEXT)
     with pytest.raises(InvalidValue, match="would have more than 10,000,000 bytes"):

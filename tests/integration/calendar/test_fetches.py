@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
@@ -29,9 +31,10 @@ def picture_post(
     square_picture: Path,
     bucket: str,
     monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> Callable[..., Path]:
     """Write a calendar with one post of a picture, which Instagram fetches from a server."""
-    monkeypatch.setattr(sources, "FIRST_PAUSE", timedelta(seconds=0.1))
+    mocker.patch.object(sources, "FIRST_PAUSE", timedelta(seconds=0.1))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public")
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(square_picture.parent))
 
@@ -55,11 +58,11 @@ def test_a_link_that_fails_until_the_post_is_too_late_is_named_as_the_reason(
     instagram_sandbox: SandboxHandle,
     run_dag: Any,
     picture_post: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """The task is red, with what Instagram said. A post that is only *Skipped: late* would not tell of the link."""
     instagram_sandbox.process_next(outcome="error", subcode=2207052, times=9)
-    monkeypatch.setattr(sources, "FIRST_PAUSE", timedelta(minutes=5))
+    mocker.patch.object(sources, "FIRST_PAUSE", timedelta(minutes=5))
     dag = made(picture_post("link-never-works", -70), max_lateness=timedelta(minutes=6))
     planned(dag, datetime.now(timezone.utc) - timedelta(hours=1))
     result = run_post(run_dag, dag, "link-never-works")

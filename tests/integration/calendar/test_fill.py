@@ -14,6 +14,8 @@ from airflow_provider_instagram.files import replace, storage
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
 Command = Callable[..., tuple[int, str, str]]
 TEXT = """\
 slots: {studio: [Mon 08:30, Wed 12:00, Fri 18:00], shop: [Tue 10:00]}
@@ -79,13 +81,11 @@ def test_nothing_is_written_without_a_yes(run: Command, file: Path, monkeypatch:
     assert (code, out.splitlines()[-1], file.read_text()) == (1, "Nothing was written.", TEXT)
 
 
-def test_a_script_without_a_terminal_is_told_to_say_yes(
-    run: Command, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_script_without_a_terminal_is_told_to_say_yes(run: Command, file: Path, mocker: MockerFixture) -> None:
     def no_terminal(_: str) -> str:
         raise EOFError
 
-    monkeypatch.setattr("builtins.input", no_terminal)
+    mocker.patch("builtins.input", no_terminal)
     assert run("calendar", "fill", "posts.yaml")[0] == 1
     assert file.read_text() == TEXT
 
@@ -112,7 +112,7 @@ def test_a_file_on_object_storage(run: Command, bucket: str, monkeypatch: pytest
     assert (storage.read(location) or b"").decode() == f"{TEXT}# new\n"
 
 
-def test_a_write_at_the_same_moment_is_found(run: Command, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_at_the_same_moment_is_found(run: Command, file: Path, mocker: MockerFixture) -> None:
     """Between the look at the file and its replacement."""
     replaced = replace.replace
 
@@ -120,12 +120,12 @@ def test_a_write_at_the_same_moment_is_found(run: Command, file: Path, monkeypat
         file.write_text(f"{TEXT}# new\n")
         replaced(*given)
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.replace", late)
+    mocker.patch("airflow_provider_instagram.calendar.file.writer.replace", late)
     assert run("calendar", "fill", "posts.yaml", "--yes")[0] == 2
     assert file.read_text() == f"{TEXT}# new\n"
 
 
-def test_a_file_that_cannot_be_read_or_written(run: Command, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_or_written(run: Command, file: Path, mocker: MockerFixture) -> None:
     code, _, err = run("calendar", "fill", "none.yaml", "--yes")
     assert (code, "there is no file none.yaml" in err) == (2, True)
     file.write_text("posts: [")
@@ -135,7 +135,7 @@ def test_a_file_that_cannot_be_read_or_written(run: Command, file: Path, monkeyp
     def refused(*_: Any) -> None:
         raise replace.NotWritableError("posts.yaml cannot be written: Read-only file system.")
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.replace", refused)
+    mocker.patch("airflow_provider_instagram.calendar.file.writer.replace", refused)
     code, out, err = run("calendar", "fill", "posts.yaml", "--yes")
     assert (code, "+    publish_at" in out) == (2, True)
     assert "posts.yaml cannot be written: Read-only file system." in err

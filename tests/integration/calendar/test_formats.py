@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
@@ -88,13 +90,13 @@ def test_a_post_says_how_its_files_are_fitted(
     calendar: Callable[..., Path],
     tmp_path: Path,
     portrait_video: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """A story is 9:16. The video lasts 4 s, and here, a reel lasts 3 s at most."""
     Image.new("RGB", (800, 800), "white").save(tmp_path / "white.png")
     profile = profile_for("reels")
     short = replace(profile, video=replace(profile.video, max_duration_s=3.0))
-    monkeypatch.setattr(
+    mocker.patch(
         "airflow_provider_instagram.media.spec.profile_for",
         lambda placement, shapes: short if placement == "reels" else profile_for(placement, shapes),
     )

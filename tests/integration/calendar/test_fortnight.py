@@ -34,6 +34,8 @@ from tests.unit.calendar.simulated_runs import EVENTS_EMITTED_BEFORE, Ledgers
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -189,7 +191,11 @@ def next_clock_change(after: datetime) -> datetime:
 @pytest.mark.long
 @pytest.mark.timeout(240)
 def test_sixty_posts_of_a_fortnight_go_out_once_and_on_the_second_across_a_clock_change(
-    instagram_sandbox: SandboxHandle, tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle,
+    tmp_path: Path,
+    portrait_video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """Meanwhile posts are moved, edited, removed and added, and Airflow is down for three hours."""
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
@@ -240,7 +246,7 @@ def test_sixty_posts_of_a_fortnight_go_out_once_and_on_the_second_across_a_clock
     times = {"lead_time": LEAD, "max_lateness": LATENESS, "prepare_ahead": timedelta(0)}  # each run publishes
     settings = CalendarSettings.of("content", str(file), accounts=list(accounts), **times)
     world = World(sandbox, settings, accounts, users, portrait_video)
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.CLOCK", world)
+    mocker.patch("airflow_provider_instagram.calendar.tasks.base.CLOCK", world)
     p10, p14, p20, p30 = (plan[f"p{n}"][0] for n in (10, 14, 20, 30))
     down = plan["p40"][0] - timedelta(hours=2), plan["p40"][0] + timedelta(minutes=30)
     world.down = down[0].timestamp(), down[1].timestamp()

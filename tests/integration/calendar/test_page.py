@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fastapi import FastAPI
+    from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -33,12 +34,12 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
-def page(airflow_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def page(airflow_app: FastAPI, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> Callable[..., Any]:
     """Return a function that reads an address of the page as a viewer. Its first call makes this an API server."""
     from airflow_provider_instagram.plugin.board import routes
     from airflow_provider_instagram.plugin.board.boards import Boards
 
-    monkeypatch.setattr(routes, "boards", Boards())
+    mocker.patch.object(routes, "boards", Boards())
     client = browser_of(airflow_app, "vic", "VIEWER")
 
     def get(path: str, **query: str) -> Any:

@@ -22,6 +22,8 @@ from tests.integration.calendar.runs import planned_by, settings_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_mock import MockerFixture
+
 NOON = datetime(2098, 12, 1, 12, tzinfo=timezone.utc)
 POST = "{{id: {}, publish_at: 2099-01-01 12:00 UTC, account: studio, video: https://example.com/a.mp4}}\n"
 
@@ -54,9 +56,9 @@ def test_a_bucket_that_does_not_exist_is_said_to_the_planner(
 
 
 @pytest.fixture
-def silent_storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def silent_storage(monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> Iterator[str]:
     """Object storage that accepts connections and never answers, and a time limit of one second instead of eight."""
-    monkeypatch.setattr("airflow_provider_instagram.utils.time_limit.SMALL_FILE_TIMEOUT_S", 1.0)
+    mocker.patch("airflow_provider_instagram.utils.time_limit.SMALL_FILE_TIMEOUT_S", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         extra = {"endpoint_url": f"http://127.0.0.1:{server.getsockname()[1]}", "region_name": "us-east-1"}
         connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}

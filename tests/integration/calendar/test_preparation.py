@@ -28,6 +28,8 @@ from tests.integration.calendar.test_told import new_events
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_mock import MockerFixture
+
     from airflow_provider_instagram.calendar.tasks.base import PostTask
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -85,10 +87,10 @@ def test_a_post_whose_file_is_still_to_come_is_prepared_once_it_is_there(
     calendar: Callable[..., Path],
     portrait_video: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """The task ends in between, and turns no run red."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.prepare.LOOK_AGAIN_AFTER", timedelta(seconds=1))
+    mocker.patch("airflow_provider_instagram.calendar.tasks.prepare.LOOK_AGAIN_AFTER", timedelta(seconds=1))
     waits: list[str] = []
     wait = PreparePost._wait_for_file
 
@@ -98,7 +100,7 @@ def test_a_post_whose_file_is_still_to_come_is_prepared_once_it_is_there(
             (tmp_path / "soon.mp4").write_bytes(portrait_video.read_bytes())
         wait(self, context, post, missing)
 
-    monkeypatch.setattr(PreparePost, "_wait_for_file", filmed_during_the_second_wait)
+    mocker.patch.object(PreparePost, "_wait_for_file", filmed_during_the_second_wait)
     file = calendar({"filmed-tomorrow": FIVE_HOURS_S}, **{"filmed-tomorrow": {"video": "soon.mp4"}})
     assert prepare(made(file), "filmed-tomorrow").states()["prepare"] == "success"
     assert len(waits) == 2
@@ -108,10 +110,10 @@ def test_a_post_whose_file_does_not_come_fails_when_its_container_is_due(
     instagram_sandbox: SandboxHandle,
     prepare: Callable[..., Any],
     calendar: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """There is still time to put it there."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.prepare.LOOK_AGAIN_AFTER", timedelta(hours=4))
+    mocker.patch("airflow_provider_instagram.calendar.tasks.prepare.LOOK_AGAIN_AFTER", timedelta(hours=4))
     file = calendar({"never-filmed": FIVE_HOURS_S}, **{"never-filmed": {"video": "soon.mp4"}})
     early = prepare(made(file, default_args={"retries": 0}), "never-filmed")
     assert (early.state, early.states()["prepare"]) == ("failed", "failed")
@@ -203,9 +205,9 @@ def test_a_look_makes_so_many_previews_the_next_posts_first_and_a_later_look_the
     run_dag: Any,
     calendar: Callable[..., Path],
     pictures: None,
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.previews.MOST_AT_ONCE", 1)
+    mocker.patch("airflow_provider_instagram.calendar.tasks.previews.MOST_AT_ONCE", 1)
     file = calendar({"second": TEN_DAYS_S + 60, "first": TEN_DAYS_S}, defaults={"video": None, "image": "wide.png"})
     plan = planned(made(file)).plan
     first, second = (one.version for one in plan.calendar.posts)
@@ -215,7 +217,7 @@ def test_a_look_makes_so_many_previews_the_next_posts_first_and_a_later_look_the
 
 
 def test_a_preview_copies_no_huge_file_and_waits_for_no_slow_storage(
-    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture
 ) -> None:
     from airflow.sdk import ObjectStoragePath
 
@@ -225,7 +227,7 @@ def test_a_preview_copies_no_huge_file_and_waits_for_no_slow_storage(
     files = CalendarFiles(str(tmp_path / "posts.yaml"), None)
     over = _preview(post, files, 7, time.monotonic() - 1)
     assert over.says == f"no preview: {bucket}/a.mp4 could not be copied in time."
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.previews.MOST_SOURCE_BYTES", 1000)
+    mocker.patch("airflow_provider_instagram.calendar.tasks.previews.MOST_SOURCE_BYTES", 1000)
     large = _preview(post, files, 7, math.inf)
     assert large.says == f"no preview: {bucket}/a.mp4 has 1,001 bytes; the limit is 1,000 bytes."
 
@@ -272,9 +274,9 @@ def test_a_preparation_tells_once_that_a_post_waits(
     instagram_sandbox: SandboxHandle,
     run_dag: Any,
     calendar: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
-    monkeypatch.setattr(ApprovePost, "execute", waits)
+    mocker.patch.object(ApprovePost, "execute", waits)
     before = max([0, *(number for number, _ in events())])
     file = calendar({"asked-ahead": FIVE_HOURS_S}, **{"asked-ahead": {"approval": "required"}})
     for _ in range(2):

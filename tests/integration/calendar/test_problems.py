@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
+    from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -97,12 +97,12 @@ def test_a_post_that_has_become_invalid_ends_its_run_and_fails_nothing(
 
 
 def test_a_post_goes_out_while_its_file_cannot_be_read_and_its_problems_cannot_be_told(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], mocker: MockerFixture
 ) -> None:
     def unreachable(*_: Any, **__: Any) -> None:
         raise RuntimeError("the state store does not answer")
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.problems.tell_problems", unreachable)
+    mocker.patch("airflow_provider_instagram.calendar.tasks.problems.tell_problems", unreachable)
     file = calendar({"unread": 60})
     dag = made(file, default_args={"retries": 0})
     planned(dag)

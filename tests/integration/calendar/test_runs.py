@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
 
 def test_a_post_goes_from_the_file_to_instagram_at_its_time(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
@@ -236,7 +238,7 @@ def test_a_removed_post_whose_publication_is_open_is_settled_before_the_calendar
     instagram_sandbox: SandboxHandle,
     run_dag: Any,
     calendar: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
     quick_list: None,
     is_live: bool,
 ) -> None:
@@ -248,7 +250,7 @@ def test_a_removed_post_whose_publication_is_open_is_settled_before_the_calendar
     from airflow_provider_instagram.ledger.records import Claim, Owner
 
     execute = PublishPost.execute
-    monkeypatch.setattr("airflow_provider_instagram.publishing.outcome.READ_FOR_AT_LEAST", timedelta(seconds=2))
+    mocker.patch("airflow_provider_instagram.publishing.outcome.READ_FOR_AT_LEAST", timedelta(seconds=2))
 
     def killed_before(self: PublishPost, context: Any, event: Any = None) -> Any:
         post, ledger = self.wanted_post(context), Ledger.of(context, ACCOUNT)
@@ -266,7 +268,7 @@ def test_a_removed_post_whose_publication_is_open_is_settled_before_the_calendar
         planned(dag)
         return execute(self, context, event)
 
-    monkeypatch.setattr(PublishPost, "execute", killed_before)
+    mocker.patch.object(PublishPost, "execute", killed_before)
     gone = f"gone-{is_live}"
     dag = made(calendar({gone: 5, "stays": 3600}))
     result = run_post(run_dag, dag, gone)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 MINUTE, DAY = 60.0, 86_400.0
@@ -81,7 +83,7 @@ def test_each_post_has_one_run_for_its_whole_life_which_an_edit_begins_anew(
 
 
 def test_nothing_that_a_user_writes_into_the_planners_xcoms_is_rendered_or_started(
-    run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture
 ) -> None:
     """A user who may edit task instances writes there what another team's token is, and which runs to start."""
     monkeypatch.setenv("AIRFLOW_CONN_OTHER_TEAM", json.dumps({"conn_type": "instagram", "password": "IGAA-of-others"}))
@@ -89,7 +91,7 @@ def test_nothing_that_a_user_writes_into_the_planners_xcoms_is_rendered_or_start
     planned(dag)
     secret = "{{ conn.other_team.password | list | join('.') }}"
     hostile = [{"trigger_run_id": name, "conf": {"x": secret}} for name in ("stolen", secret)]
-    monkeypatch.setattr(PlanPosts, "execute", lambda *_, **__: hostile)
+    mocker.patch.object(PlanPosts, "execute", return_value=hostile)
     run_planner(run_dag, dag)
     assert not {"stolen", secret, "I.G.A.A.-.o.f.-.o.t.h.e.r.s"} & runs().keys()
 

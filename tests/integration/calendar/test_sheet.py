@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from airflow_provider_instagram.calendar.planning.plan import Plan
 
 NOON = datetime(2030, 5, 1, 12, tzinfo=timezone.utc)
@@ -158,8 +160,8 @@ def test_a_column_that_means_the_same_or_nothing_may_change(sheet: Sheet) -> Non
     assert (sheet.plan().timely.problems, times(sheet.plan())) == ((), BOTH), "it was empty"
 
 
-def test_a_slow_server_holds_the_planner_up_for_seconds_only(sheet: Sheet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_instagram.calendar.file.sheet.TIMEOUT_S", 0.3)
+def test_a_slow_server_holds_the_planner_up_for_seconds_only(sheet: Sheet, mocker: MockerFixture) -> None:
+    mocker.patch("airflow_provider_instagram.calendar.file.sheet.TIMEOUT_S", 0.3)
     sheet.plan()
     sheet.server.delay_s, begin = 5.0, time.monotonic()
     assert times(sheet.plan()) == BOTH

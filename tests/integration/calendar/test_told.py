@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+    from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -51,11 +52,12 @@ def test_a_post_that_failed_and_one_that_is_late_are_told_once_each(
     run_dag: Any,
     calendar: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """The run of the post that failed stays red. A notifier whose server was away is called again."""
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
     for module in ("planning.lateness", "tasks.tell"):  # so that a busy machine makes no other post late
-        monkeypatch.setattr(f"airflow_provider_instagram.calendar.{module}.CLOCKS_DIFFER", timedelta(minutes=8))
+        mocker.patch(f"airflow_provider_instagram.calendar.{module}.CLOCKS_DIFFER", timedelta(minutes=8))
     before, sent, called = max([0, *(number for number, _ in events())]), list[str](), list[str]()
     file = calendar({"punctual": 5, "slow": -600, "gave-up": -7200, "corrupt": 5}, corrupt={"video": "corrupt.mp4"})
     file.with_name("corrupt.mp4").write_bytes(b"this is no video")
@@ -97,7 +99,7 @@ def test_a_token_that_ends_within_two_weeks_is_told_once(
 
 
 def test_a_post_that_waits_for_an_approval_is_told_before_anybody_answers(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], mocker: MockerFixture
 ) -> None:
     from airflow_provider_instagram.calendar.tasks.answers import NOBODY
     from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
@@ -109,7 +111,7 @@ def test_a_post_that_waits_for_an_approval_is_told_before_anybody_answers(
         told_by_then.extend(new_events(before))
         self.skip_post(context, *NOBODY)
 
-    monkeypatch.setattr(ApprovePost, "execute", nobody_answers)
+    mocker.patch.object(ApprovePost, "execute", nobody_answers)
     file = calendar({"unapproved": 600}, unapproved={"approval": "required"})
     assert run_post(run_dag, made(file, notify=[]), "unapproved").state == "success"
     waiting = ("waiting", "unapproved", "waits for an approval.")
@@ -121,7 +123,7 @@ def test_a_post_that_waits_for_an_approval_is_told_before_anybody_answers(
 
 
 def test_a_post_that_may_be_live_is_told_as_unknown(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], mocker: MockerFixture
 ) -> None:
     from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
     from airflow_provider_instagram.calendar.tasks.publish import PublishPost
@@ -138,13 +140,13 @@ def test_a_post_that_may_be_live_is_told_as_unknown(
         ledger.record_intent(post.key, self._container(context, post), claim)
         raise OutcomeUnknownError("The answer was lost.", hint="Look at the account.")
 
-    monkeypatch.setattr(PublishPost, "execute", loses_its_answer)
+    mocker.patch.object(PublishPost, "execute", loses_its_answer)
     result = run_post(run_dag, made(calendar({"perhaps": 5}), notify=[]), "perhaps")
     assert (result.state, new_events(before)) == ("failed", [("unknown", "perhaps", "The answer was lost.")])
 
 
 def test_a_rejection_that_ends_with_late_is_no_late_post_and_another_librarys_error_repeats_no_link(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], mocker: MockerFixture
 ) -> None:
     """A person who rejects a post knows that. Events and notifiers are masked by nobody."""
     from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
@@ -157,8 +159,8 @@ def test_a_rejection_that_ends_with_late_is_no_late_post_and_another_librarys_er
         raise ConnectionError("GET https://media.example.com/a.mp4?sig=SECRET")
 
     before = max([0, *(number for number, _ in events())])
-    monkeypatch.setattr(ApprovePost, "execute", rejects_or_fails)
-    monkeypatch.setattr(ApprovePost, "tell_that_it_waits", lambda *_, **__: None)
+    mocker.patch.object(ApprovePost, "execute", rejects_or_fails)
+    mocker.patch.object(ApprovePost, "tell_that_it_waits", return_value=None)
     file = calendar({"rejected": 600, "fails": 600}, rejected={"approval": "required"})
     dag = made(file, notify=[], default_args={"retries": 0})
     assert run_post(run_dag, dag, "rejected").state == "success"
@@ -168,11 +170,11 @@ def test_a_rejection_that_ends_with_late_is_no_late_post_and_another_librarys_er
 
 
 def test_a_planner_that_fails_is_told_beside_what_the_author_wants(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], mocker: MockerFixture
 ) -> None:
     told: list[Any] = []
     own: list[Any] = []
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.planner.look", lambda *_, **__: 1 / 0)
+    mocker.patch("airflow_provider_instagram.calendar.tasks.planner.look", return_value=1 / 0)
     dag = made(
         calendar({"never": 600}),
         notify=lambda context: told.append(context["event"]),

@@ -15,6 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 CONN_ID = "from_the_shell"
@@ -33,7 +35,7 @@ def _clean(no_stored_tokens: None, instagram_sandbox: SandboxHandle) -> Iterator
 
 
 @pytest.fixture
-def person(monkeypatch: pytest.MonkeyPatch, instagram_sandbox: SandboxHandle) -> Any:
+def person(mocker: MockerFixture, instagram_sandbox: SandboxHandle) -> Any:
     """Somebody at the shell, who opens the printed address in a browser and decides there."""
 
     def answers(decision: str, **changes: str) -> list[str]:
@@ -47,8 +49,8 @@ def person(monkeypatch: pytest.MonkeyPatch, instagram_sandbox: SandboxHandle) ->
             return str(httpx.URL(answer.headers["location"]).copy_merge_params(changes))
 
         printed: list[str] = []
-        monkeypatch.setattr(f"{COMMANDS}.print", lambda *words, **_: printed.extend(map(str, words)), raising=False)
-        monkeypatch.setattr("getpass.getpass", typed)
+        mocker.patch(f"{COMMANDS}.print", lambda *words, **_: printed.extend(map(str, words)), create=True)
+        mocker.patch("getpass.getpass", typed)
         return printed
 
     return answers
@@ -96,7 +98,7 @@ OF_PAGE = "gets no data from 20[0-9-]+ on, 90 days after its person last used th
 )
 def test_an_account_is_connected_by_facebooks_dialog(
     shell: Any,
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
     capsys: pytest.CaptureFixture[str],
     instagram_sandbox: SandboxHandle,
     meta: str,
@@ -116,7 +118,7 @@ def test_an_account_is_connected_by_facebooks_dialog(
         answer = httpx.post(entry.partition("?")[0], data=form, trust_env=False)
         return str(answer.headers["location"])
 
-    monkeypatch.setattr("getpass.getpass", typed)
+    mocker.patch("getpass.getpass", typed)
     out = shell(*connected(instagram_sandbox), "--login", meta, *more)
     assert re.search(rf"Connected @sandbox_studio as {CONN_ID!r}. The token {end}\.", out)
     login, password, extra = in_database()
@@ -365,6 +367,7 @@ def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
     capsys: pytest.CaptureFixture[str],
     instagram_sandbox: SandboxHandle,
     monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
 
     class Late(datetime):
@@ -372,7 +375,7 @@ def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) - timedelta(minutes=5)
 
-    monkeypatch.setattr("airflow_provider_instagram.utils.clock.datetime", Late)
+    mocker.patch("airflow_provider_instagram.utils.clock.datetime", Late)
     assert re.fullmatch(
         r"FIX differs from Instagram's by (29|30)[0-9] s\. Synchronize .* with NTP",
         doctors_lines(shell, capsys, 1)["clock"],

@@ -17,6 +17,7 @@ import pytest
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
+    from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -86,8 +87,8 @@ def test_a_key_that_a_vanished_dag_claims_is_released_by_a_person(
     assert run_dag(publishing_dag(portrait_video, "claimed")).state == "success"
 
 
-def test_a_question_without_a_terminal_is_said_in_a_sentence(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO())
+def test_a_question_without_a_terminal_is_said_in_a_sentence(shell: Any, mocker: MockerFixture) -> None:
+    mocker.patch("sys.stdin", io.StringIO())
     with pytest.raises(SystemExit, match="Run it in a terminal"):
         shell("ledger", "reseal", "--trust")
 
@@ -136,9 +137,9 @@ def test_a_file_is_checked(shell: Any, portrait_video: Path, landscape_mov: Path
 
 
 def test_a_sandbox_whose_port_is_taken_says_so(
-    shell: Any, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    shell: Any, instagram_sandbox: SandboxHandle, mocker: MockerFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process is not the command's alone
+    mocker.patch.object(signal, "signal", return_value=None)  # this process is not the command's alone
     with pytest.raises(SystemExit) as ended:
         shell("sandbox", "--port", instagram_sandbox.url.rpartition(":")[2])
     assert ended.value.code == 2

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
@@ -60,10 +62,10 @@ def test_the_doctor_says_until_when_instagram_has_stopped_the_account(
     assert timedelta(minutes=40) < left <= timedelta(minutes=42)
 
 
-def test_a_triggerer_with_too_few_files_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_triggerer_with_too_few_files_is_named(mocker: MockerFixture) -> None:
     from airflow_provider_instagram.cli.doctor import triggerer_capacity
 
-    monkeypatch.setattr("resource.getrlimit", lambda _: (12_000, 12_000))
+    mocker.patch("resource.getrlimit", return_value=(12_000, 12_000))
     assert "6000 waiting tasks" in triggerer_capacity(6000)
     with pytest.raises(LookupError, match="LimitNOFILE"):
         triggerer_capacity(6001)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow.sdk import DAG
+    from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
     from tests.integration.conftest import RunDag
@@ -308,7 +309,7 @@ def test_a_comment_with_a_word_gets_one_reply_also_if_its_event_comes_twice(
 
 
 def test_a_draft_is_written_after_a_yes_and_not_after_a_no(
-    instagram_sandbox: SandboxHandle, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, mocker: MockerFixture
 ) -> None:
     """The comments are shown as code. A person's answer is passed to the operator as Airflow does."""
     from airflow.providers.standard.operators.hitl import HITLOperator
@@ -323,7 +324,7 @@ def test_a_draft_is_written_after_a_yes_and_not_after_a_no(
         given = {"chosen_options": [option], "params_input": {}, "responded_by_user": by}
         return task.execute_complete(context, given | {"responded_at": datetime.now(timezone.utc)})
 
-    monkeypatch.setattr(HITLOperator, "execute", answer)
+    mocker.patch.object(HITLOperator, "execute", answer)
     name = "gallery/draft_reply.py"
     dag = dags_of(adapted(name), name)["draft_reply"]
     hear(dag, "draft", *payloads)
@@ -342,6 +343,7 @@ def test_a_reel_is_published_after_a_yes_and_not_after_a_no(
     run_dag: RunDag,
     portrait_video: Path,
     monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
     option: str,
     state: str,
     captions: list[str],
@@ -358,7 +360,7 @@ def test_a_reel_is_published_after_a_yes_and_not_after_a_no(
         return task.execute_complete(context, given | {"responded_at": datetime.now(timezone.utc)})
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
-    monkeypatch.setattr(HITLOperator, "execute", answer)
+    mocker.patch.object(HITLOperator, "execute", answer)
     dag = dags_of(adapted(name := "gallery/approve_reel.py"), name)["approve_reel"]
     states = run_dag(dag, video=str(portrait_video), caption="{{ 7 * 7 }}\n*Grüße*").states()
     assert states == {"transcode": "success", "approve": "success", "create": state, "publish": state}
@@ -368,7 +370,11 @@ def test_a_reel_is_published_after_a_yes_and_not_after_a_no(
 
 
 def test_a_post_is_deleted_by_its_key_after_a_yes_in_a_dag_that_the_page_finds(
-    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle,
+    run_dag: RunDag,
+    portrait_video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     from airflow.sdk import DAG
 
@@ -388,7 +394,7 @@ def test_a_post_is_deleted_by_its_key_after_a_yes_in_a_dag_that_the_page_finds(
         by = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "1", "name": "anna"}}
         return context["task"].answered(context, by, **kept)
 
-    monkeypatch.setattr("airflow_provider_instagram.operators.delete.ask", answer)
+    mocker.patch("airflow_provider_instagram.operators.delete.ask", answer)
     name = "gallery/delete_posts.py"
     dag = dags_of(adapted(name), name)[f"{DELETES}instagram_default"]
     assert run_dag(dag, post_key="regretted").state == "success"

@@ -13,6 +13,8 @@ from cryptography.fernet import Fernet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 ROOT = Path(__file__).parents[3]
@@ -39,14 +41,14 @@ def test_the_example_for_alerts_tells_the_team(
 
 
 @pytest.fixture
-def fernet_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def fernet_keys(monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> Iterator[Any]:
     """Set the Fernet keys of Airflow, and in the end encrypt everything with the old one again."""
     from airflow.configuration import conf
     from airflow.models.crypto import get_fernet
     from airflow.models.trigger import Trigger
 
     # Other tests leave triggers in this database that no key has encrypted.
-    monkeypatch.setattr(Trigger, "rotate_fernet_key", lambda _: None)
+    mocker.patch.object(Trigger, "rotate_fernet_key", return_value=None)
     old = conf.get("core", "fernet_key")
 
     def use(*keys: str) -> None:

@@ -12,19 +12,21 @@ from airflow_provider_instagram.doctor.dag import instagram_doctor_dag
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
     from tests.integration.conftest import RunDag
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> Path:
     """A folder for transcoded videos, a disk with space, and a folder for snapshots."""
     for name in ("work", "snapshots"):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", str(tmp_path / "work"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("airflow_provider_instagram.doctor.checks._LITTLE_SPACE_BYTES", 0)
+    mocker.patch.object(tempfile, "tempdir", str(tmp_path))
+    mocker.patch("airflow_provider_instagram.doctor.checks._LITTLE_SPACE_BYTES", 0)
     return tmp_path / "work"
 
 

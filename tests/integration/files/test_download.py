@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
 BODY = bytes(range(256)) * 4000
 SIGNED = "?X-Amz-Signature=not-for-logs"
 
@@ -148,8 +150,8 @@ def test_too_large_is_refused_with_or_without_an_announcement(path: str, fetch: 
         fetch(path, max_bytes=100_000)
 
 
-def test_a_server_that_falls_silent_is_given_up(fetch: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_instagram.files.download.STALL_TIMEOUT_S", 0.3)
+def test_a_server_that_falls_silent_is_given_up(fetch: Callable[..., Path], mocker: MockerFixture) -> None:
+    mocker.patch("airflow_provider_instagram.files.download.STALL_TIMEOUT_S", 0.3)
     started = time.monotonic()
     with pytest.raises(TransientError, match="could not be downloaded"):
         fetch("/silent")

@@ -15,6 +15,8 @@ from airflow_provider_instagram.files.access import object_path, read_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
@@ -30,9 +32,7 @@ def test_an_object_is_copied_and_the_copy_goes_away(bucket: str, tmp_path: Path)
     assert not copy.exists()
 
 
-def test_an_object_that_others_write_while_it_is_read_is_read_again(
-    bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_object_that_others_write_while_it_is_read_is_read_again(bucket: str, mocker: MockerFixture) -> None:
     location, writes = f"{bucket}/busy/calendar.yaml", iter([b"two", b"three"])
     storage.write(location, b"one")
     files = object_path(location).fs
@@ -44,7 +44,7 @@ def test_an_object_that_others_write_while_it_is_read_is_read_again(
             files.pipe_file(path, content)
         return file
 
-    monkeypatch.setattr(files, "open", busy)
+    mocker.patch.object(files, "open", busy)
     assert read_file(location, 100) == b"three"
 
 
@@ -77,7 +77,7 @@ def test_an_object_that_is_too_large_is_not_copied(bucket: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("other", [b"moving pictures, and more", b"moving"])
 def test_an_object_that_is_replaced_before_it_is_copied_takes_no_more_room_than_was_checked(
-    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: bytes
+    bucket: str, tmp_path: Path, mocker: MockerFixture, other: bytes
 ) -> None:
     from airflow.sdk import ObjectStoragePath
 
@@ -92,7 +92,7 @@ def test_an_object_that_is_replaced_before_it_is_copied_takes_no_more_room_than_
         mine.write_bytes(other)
         return seen
 
-    monkeypatch.setattr(ObjectStoragePath, "stat", replaced_after)
+    mocker.patch.object(ObjectStoragePath, "stat", replaced_after)
     with (
         pytest.raises(TransientError, match="was changed while it was being read"),
         storage.as_local_file(str(mine)),

@@ -9,11 +9,15 @@ import sys
 import tempfile
 from collections import namedtuple
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.files import scratch, storage
+
+if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
 
 WORKER = """
 import time
@@ -26,12 +30,12 @@ with scratch.scratch_folder() as folder:
 
 
 @pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> Path:
     """The disk of a machine, for copies."""
     folder = tmp_path / "disk"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", None)
+    mocker.patch.object(tempfile, "tempdir", None)
     return folder
 
 
@@ -72,18 +76,18 @@ def test_other_files_of_the_disk_stay(disk: Path, video: Path) -> None:
 
 
 def test_a_copy_that_the_disk_has_no_space_for_is_not_begun(
-    bucket: str, disk: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: str, disk: Path, video: Path, mocker: MockerFixture
 ) -> None:
     """The task is tried again: another worker may have the space."""
     storage.put(video, f"{bucket}/in/reel.mp4")
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 9 * 10**8, 67_108_878))
+    mocker.patch.object(shutil, "disk_usage", return_value=usage(10**9, 9 * 10**8, 67_108_878))
     with (
         pytest.raises(TransientError, match=r"67 MB free, but needs 67 MB.*TMPDIR"),
         storage.as_local_file(f"{bucket}/in/reel.mp4"),
     ):
         pass
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 9 * 10**8, 67_108_879))
+    mocker.patch.object(shutil, "disk_usage", return_value=usage(10**9, 9 * 10**8, 67_108_879))
     with storage.as_local_file(f"{bucket}/in/reel.mp4") as copy:
         assert copy.read_bytes() == b"moving pictures"
     assert not list(disk.iterdir())

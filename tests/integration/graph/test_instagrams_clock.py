@@ -17,6 +17,8 @@ from airflow_provider_instagram.utils.clock import ServerClock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
@@ -88,7 +90,7 @@ def test_a_date_that_is_not_the_servers_time_counts_for_nothing(headers: dict[st
     assert clock.now() == moment
 
 
-def test_an_answer_that_never_ends_holds_no_task(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_never_ends_holds_no_task(mocker: MockerFixture) -> None:
     """A timeout of httpx is for one read, and begins again with each header that arrives."""
     over, moment = threading.Event(), utc()
 
@@ -100,7 +102,7 @@ def test_an_answer_that_never_ends_holds_no_task(monkeypatch: pytest.MonkeyPatch
                     self.send_header("X-One", "a")
                     self.flush_headers()
 
-    monkeypatch.setattr("airflow_provider_instagram.utils.clock.TIMEOUT_S", 0.5)
+    mocker.patch("airflow_provider_instagram.utils.clock.TIMEOUT_S", 0.5)
     clock = ServerClock(lambda: moment)
     with HTTPServer(("127.0.0.1", 0), Dripping) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))

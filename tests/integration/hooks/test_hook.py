@@ -14,6 +14,8 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks import InstagramHook
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
@@ -70,7 +72,11 @@ FORMS = {
 @pytest.mark.usefixtures("airflow_db")
 @pytest.mark.parametrize(("typed", "says"), FORMS.values(), ids=FORMS)
 def test_the_test_button_says_this_connection(
-    typed: dict[str, str], says: str, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+    typed: dict[str, str],
+    says: str,
+    instagram_sandbox: SandboxHandle,
+    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """Airflow's API server tests what a form says under a random id, which nobody has ever seen."""
     from airflow.api_fastapi.core_api.datamodels.connections import ConnectionBody
@@ -78,7 +84,7 @@ def test_the_test_button_says_this_connection(
 
     monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Enabled")
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
-    monkeypatch.setattr(connections, "get_random_string", lambda: "IbDDGfVn")
+    mocker.patch.object(connections, "get_random_string", return_value="IbDDGfVn")
     form = {"host": instagram_sandbox.url, "login": instagram_sandbox.user_id, "password": instagram_sandbox.token}
     body = ConnectionBody.model_validate({"connection_id": "mine", "conn_type": "instagram", **form, **typed})
     said = connections.test_connection(body, Mock(), Mock(is_authorized_connection=Mock(return_value=False))).message
@@ -188,27 +194,25 @@ def test_a_token_of_the_other_login_is_told_by_its_beginning(connect: Any, host:
 
 
 def test_the_calls_of_a_task_are_among_the_metrics(
-    connect: Any, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+    connect: Any, instagram_sandbox: SandboxHandle, mocker: MockerFixture
 ) -> None:
     from airflow.sdk.observability.stats import Stats
 
     counted: list[Any] = []
-    monkeypatch.setattr(Stats, "incr", lambda name, count=1, tags=None: counted.append((name, count, tags)))
+    mocker.patch.object(Stats, "incr", lambda name, count=1, tags=None: counted.append((name, count, tags)))
     with connect().get_conn() as client:
         client.send(calls.publishing_limit(instagram_sandbox.user_id))
         client.send(calls.account())
     assert counted == [("instagram.calls", 2, {"conn_id": "instagram_default"})]
 
 
-def test_a_token_is_masked_and_no_more_than_once(
-    airflow_db: None, connect: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_is_masked_and_no_more_than_once(airflow_db: None, connect: Any, mocker: MockerFixture) -> None:
     """Airflow masks a connection's password; each further message would cost a full triggerer a tenth of a second."""
     from airflow_provider_instagram.hooks import instagram, token_store
 
     masked: list[str] = []
     for module in (token_store, instagram):
-        monkeypatch.setattr(module, "mask_secret", masked.append)
+        mocker.patch.object(module, "mask_secret", masked.append)
     hook = connect(password=" IGAAwithASpace ", extra={"app_secret": "of-the-app"})
     hook.settings  # noqa: B018
     assert masked == ["IGAAwithASpace", "of-the-app"]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow.sdk import DAG
+    from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -70,13 +71,13 @@ def test_a_dead_token_fails_at_once_and_says_how_to_reconnect(
 
 
 def test_who_asked_to_be_told_is_told_that_a_token_is_dead(
-    instagram_sandbox: SandboxHandle, run_dag: Any, monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, mocker: MockerFixture
 ) -> None:
     from airflow.sdk import DAG
 
     from airflow_provider_instagram.operators import RefreshTokenOperator
 
-    monkeypatch.setattr("airflow_provider_instagram.utils.pages.connect_page", lambda conn_id: f"page of {conn_id}")
+    mocker.patch("airflow_provider_instagram.utils.pages.connect_page", lambda conn_id: f"page of {conn_id}")
     told: list[Any] = []
     with DAG("refresh_and_tell", schedule=None) as dag:
         RefreshTokenOperator(task_id="refresh", on_token_ending=[lambda context: told.append(context)])
@@ -137,7 +138,7 @@ def test_the_shipped_dag_finds_the_connections_and_refreshes_each(
 
 
 def test_a_connection_that_was_deleted_is_passed_over(
-    instagram_sandbox: SandboxHandle, run_dag: Any, monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, mocker: MockerFixture
 ) -> None:
     """Its token is stored still. The account that is left must not have a failed run every day for that."""
     from airflow.models import Variable
@@ -147,7 +148,7 @@ def test_a_connection_that_was_deleted_is_passed_over(
     from airflow_provider_instagram.operators.base import InstagramRetryPolicy
     from dags.refresh_instagram_tokens import dag
 
-    monkeypatch.setattr(InstagramRetryPolicy, "evaluate", lambda *_, **__: RetryDecision.fail("no waiting here"))
+    mocker.patch.object(InstagramRetryPolicy, "evaluate", return_value=RetryDecision.fail("no waiting here"))
     with create_session() as session:
         session.add(Variable(key="instagram_login__deleted", val="sealed"))
     result = run_dag(dag, connections=[])

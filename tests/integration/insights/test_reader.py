@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
 AT = datetime(2026, 9, 1, 23, 30, tzinfo=timezone.utc)
 WEEK = (AT, AT + timedelta(days=7))
 
@@ -80,8 +82,8 @@ def test_a_metric_that_instagram_refused_is_told_from_one_without_a_value(sql: C
     assert statuses == ["refused", "read"]
 
 
-def test_of_too_many_posts_the_newest_are_read(sql: Callable[..., SqlTarget], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "MOST_POSTS", 2)
+def test_of_too_many_posts_the_newest_are_read(sql: Callable[..., SqlTarget], mocker: MockerFixture) -> None:
+    mocker.patch.object(reader, "MOST_POSTS", 2)
     sql().prepare()
     sql().write(POSTS, posts_of(0, 1, 2))
     found, is_cut = read_posts(sql(), ["brand"], "reach", *WEEK)
@@ -89,10 +91,10 @@ def test_of_too_many_posts_the_newest_are_read(sql: Callable[..., SqlTarget], mo
 
 
 @pytest.mark.parametrize("sql", ["postgres"], indirect=True)
-def test_a_query_that_takes_long_is_ended(sql: Callable[..., SqlTarget], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "TIME_LIMIT", text("SET LOCAL statement_timeout = '50ms'"))
+def test_a_query_that_takes_long_is_ended(sql: Callable[..., SqlTarget], mocker: MockerFixture) -> None:
+    mocker.patch.object(reader, "TIME_LIMIT", text("SET LOCAL statement_timeout = '50ms'"))
     slow = select(POSTS, func.pg_sleep(30))
-    monkeypatch.setattr(reader, "select", lambda *_: slow)
+    mocker.patch.object(reader, "select", return_value=slow)
     sql().write(POSTS, posts_of(0))
     with pytest.raises(ValidationError, match="cannot be read"):
         read_posts(sql(), ["brand"], "reach", *WEEK)

@@ -19,6 +19,7 @@ from airflow_provider_instagram.utils.clock import CLOCK
 from tests.integration.insights.conftest import rows_of
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
     from sqlalchemy import Table
 
     from instagram_sandbox.testing.handle import SandboxHandle
@@ -107,11 +108,15 @@ def test_numbers_of_a_try_that_fails_are_named_by_the_event_of_the_next_one_that
 
 
 def test_a_target_that_fails_spends_no_calls(
-    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """The calls of insights are few, and those whose numbers cannot be written are lost, run after run."""
     (tmp_path / "file").touch()
-    monkeypatch.setattr(targets, "MOST_TRIES", 1)
+    mocker.patch.object(targets, "MOST_TRIES", 1)
     monkeypatch.setenv("AIRFLOW_CONN_GONE", json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/file/gone.db"}))
     instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
     dag = insights_dag("insights_target_gone", ["instagram_default"], "gone", default_args={"retries": 0})
@@ -182,6 +187,7 @@ def test_an_account_whose_data_has_ended_fails_and_says_to_log_in_again(
     run_dag: Any,
     target: str,
     monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A Page token lives on. Meta does not document with which code it is refused data after 90 days."""
@@ -190,7 +196,7 @@ def test_an_account_whose_data_has_ended_fails_and_says_to_log_in_again(
     connection = {**instagram_sandbox.connection, "password": page}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
     later = timedelta(days=91)
-    monkeypatch.setattr(CLOCK, "_local", lambda: datetime.now(timezone.utc) + later)
+    mocker.patch.object(CLOCK, "_local", side_effect=lambda: datetime.now(timezone.utc) + later)
     instagram_sandbox.advance(later)
     if code != 10:
         instagram_sandbox.fail("insights", code, times=0)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from airflow_provider_instagram.insights.schema import Row
 
 AT = datetime(2026, 9, 1, 23, 30, tzinfo=timezone.utc)
@@ -170,9 +172,9 @@ def granted(
 
 
 def test_a_target_that_may_only_be_read_is_refused_before_there_are_rows(
-    granted: Callable[[str], SqlTarget], monkeypatch: pytest.MonkeyPatch
+    granted: Callable[[str], SqlTarget], mocker: MockerFixture
 ) -> None:
-    monkeypatch.setattr(targets, "MOST_TRIES", 1)
+    mocker.patch.object(targets, "MOST_TRIES", 1)
     with pytest.raises(Exception, match="permission denied for table instagram_posts"):
         granted("SELECT").prepare()
 

@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +20,9 @@ from airflow_provider_instagram.media.process import ProcessLimits
 from airflow_provider_instagram.media.spec import REELS, Options
 from airflow_provider_instagram.media.video import VideoItem
 from tests.integration.media.hostile_boxes import BEHIND, IN_MOVIE, with_boxes
+
+if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
 
 Make = Callable[..., Path]
 
@@ -215,9 +219,9 @@ def failing_at(tmp_path: Path) -> Callable[..., str]:
 
 @pytest.mark.parametrize("option", ["show_streams", "packet="])
 def test_a_file_that_makes_ffprobe_hang_is_given_up(
-    option: str, failing_at: Callable[..., str], clip: Make, monkeypatch: pytest.MonkeyPatch
+    option: str, failing_at: Callable[..., str], clip: Make, mocker: MockerFixture
 ) -> None:
-    monkeypatch.setattr(
+    mocker.patch(
         "airflow_provider_instagram.media.probe.HEADER_LIMITS",
         ProcessLimits(wall_s=3, cpu_s=4, memory_bytes=1024**3),
     )

@@ -6,11 +6,15 @@ import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media.item import workspace
+
+if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
 
 WORKER = """
 import sys, time
@@ -52,9 +56,9 @@ def _grow_old(folder: Path) -> None:
     os.utime(folder, (folder.stat().st_atime, folder.stat().st_mtime - 3600))
 
 
-def test_too_little_disk_space_is_an_error_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_space_is_an_error_before_the_work(tmp_path: Path, mocker: MockerFixture) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 10**8, 10**8))
+    mocker.patch.object(shutil, "disk_usage", return_value=usage(10**9, 10**9 - 10**8, 10**8))
     with (
         pytest.raises(TranscodeError, match=r"100 MB free, but needs 167 MB.*output="),
         workspace(tmp_path / "out.mp4", 100_000_000),

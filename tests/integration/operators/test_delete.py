@@ -26,6 +26,8 @@ from tests.integration.tasks import SCOPES, connect_page, keep_questions, task_c
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 YES = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "1", "name": "anna"}}
@@ -66,11 +68,11 @@ class Airflow:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(mocker: MockerFixture) -> None:
     """Read again at once, and for a second."""
-    monkeypatch.setattr("airflow_provider_instagram.graph.listing._PAUSE", timedelta(0))
-    monkeypatch.setattr("airflow_provider_instagram.publishing.delete.READ_AGAIN_AFTER", timedelta(seconds=0.2))
-    monkeypatch.setattr("airflow_provider_instagram.publishing.delete.REQUEST_IN_EFFECT_WITHIN", timedelta(seconds=1))
+    mocker.patch("airflow_provider_instagram.graph.listing._PAUSE", timedelta(0))
+    mocker.patch("airflow_provider_instagram.publishing.delete.READ_AGAIN_AFTER", timedelta(seconds=0.2))
+    mocker.patch("airflow_provider_instagram.publishing.delete.REQUEST_IN_EFFECT_WITHIN", timedelta(seconds=1))
 
 
 @pytest.fixture
@@ -126,13 +128,13 @@ def test_without_a_yes_of_a_person_nothing_is_sent(
 
 
 def test_nobody_agrees_to_delete_another_post_than_they_read(
-    airflow: Airflow, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+    airflow: Airflow, instagram_sandbox: SandboxHandle, mocker: MockerFixture
 ) -> None:
     """A user has edited the XCom that names the post, and cleared the task, whose first question Airflow keeps."""
     read, other = (instagram_sandbox.add_foreign_post(caption) for caption in ("An old one", "Our best one"))
     airflow.ask(media_id=read)
     shown = SimpleNamespace(body=airflow.questions[0]["body"])
-    monkeypatch.setattr("airflow_provider_instagram.operators.approval.send", lambda _: shown)
+    mocker.patch("airflow_provider_instagram.operators.approval.send", return_value=shown)
     with pytest.raises(ValidationError, match="which Airflow keeps"):
         DeleteOperator(task_id="t", media_id=other).execute(airflow.context())
 
@@ -262,7 +264,7 @@ def test_a_post_of_another_account_was_not_deleted_by_a_request_on_this_one(
 
 
 def test_the_record_of_a_deletion_keeps_what_other_tasks_wrote_meanwhile(
-    airflow: Airflow, post: str, monkeypatch: pytest.MonkeyPatch
+    airflow: Airflow, post: str, mocker: MockerFixture
 ) -> None:
     kept, send = airflow.ask(post_key="teaser"), GraphClient.send
     airflow.store["done:teaser"] |= {"event_pending": True}
@@ -273,7 +275,7 @@ def test_the_record_of_a_deletion_keeps_what_other_tasks_wrote_meanwhile(
             airflow.store["done:teaser"] |= {"event_pending": False}
         return answer
 
-    monkeypatch.setattr(GraphClient, "send", slow_send)
+    mocker.patch.object(GraphClient, "send", slow_send)
     airflow.answer(YES, kept, post_key="teaser")
     row = airflow.store["done:teaser"]
     assert (row["event_pending"], bool(row["deleted_at"])) == (False, True)

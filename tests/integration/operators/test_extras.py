@@ -19,6 +19,8 @@ from tests.integration.tasks import SCOPES, connect_page, task_context
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 FAULTS = (None, ("create", "before"), ("create", "after"), ("publish", "before"), ("publish", "after"))
@@ -30,11 +32,11 @@ pytestmark = pytest.mark.usefixtures("no_stored_tokens")
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(mocker: MockerFixture) -> None:
     """Settle a lost answer within seconds, as the sandbox does what it does at once."""
     for name, seconds in (("REQUEST_IN_EFFECT_WITHIN", 1), ("READ_FOR_AT_LEAST", 1), ("POST_VISIBLE_WITHIN", 1)):
-        monkeypatch.setattr(f"airflow_provider_instagram.publishing.outcome.{name}", timedelta(seconds=seconds))
-    monkeypatch.setattr("airflow_provider_instagram.publishing.outcome.READ_AGAIN_AFTER", timedelta(seconds=0.2))
+        mocker.patch(f"airflow_provider_instagram.publishing.outcome.{name}", timedelta(seconds=seconds))
+    mocker.patch("airflow_provider_instagram.publishing.outcome.READ_AGAIN_AFTER", timedelta(seconds=0.2))
 
 
 @pytest.fixture

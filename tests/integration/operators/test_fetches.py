@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
     from tests.integration.conftest import RunDag
 
@@ -165,14 +167,14 @@ def test_the_plain_chain_waits_for_the_link_and_publishes_once(
     run_dag: RunDag,
     host: LinkHost,
     portrait_video: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """Create waits for what Instagram fetches, because the tasks after it cannot create another container."""
     from airflow.sdk import DAG
 
     from airflow_provider_instagram.sensors import ContainerStatusSensor
 
-    monkeypatch.setattr(sources, "FIRST_PAUSE", timedelta(seconds=0.1))
+    mocker.patch.object(sources, "FIRST_PAUSE", timedelta(seconds=0.1))
     instagram_sandbox.process_next(outcome="error", subcode=2207003)
     with DAG("plain_chain_by_link", schedule=None) as dag:
         create = CreateContainerOperator(task_id="create", video=host.link(portrait_video), deferrable=False)

@@ -11,6 +11,8 @@ from airflow_provider_instagram.exceptions import ValidationError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
     from tests.integration.conftest import Gallery
 
@@ -55,7 +57,7 @@ def test_a_carousel_waits_for_its_videos_in_the_triggerer(
     run_dag: Any,
     portrait_video: Path,
     gallery: Gallery,
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """What was made before the wait is known after it: no file is read again, and no item is made again."""
     from airflow.sdk import DAG
@@ -69,7 +71,7 @@ def test_a_carousel_waits_for_its_videos_in_the_triggerer(
         waits.append(trigger.container_id)
         return run(trigger)
 
-    monkeypatch.setattr(container.ContainerStatusTrigger, "run", observed)
+    mocker.patch.object(container.ContainerStatusTrigger, "run", observed)
     instagram_sandbox.switch(processing={"after_s": 12})
     with DAG("carousel_with_a_wait", schedule=None) as dag:
         create = CreateContainerOperator(
@@ -85,7 +87,7 @@ def test_a_carousel_waits_for_its_videos_in_the_triggerer(
 
 
 def test_pictures_are_live_without_a_deferral(
-    instagram_sandbox: SandboxHandle, run_dag: Any, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, gallery: Gallery, mocker: MockerFixture
 ) -> None:
     """A deferral costs ten seconds at least, and Instagram is done with a picture within one."""
     from airflow.sdk import DAG
@@ -97,7 +99,7 @@ def test_pictures_are_live_without_a_deferral(
     def deferred(*_: Any, **__: Any) -> None:
         raise AssertionError("A task was deferred.")
 
-    monkeypatch.setattr(container.ContainerStatusTrigger, "__init__", deferred)
+    mocker.patch.object(container.ContainerStatusTrigger, "__init__", deferred)
     instagram_sandbox.switch(processing={"after_s": 1})
     with DAG("pictures_at_once", schedule=None) as dag:
         story = CreateContainerOperator(

@@ -11,6 +11,8 @@ import pytest
 from tests.integration.conftest import load_dag
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 ROOT = Path(__file__).parents[3]
@@ -225,7 +227,7 @@ def test_a_dry_run_stops_before_publishing(
 
 
 def test_publishing_waits_for_its_second_and_measures_it(
-    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, mocker: MockerFixture
 ) -> None:
     from datetime import timedelta
 
@@ -235,7 +237,7 @@ def test_publishing_waits_for_its_second_and_measures_it(
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 
     measured = {}
-    monkeypatch.setattr(Stats, "timing", lambda name, ms, tags=None: measured.update({name: ms}))
+    mocker.patch.object(Stats, "timing", lambda name, ms, tags=None: measured.update({name: ms}))
     publish_at = datetime.now(timezone.utc) + timedelta(seconds=20)
     with DAG("on_time", schedule=None) as dag:
         create = CreateContainerOperator(

@@ -10,20 +10,22 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 ENVIRONMENT = "airflow.secrets.environment_variables.EnvironmentVariablesBackend"
 
 
 def test_the_next_task_takes_single_values_of_a_publication(
-    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, mocker: MockerFixture
 ) -> None:
     """Also if the task was deferred, if it is mapped, if the post exists already, and after a dry run."""
     from airflow.sdk import DAG, task
 
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 
-    monkeypatch.setattr("airflow_provider_instagram.publishing.publish.WAKE_UP_AHEAD", timedelta(seconds=1))
+    mocker.patch("airflow_provider_instagram.publishing.publish.WAKE_UP_AHEAD", timedelta(seconds=1))
 
     @task
     def soon() -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow.sdk import DAG
+    from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
     from tests.integration.conftest import RunDag
@@ -259,7 +260,7 @@ def test_an_open_outcome_without_a_post_is_not_published_too_late(
     instagram_sandbox: SandboxHandle,
     run_dag: RunDag,
     portrait_video: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The request was lost on its way, in time. When that is certain, it is too late for another."""
@@ -268,7 +269,7 @@ def test_an_open_outcome_without_a_post_is_not_published_too_late(
     from airflow_provider_instagram.ledger.records import Claim, Owner
 
     for wait in ("REQUEST_IN_EFFECT_WITHIN", "READ_FOR_AT_LEAST"):
-        monkeypatch.setattr(f"airflow_provider_instagram.publishing.outcome.{wait}", timedelta(seconds=2))
+        mocker.patch(f"airflow_provider_instagram.publishing.outcome.{wait}", timedelta(seconds=2))
     create = {"post_key": "lost-in-time"}
     dry = _dag("lost_in_time", portrait_video, create=create, dry_run=True)
     container_id = str(run_dag(dry).xcom("create"))
@@ -309,7 +310,7 @@ def test_publish_refuses_to_wait_for_a_time_that_its_container_does_not_see(
 
 
 @pytest.fixture
-def slept(instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def slept(instagram_sandbox: SandboxHandle, mocker: MockerFixture) -> list[float]:
     """The waits of PublishOperator in its task, each of which lets the time pass here and on Instagram.
 
     The headers of the sandbox's answers tell the real time.
@@ -324,10 +325,10 @@ def slept(instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> 
         instagram_sandbox.advance(seconds)
         waits.append(seconds)
 
-    monkeypatch.setattr(InstagramHook, "compare_clock", lambda _: None)
-    monkeypatch.setattr(CLOCK, "_local", lambda: local() + timedelta(seconds=sum(waits)))
-    monkeypatch.setattr("airflow_provider_instagram.operators.publish.sleep", sleep)
-    monkeypatch.setattr("airflow_provider_instagram.publishing.publish.WAKE_UP_AHEAD", timedelta(seconds=1))
+    mocker.patch.object(InstagramHook, "compare_clock", return_value=None)
+    mocker.patch.object(CLOCK, "_local", side_effect=lambda: local() + timedelta(seconds=sum(waits)))
+    mocker.patch("airflow_provider_instagram.operators.publish.sleep", sleep)
+    mocker.patch("airflow_provider_instagram.publishing.publish.WAKE_UP_AHEAD", timedelta(seconds=1))
     return waits
 
 

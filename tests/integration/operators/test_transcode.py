@@ -7,11 +7,14 @@ from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
+
+if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
 
 Transcode = Callable[..., Path]
 
@@ -61,11 +64,11 @@ def test_a_folder_that_cannot_be_made_is_named(transcode: Transcode, video: Path
 
 
 def test_a_result_for_object_storage_that_this_disk_has_no_space_for_is_tried_again(
-    transcode: Transcode, video: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+    transcode: Transcode, video: Path, bucket: str, mocker: MockerFixture
 ) -> None:
     """Another worker may have the space, and another output would not help."""
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 9 * 10**8, 10**8))
+    mocker.patch.object(shutil, "disk_usage", return_value=usage(10**9, 9 * 10**8, 10**8))
     with pytest.raises(TransientError, match=r"100 MB free, but needs 167 MB.*TMPDIR"):
         transcode(video, output=f"{bucket}/out/")
 

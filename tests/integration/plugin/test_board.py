@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
+    from pytest_mock import MockerFixture
 
 DAG_ID = "spring_posts"
 ACCOUNT = "board_studio"
@@ -55,12 +56,12 @@ def at(days: int) -> str:
 
 
 @pytest.fixture
-def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> Path:
     """A stored calendar of posts that are to come, with problems and hostile texts."""
     from airflow_provider_instagram.calendar import content_calendar_dag
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
-    monkeypatch.setattr(routes, "boards", Boards())
+    mocker.patch.object(routes, "boards", Boards())
     file = tmp_path / "calendar.yaml"
     posts = [
         {"id": post["id"], "publish_at": at(day + 1), "account": ACCOUNT, "video": "a.mp4", **post}
@@ -183,11 +184,11 @@ def test_publish_now_starts_one_run_for_the_post_as_the_user(user: Any) -> None:
     assert ("instagram_post_publish_now", "ada") in audit()
 
 
-def test_a_user_without_a_right_to_the_dag_sees_nothing_of_it(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_right_to_the_dag_sees_nothing_of_it(user: Any, mocker: MockerFixture) -> None:
     from airflow.api_fastapi.app import get_auth_manager
 
     manager = get_auth_manager()
-    monkeypatch.setattr(manager, "is_authorized_dag", lambda **asked: asked["details"].id != DAG_ID)
+    mocker.patch.object(manager, "is_authorized_dag", lambda **asked: asked["details"].id != DAG_ID)
     ada = user("ada", "ADMIN")
     for path in ("posts", "post", "video"):
         answer = ada.get(f"/instagram/calendar/api/{path}", params={"dag_id": DAG_ID, "post_id": "hello"})
@@ -198,12 +199,10 @@ def test_a_user_without_a_right_to_the_dag_sees_nothing_of_it(user: Any, monkeyp
     assert do(ada, "ada", "skip").status_code == 403
 
 
-def test_a_user_who_may_read_the_dag_and_not_its_tasks_sees_no_states(
-    user: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_user_who_may_read_the_dag_and_not_its_tasks_sees_no_states(user: Any, mocker: MockerFixture) -> None:
     from airflow.api_fastapi.app import get_auth_manager
 
-    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", lambda **asked: asked["access_entity"] is None)
+    mocker.patch.object(get_auth_manager(), "is_authorized_dag", lambda **asked: asked["access_entity"] is None)
     answer = user("ada", "ADMIN").get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID})
     assert answer.status_code == 403
 
@@ -269,7 +268,7 @@ def ask_for_approval(post_id: str) -> None:
 
 
 def test_of_two_answers_that_airflow_accepts_the_first_one_counts_and_the_page_says_so(
-    user: Any, monkeypatch: pytest.MonkeyPatch
+    user: Any, mocker: MockerFixture
 ) -> None:
     """Another API server process has resumed the task with bob's answer, and this one has not seen that in time."""
     from airflow.models.taskinstance import TaskInstance
@@ -294,7 +293,7 @@ def test_of_two_answers_that_airflow_accepts_the_first_one_counts_and_the_page_s
                 .values(state="scheduled", next_kwargs={"event": event}, next_method="execute_complete")
             )
 
-    monkeypatch.setattr(acts, "_require", check_a_moment_before_bob)
+    mocker.patch.object(acts, "_require", check_a_moment_before_bob)
     answer = do(ada, "ada", "approve", "asked")
     assert (answer.status_code, answer.json()["detail"]) == (409, "bob has answered already. Nothing was changed.")
     history = detail(ada, "asked")["history"]
@@ -515,9 +514,7 @@ def test_a_person_who_has_looked_at_the_account_repairs_the_record_of_a_post(use
         routes.boards.board(DAG_ID, is_fresh=True)
 
 
-def test_a_calendar_that_cannot_be_shown_keeps_no_other_from_being_shown(
-    user: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_calendar_that_cannot_be_shown_keeps_no_other_from_being_shown(user: Any, mocker: MockerFixture) -> None:
     look = BoardReader.look
 
     def fail_for_another(reader: BoardReader, calendar: Any, is_still: Any) -> Any:
@@ -525,7 +522,7 @@ def test_a_calendar_that_cannot_be_shown_keeps_no_other_from_being_shown(
             raise KeyError("a row")
         return look(reader, calendar, is_still)
 
-    monkeypatch.setattr(BoardReader, "look", fail_for_another)
+    mocker.patch.object(BoardReader, "look", fail_for_another)
     answer = user("ada", "USER").get("/instagram/calendar/api/posts")
     assert [head["dag"] for head in answer.json()["calendars"]] == [DAG_ID]
 
@@ -564,21 +561,21 @@ def test_a_change_outside_of_the_window_sends_nothing(user: Any) -> None:
     do(ada, "ada", "unskip", "fast")
 
 
-def test_another_api_server_process_knows_that_nothing_changed(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_api_server_process_knows_that_nothing_changed(user: Any, mocker: MockerFixture) -> None:
     ada = user("ada", "USER")
     etag = window(ada).headers["etag"]
-    monkeypatch.setattr(routes, "boards", Boards())
+    mocker.patch.object(routes, "boards", Boards())
     assert window(ada, etag).status_code == 304
 
 
-def test_another_api_server_process_answers_with_nothing_older(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_api_server_process_answers_with_nothing_older(user: Any, mocker: MockerFixture) -> None:
     """Its last look was a moment before the act. Without what the page has seen, it would answer from that look."""
     ada, ours, other = user("ada", "USER"), Boards(), Boards()
-    monkeypatch.setattr(routes, "boards", other)
+    mocker.patch.object(routes, "boards", other)
     assert cards(ada)["hello"]["state"] == "planned"
-    monkeypatch.setattr(routes, "boards", ours)
+    mocker.patch.object(routes, "boards", ours)
     seen = do(ada, "ada", "skip").json()["seen"]
-    monkeypatch.setattr(routes, "boards", other)
+    mocker.patch.object(routes, "boards", other)
     try:
         assert {card["id"]: card for card in window(ada, seen).json()["cards"]}["hello"]["state"] == "skipped"
         asked = {"dag_id": DAG_ID, "post_id": "hello", "seen": seen}
@@ -588,7 +585,7 @@ def test_another_api_server_process_answers_with_nothing_older(user: Any, monkey
 
 
 @pytest.mark.parametrize("etag", ["", "x", '"1.000-"', '"99999999999.000-"', f'"{"9" * 5000}.000-abc"'])
-def test_what_a_page_has_seen_in_the_future_is_ignored(user: Any, monkeypatch: pytest.MonkeyPatch, etag: str) -> None:
+def test_what_a_page_has_seen_in_the_future_is_ignored(user: Any, mocker: MockerFixture, etag: str) -> None:
     """The page makes no process look more often, and an ETag that is changed gets everything."""
     ada, looks, look = user("ada", "USER"), list[Any](), BoardReader.look
 
@@ -596,8 +593,8 @@ def test_what_a_page_has_seen_in_the_future_is_ignored(user: Any, monkeypatch: p
         looks.append(calendar)
         return look(reader, calendar, is_still)
 
-    monkeypatch.setattr(BoardReader, "look", counted)
-    monkeypatch.setattr(boards, "LIFE_S", 60.0)
+    mocker.patch.object(BoardReader, "look", counted)
+    mocker.patch.object(boards, "LIFE_S", 60.0)
     for shown in ("", etag):
         assert len(window(ada, shown).json()["cards"]) == len(POSTS)
     assert len(looks) == 1

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
     from playwright.sync_api import Page
+    from pytest_mock import MockerFixture
 
 DAG_ID, OTHER_ID = "posts_with_drafts", "drafts_of_others"
 STUDIO, SHOP = "instagram_studio", "instagram_shop"
@@ -59,13 +60,13 @@ def day(later: int) -> str:
 
 
 @pytest.fixture
-def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> Path:
     """A stored calendar with a draft, a post that is planned, and slots; and one of another team."""
     from airflow_provider_instagram.calendar import content_calendar_dag
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING", "True")
-    monkeypatch.setattr(routes, "boards", Boards())
+    mocker.patch.object(routes, "boards", Boards())
     posts = [
         {"id": "brunch", "note": "Brunch? Ask Lena"},
         {"id": "planned", "publish_at": f"{day(0)} 08:30", "video": "https://media.example.com/a.mp4", "note": "ok"},

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
+    from pytest_mock import MockerFixture
 
 DAG_ID, OTHER_ID = "edited_posts", "posts_of_another_team"
 #: An upload that starts as an MP4 does.
@@ -53,11 +54,11 @@ def local(days: float) -> str:
 
 
 @pytest.fixture
-def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> Path:
     """A stored calendar that may be edited, and one of another team."""
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING", "True")
-    monkeypatch.setattr(routes, "boards", Boards())
+    mocker.patch.object(routes, "boards", Boards())
     posts = [
         {"id": "hello", "publish_at": at(1), "video": "a.mp4", "caption": "Hello", "tags": ["spring"]},
         {
@@ -310,13 +311,13 @@ def test_a_csv_file_is_shown_and_edited_where_it_is(user: Any, calendar: Path) -
 
 
 def test_nobody_edits_a_calendar_whose_folder_airflow_has_not_read(
-    user: Any, calendar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    user: Any, calendar: Path, tmp_path: Path, mocker: MockerFixture
 ) -> None:
     ada, before = user("ada", "USER"), calendar.read_text()
     undo = edit(ada, "ada", "remove").json()["undo"]
     calendar.write_text(before)
     (tmp_path / "snapshots").rename(tmp_path / "snapshots of another machine")
-    monkeypatch.setattr(routes, "boards", Boards())
+    mocker.patch.object(routes, "boards", Boards())
     fields = {"publish_at": local(4), "video": "a.mp4"}
     for answer in (
         edit(ada, "ada", "add", "new", fields=fields),
@@ -358,7 +359,7 @@ def test_a_post_is_duplicated_and_one_is_added_from_an_upload(user: Any, calenda
 
 
 def test_a_new_post_has_the_time_that_was_typed_in_the_zone_of_the_file(
-    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
+    user: Any, calendar: Path, mocker: MockerFixture
 ) -> None:
     """Airflow has read the file and stored its plan. The card shows the same time, and the panel its zone."""
     from airflow_provider_instagram.calendar import content_calendar_dag
@@ -377,7 +378,7 @@ def test_a_new_post_has_the_time_that_was_typed_in_the_zone_of_the_file(
         answer = edit(ada, "ada", "add", post_id, dag_id=dag_id, fields=fields)
         assert (answer.status_code, answer.json().get("at")) == (200, int(moment.timestamp())), answer.text
         store_calendar(content_calendar_dag(dag_id, file, accounts=[ACCOUNT]))
-        monkeypatch.setattr(routes, "boards", Boards())
+        mocker.patch.object(routes, "boards", Boards())
         shown = ada.get("/instagram/calendar/api/post", params={"dag_id": dag_id, "post_id": post_id}).json()
         assert (shown["card"]["local"], shown["card"]["at"]) == (typed, int(moment.timestamp()))
         assert shown["zone"] == "Europe/Berlin"
@@ -445,10 +446,10 @@ def test_nobody_edits_where_the_deployment_does_not_allow_it(
     assert calendar.read_text() == before
 
 
-def test_a_calendar_of_another_team_is_out_of_reach(user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_calendar_of_another_team_is_out_of_reach(user: Any, calendar: Path, mocker: MockerFixture) -> None:
     from airflow.api_fastapi.app import get_auth_manager
 
-    monkeypatch.setattr(
+    mocker.patch.object(
         get_auth_manager(), "is_authorized_dag", lambda **asked: asked["details"].id in (DAG_ID, planner_id(DAG_ID))
     )
     ada, other = user("ada", "USER"), calendar.parent.with_name(OTHER_ID) / "calendar.yaml"
@@ -508,14 +509,14 @@ def test_an_upload_is_judged_by_its_first_bytes(user: Any, calendar: Path, name:
     assert [*calendar.parent.glob("*x.*")] == []
 
 
-def test_an_upload_that_is_too_large_leaves_nothing(user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MAX_UPLOAD_BYTES", 10)
+def test_an_upload_that_is_too_large_leaves_nothing(user: Any, calendar: Path, mocker: MockerFixture) -> None:
+    mocker.patch.object(uploads, "MAX_UPLOAD_BYTES", 10)
     assert upload(user("ada", "USER"), "ada", "x.mp4", content=iter([b"12345678"] * 2)).status_code == 413
     assert [*calendar.parent.glob("*x.mp4*")] == []
 
 
 def test_others_are_answered_while_a_slow_disk_takes_an_upload(
-    user: Any, calendar: Path, airflow_app: FastAPI, monkeypatch: pytest.MonkeyPatch
+    user: Any, calendar: Path, airflow_app: FastAPI, mocker: MockerFixture
 ) -> None:
     ada, begun, answered, in_time = user("ada", "USER"), threading.Event(), threading.Event(), []
 
@@ -524,7 +525,7 @@ def test_others_are_answered_while_a_slow_disk_takes_an_upload(
         in_time.append(answered.wait(timeout=10))
         replace.add(*given)
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.add", slow)
+    mocker.patch("airflow_provider_instagram.calendar.file.writer.add", slow)
 
     async def both() -> list[int]:
         headers = {**OURS, "X-Form-Token": sealed("form", {"user": "ada"})}
@@ -542,17 +543,15 @@ def test_others_are_answered_while_a_slow_disk_takes_an_upload(
     assert (calendar.parent / "x.mp4").read_bytes() == MOVING
 
 
-def test_uploads_at_one_time_are_bounded_and_need_space(
-    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_uploads_at_one_time_are_bounded_and_need_space(user: Any, calendar: Path, mocker: MockerFixture) -> None:
     ada, places = user("ada", "USER"), threading.BoundedSemaphore(1)
-    monkeypatch.setattr(uploads, "_places", places)
+    mocker.patch.object(uploads, "_places", places)
     with places:
         refused = upload(ada, "ada", "x.mp4")
         assert (refused.status_code, "being uploaded already" in refused.text) == (503, True)
     for name in ("y.mp4", "z.mp4"):
         assert upload(ada, "ada", name).status_code == 200, "its place is free again"
-    monkeypatch.setattr(owned_folder, "SPARE_BYTES", 2**60)
+    mocker.patch.object(owned_folder, "SPARE_BYTES", 2**60)
     refused = upload(ada, "ada", "x.mp4")
     assert (refused.status_code, "is full" in refused.text) == (503, True)
     assert [*calendar.parent.glob("*x.mp4*")] == []
@@ -603,12 +602,12 @@ def test_a_file_in_a_bundle_is_not_edited_and_the_page_says_where(
 
 
 def test_an_edit_with_an_unknown_outcome_says_so_and_is_in_the_audit_log(
-    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
+    user: Any, calendar: Path, mocker: MockerFixture
 ) -> None:
     def hung(*_: Any) -> None:
         raise replace.MayBeWrittenError("calendar.yaml may have been written: no answer.")
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.replace", hung)
+    mocker.patch("airflow_provider_instagram.calendar.file.writer.replace", hung)
     answer = edit(user("ada", "USER"), "ada", fields={"caption": "Mine"})
     assert answer.status_code == 503
     assert answer.json()["detail"].startswith("calendar.yaml may have been written: no answer. Look at the file")
@@ -617,13 +616,11 @@ def test_an_edit_with_an_unknown_outcome_says_so_and_is_in_the_audit_log(
     assert "caption: Mine" in entry["diff"]
 
 
-def test_an_upload_with_an_unknown_outcome_says_where_to_look(
-    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_upload_with_an_unknown_outcome_says_where_to_look(user: Any, calendar: Path, mocker: MockerFixture) -> None:
     def hung(*_: Any) -> None:
         raise replace.MayBeWrittenError("x.mp4 may have been written: no answer.")
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.add", hung)
+    mocker.patch("airflow_provider_instagram.calendar.file.writer.add", hung)
     answer = upload(user("ada", "USER"), "ada", "x.mp4")
     assert answer.status_code == 503
     assert answer.json()["detail"].endswith("no answer. Look into the calendar's folder before you try again.")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
+    from pytest_mock import MockerFixture
 
 DAG_ID, OTHER_ID = "filled_posts", "others_posts"
 ACCOUNT, OTHERS = "fill_studio", "others_studio"
@@ -30,13 +31,13 @@ ADDRESS = "/instagram/calendar/api/fill"
 
 
 @pytest.fixture
-def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> Path:
     """A stored calendar with posts that have no time, and one of another team."""
     from airflow_provider_instagram.calendar import content_calendar_dag
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING", "True")
-    monkeypatch.setattr(routes, "boards", Boards())
+    mocker.patch.object(routes, "boards", Boards())
     soon = f"{datetime.now(timezone.utc) + timedelta(days=2):%Y-%m-%d %H:%M} UTC"
     posts = [
         {"id": "timed", "publish_at": soon, "video": f"https://media.example.com/a.mp4?{SECRET}"},
@@ -128,9 +129,9 @@ def test_who_may_not_edit_neither_sees_a_proposal_nor_writes_one(
 
 
 def test_no_times_are_proposed_for_a_file_that_cannot_be_written_here(
-    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
+    user: Any, calendar: Path, mocker: MockerFixture
 ) -> None:
     root = "airflow.dag_processing.bundles.base.get_bundle_storage_root_path"
-    monkeypatch.setattr(root, lambda: calendar.parents[1])
+    mocker.patch(root, return_value=calendar.parents[1])
     answer = proposed(user("ada", "USER"))
     assert (answer.status_code, "in a bundle" in answer.json()["detail"]) == (422, True)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from playwright.sync_api import Browser, Page, Route
+    from pytest_mock import MockerFixture
 
 DAG_ID, ACCOUNT = "forms", "forms_studio"
 NOON = (datetime.now(timezone.utc) + timedelta(days=3)).replace(hour=12, minute=0, second=0, microsecond=0)
@@ -80,11 +81,16 @@ class Team:
 
 @pytest.fixture
 def team(
-    airflow_pages: None, airflow_app: FastAPI, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    airflow_pages: None,
+    airflow_app: FastAPI,
+    browser: Browser,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> Iterator[Team]:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING", "True")
-    monkeypatch.setattr(routes, "boards", Boards())
+    mocker.patch.object(routes, "boards", Boards())
     file = tmp_path / "plan" / "calendar.yaml"
     file.parent.mkdir()
     for name, colour in (("sea.jpg", "teal"), ("sun.jpg", "orange"), ("wide.jpg", "navy")):
@@ -480,10 +486,10 @@ def test_a_copy_has_a_time_and_an_id_of_its_own(team: Team) -> None:
 
 
 def test_a_new_post_is_put_into_the_calendar_that_is_chosen_with_the_approval_that_its_dag_requires(
-    team: Team, monkeypatch: pytest.MonkeyPatch
+    team: Team, mocker: MockerFixture
 ) -> None:
     own = (DAG_ID, "other")  # the database has calendars of other tests
-    monkeypatch.setattr("airflow_provider_instagram.plugin.board.boards.may_edit", lambda user, dag_id: dag_id in own)
+    mocker.patch("airflow_provider_instagram.plugin.board.boards.may_edit", lambda user, dag_id: dag_id in own)
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
     from sqlalchemy import update

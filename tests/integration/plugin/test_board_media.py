@@ -18,6 +18,8 @@ from airflow_provider_instagram.utils import time_limit
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
 MB = 1024 * 1024
 SIZE = 60 * MB
 
@@ -32,13 +34,13 @@ class BoardOf:
 
 
 @pytest.fixture
-def video(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+def video(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> bytes:
     """A large object that begins like an MP4, and that a run has made."""
     content = b"\0\0\0\x20ftypisom" + bytes(range(256)) * (SIZE // 256)
     (tmp_path / "made.mp4").write_bytes(content)
     storage.put(tmp_path / "made.mp4", f"{bucket}/results/made.mp4")
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", f"{bucket}/results")
-    monkeypatch.setattr(media, "_result", lambda *asked: f"{bucket}/results/made.mp4")
+    mocker.patch.object(media, "_result", return_value=f"{bucket}/results/made.mp4")
     return content
 
 
@@ -46,9 +48,7 @@ def part(bucket: str, asked: str) -> Any:
     return media.video_part(BoardOf(f"{bucket}/calendar.yaml"), None, 1, asked)  # type: ignore[arg-type]
 
 
-def test_a_part_of_a_video_is_read_without_what_is_around_it(
-    bucket: str, video: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_part_of_a_video_is_read_without_what_is_around_it(bucket: str, video: bytes, mocker: MockerFixture) -> None:
     """A browser plays a video of any size, and the API server reads and holds one part of it."""
     from s3fs.core import S3File
 
@@ -59,7 +59,7 @@ def test_a_part_of_a_video_is_read_without_what_is_around_it(
         fetched.append(end - start)
         return bytes(fetch(self, start, end))
 
-    monkeypatch.setattr(S3File, "_fetch_range", counted)
+    mocker.patch.object(S3File, "_fetch_range", counted)
     answer = part(bucket, f"bytes={30 * MB}-")
     assert answer.status_code == 206
     assert answer.body == video[30 * MB : 32 * MB]
@@ -73,7 +73,7 @@ def test_the_end_of_a_video_can_be_asked_for(bucket: str, video: bytes) -> None:
 
 @pytest.mark.parametrize("step", ["_fetch_range", "__init__"])
 def test_a_storage_that_does_not_answer_does_not_hold_the_api_server(
-    bucket: str, video: bytes, monkeypatch: pytest.MonkeyPatch, step: str
+    bucket: str, video: bytes, mocker: MockerFixture, step: str
 ) -> None:
     from s3fs.core import S3File
 
@@ -83,8 +83,8 @@ def test_a_storage_that_does_not_answer_does_not_hold_the_api_server(
         is_over.wait(12)
         raise OSError("The storage has closed the connection.")
 
-    monkeypatch.setattr(S3File, step, hang)
-    monkeypatch.setattr(time_limit, "SMALL_FILE_TIMEOUT_S", 0.5)
+    mocker.patch.object(S3File, step, hang)
+    mocker.patch.object(time_limit, "SMALL_FILE_TIMEOUT_S", 0.5)
     begun_s = time.monotonic()
     with pytest.raises(HTTPException, match="This video is not on this machine"):
         part(bucket, "bytes=0-")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
+    from pytest_mock import MockerFixture
 
 OURS, THEIRS = "results_ours", "results_theirs"
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -61,13 +62,18 @@ def write(target: SqlTarget, post_id: str, conn_id: str, reach: int, at: datetim
 
 @pytest.fixture
 def user(
-    airflow_pages: None, warehouse: SqlTarget, airflow_app: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    airflow_pages: None,
+    warehouse: SqlTarget,
+    airflow_app: FastAPI,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> Callable[..., TestClient]:
     """A browser in which a user with a role is logged in. Two calendars name an account each."""
     from airflow_provider_instagram.calendar import content_calendar_dag
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
-    monkeypatch.setattr(routes, "boards", Boards())
+    mocker.patch.object(routes, "boards", Boards())
     (tmp_path / "a.mp4").touch()
     for dag_id, account in ((OURS, "ours"), (THEIRS, "theirs")):
         at = f"{NOW + timedelta(days=1):%Y-%m-%d %H:%M} UTC"
@@ -80,11 +86,11 @@ def user(
 
 
 @pytest.fixture
-def only_ours(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def only_ours(user: Any, mocker: MockerFixture) -> None:
     """Nobody may read the DAG of the other team."""
     from airflow.api_fastapi.app import get_auth_manager
 
-    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", lambda **asked: asked["details"].id != THEIRS)
+    mocker.patch.object(get_auth_manager(), "is_authorized_dag", lambda **asked: asked["details"].id != THEIRS)
 
 
 def ask(browser: TestClient, path: str = "results", **query: str) -> Any:
@@ -150,7 +156,7 @@ def forget_team() -> None:
 
 
 def test_a_connection_of_another_team_is_left_out_although_a_calendar_names_it(
-    user: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    user: Any, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture, request: pytest.FixtureRequest
 ) -> None:
     from airflow.models import Connection
     from airflow.models.dag import DagModel
@@ -158,7 +164,7 @@ def test_a_connection_of_another_team_is_left_out_although_a_calendar_names_it(
     from airflow.utils.session import create_session
 
     monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
-    monkeypatch.setattr(DagModel, "get_team_name", lambda dag_id: "a" if dag_id == OURS else "b")
+    mocker.patch.object(DagModel, "get_team_name", lambda dag_id: "a" if dag_id == OURS else "b")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_CONN__A___THEIRS", "instagram://")
         assert ask(user("ADMIN"), dag_id=THEIRS, account="theirs").status_code == 403
@@ -172,10 +178,10 @@ def test_a_connection_of_another_team_is_left_out_although_a_calendar_names_it(
     assert len(rows(ask(user("ADMIN"), dag_id=OURS))) == 21
 
 
-def test_who_may_not_read_the_tasks_of_a_dag_sees_no_results(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_may_not_read_the_tasks_of_a_dag_sees_no_results(user: Any, mocker: MockerFixture) -> None:
     from airflow.api_fastapi.app import get_auth_manager
 
-    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", lambda **asked: asked["access_entity"] is None)
+    mocker.patch.object(get_auth_manager(), "is_authorized_dag", lambda **asked: asked["access_entity"] is None)
     assert ask(user("ADMIN"), dag_id=OURS).status_code == 403
     assert rows(ask(user("ADMIN"))) == []
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fastapi import FastAPI
+    from pytest_mock import MockerFixture
 
 DAG_ID, ACCOUNT = "edited_together", "together_studio"
 FIRST = (datetime.now(timezone.utc) + timedelta(days=30)).replace(hour=8, minute=0, second=0, microsecond=0)
@@ -104,14 +105,18 @@ def text_before() -> str:
 
 @pytest.fixture(params=["a folder", pytest.param("a bucket", marks=pytest.mark.long)])
 def location(
-    airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    airflow_pages: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
+    request: pytest.FixtureRequest,
 ) -> str:
     """A stored calendar that may be edited, on disk or on S3."""
     from airflow_provider_instagram.calendar import content_calendar_dag
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING", "True")
-    monkeypatch.setattr(routes, "boards", Boards())
+    mocker.patch.object(routes, "boards", Boards())
     folder = str(tmp_path) if request.param == "a folder" else f"{request.getfixturevalue('bucket')}/together"
     storage.write(f"{folder}/a.mp4", b"")
     storage.write(f"{folder}/calendar.yaml", text_before().encode())

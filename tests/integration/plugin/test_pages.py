@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fastapi.testclient import TestClient
+    from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -367,14 +368,14 @@ class Vault:
 
 
 def test_a_secrets_backend_that_does_not_answer_stops_a_login_and_not_the_list(
-    browser: TestClient, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+    browser: TestClient, instagram_sandbox: SandboxHandle, mocker: MockerFixture
 ) -> None:
     """What it may hide is not known, so nothing is written past it."""
     from airflow.configuration import ensure_secrets_loaded
 
     from airflow_provider_instagram.accounts import connect
 
-    monkeypatch.setattr(connect, "ensure_secrets_loaded", lambda: [Vault(), *ensure_secrets_loaded()])
+    mocker.patch.object(connect, "ensure_secrets_loaded", side_effect=lambda: [Vault(), *ensure_secrets_loaded()])
     answer = begin(browser, instagram_sandbox)
     assert answer.status_code == 400
     assert "Vault failed to look up" in answer.text
@@ -646,7 +647,7 @@ def test_a_page_without_a_professional_account_is_named(browser: TestClient, fac
 def test_a_person_who_may_not_publish_for_a_page_is_told_so(
     browser: TestClient,
     facebook: SandboxHandle,
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
     listed: list[dict[str, Any]],
     said: str,
 ) -> None:
@@ -654,7 +655,7 @@ def test_a_person_who_may_not_publish_for_a_page_is_told_so(
     from airflow_provider_instagram.graph import listing
     from airflow_provider_instagram.graph.models import FacebookPage
 
-    monkeypatch.setattr(listing, "facebook_pages", lambda *_: iter([list(map(FacebookPage.read, listed))]))
+    mocker.patch.object(listing, "facebook_pages", side_effect=lambda *_: iter([list(map(FacebookPage.read, listed))]))
     assert said in by_dialog(browser, facebook, BY_FACEBOOK).text
     assert rows() == {}
 

@@ -23,6 +23,8 @@ from airflow_provider_instagram.publishing.comments import COMMENT, HIDE, REPLY,
 from tests.integration.account import OTHER, OWNER
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from tests.integration.account import Account
 
 TEXT = "Filmed in Lisbon"
@@ -252,7 +254,7 @@ def test_an_owner_that_is_at_work_keeps_the_others_away(writing: Writing) -> Non
     assert writing.texts == [TEXT]
 
 
-def test_an_owner_that_was_overtaken_sends_nothing(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_owner_that_was_overtaken_sends_nothing(writing: Writing, mocker: MockerFixture) -> None:
     """Another owner claims the key between this one's intent and its request."""
     record_intent = CommentLedger.record_intent
 
@@ -261,7 +263,7 @@ def test_an_owner_that_was_overtaken_sends_nothing(writing: Writing, monkeypatch
         ledger.record_claim(key, Claim(OTHER, "later"))
         return intent
 
-    monkeypatch.setattr(CommentLedger, "record_intent", overtaken)
+    mocker.patch.object(CommentLedger, "record_intent", overtaken)
     with pytest.raises(TransientError, match="sent nothing"):
         writing.write()
     assert writing.sandbox.calls("comment") == 0

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from tests.integration.account import Account
     from tests.integration.conftest import Gallery
 
@@ -93,6 +95,7 @@ def test_a_local_picture_reaches_instagram_through_the_public_prefix(
     gallery: Gallery,
     bucket: str,
     monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Its copy has the name of its content, is made once, and the presigned link to it is never logged."""
@@ -100,7 +103,7 @@ def test_a_local_picture_reaches_instagram_through_the_public_prefix(
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public/")
     put = mock.Mock(wraps=storage.put)
-    monkeypatch.setattr(storage, "put", put)
+    mocker.patch.object(storage, "put", put)
     for key in ("post-1", "post-2"):
         account.publish(key, account.single(key, image=gallery.file("two"), caption="a teaser"))
     assert [post.media_type for post in account.sandbox.posts] == ["IMAGE", "IMAGE"]
@@ -303,7 +306,7 @@ def test_children_that_instagram_refuses_are_not_offered_again(account: Account,
 
 
 def test_videos_of_a_carousel_are_uploaded_side_by_side(
-    account: Account, portrait_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    account: Account, portrait_video: Path, tmp_path: Path, mocker: MockerFixture
 ) -> None:
     other = tmp_path / "other.mp4"
     other.write_bytes(portrait_video.read_bytes())
@@ -314,13 +317,13 @@ def test_videos_of_a_carousel_are_uploaded_side_by_side(
         send(upload)
 
     send = VideoUpload.send
-    monkeypatch.setattr(VideoUpload, "send", send_together)
+    mocker.patch.object(VideoUpload, "send", send_together)
     account.publish("post-1", account.carousel([str(portrait_video), str(other)]))
     assert len(account.sandbox.posts) == 1
 
 
 def test_uploads_side_by_side_share_the_token_that_replaces_theirs(
-    account: Account, portrait_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    account: Account, portrait_video: Path, tmp_path: Path, mocker: MockerFixture
 ) -> None:
     """The token dies while both are under way. It is replaced once, and neither upload fails."""
     other = tmp_path / "other.mp4"
@@ -337,7 +340,7 @@ def test_uploads_side_by_side_share_the_token_that_replaces_theirs(
         send(upload)
 
     send = VideoUpload.send
-    monkeypatch.setattr(VideoUpload, "send", send_with_a_dead_token)
+    mocker.patch.object(VideoUpload, "send", send_with_a_dead_token)
     account.publish("post-1", account.carousel([str(portrait_video), str(other)]))
     assert len(account.sandbox.posts) == 1
     assert replacement.call_count == 1

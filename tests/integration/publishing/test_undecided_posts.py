@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.ledger.records import Intent
     from tests.integration.account import Account
@@ -477,7 +479,7 @@ def test_an_owner_that_waited_reads_the_permalink_that_the_publishing_task_has_n
 
 
 def test_a_post_that_is_deleted_while_its_permalink_is_read_stays_deleted(
-    account: Account, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+    account: Account, portrait_video: Path, mocker: MockerFixture
 ) -> None:
     container_id, send = account.container(portrait_video), account.client.send
 
@@ -487,7 +489,7 @@ def test_a_post_that_is_deleted_while_its_permalink_is_read_stays_deleted(
             account.ledger.record_post(replace(live, deleted_at=account.ledger.now()))
         return answer
 
-    monkeypatch.setattr(account.client, "send", send_and_delete)
+    mocker.patch.object(account.client, "send", send_and_delete)
     account.publish("post-1", container_id)
     recorded = account.ledger.post("post-1")
     assert recorded is not None

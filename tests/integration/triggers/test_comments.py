@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow.triggers.base import TriggerEvent
+    from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -47,12 +48,12 @@ class Memory:
 
 
 @pytest.fixture
-def many_calls(instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> None:
+def many_calls(instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> None:
     """Allow ten calls a second, so that nothing waits for the budget."""
     connection = {**instagram_sandbox.connection, "extra": {"calls_per_hour": 72_000}}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
     instagram_sandbox.switch(calls_per_24_h=1_000_000)
-    monkeypatch.setattr(comment, "HANDED_OVER_S", 0.0)
+    mocker.patch.object(comment, "HANDED_OVER_S", 0.0)
 
 
 @pytest.fixture

@@ -15,11 +15,13 @@ from airflow_provider_instagram.files import storage
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
 CALENDAR = CalendarDag("a", "a", False, "s3://media/plans/a.plan.json")
 
 
 def test_a_plan_in_object_storage_is_read_at_each_look_and_parsed_when_it_has_changed(
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """Otherwise, two API server processes would show the calendar before and after an edit in turns."""
     contents = [None, b"first", b"first", b"second", None]
@@ -29,15 +31,15 @@ def test_a_plan_in_object_storage_is_read_at_each_look_and_parsed_when_it_has_ch
         parsed.append(content)
         return content
 
-    monkeypatch.setattr(storage, "read", lambda location: next(reads))
-    monkeypatch.setattr(StoredPlan, "model_validate_json", parse)
+    mocker.patch.object(storage, "read", side_effect=lambda location: next(reads))
+    mocker.patch.object(StoredPlan, "model_validate_json", parse)
     reader: Any = PlanReader()
     assert [reader.read(CALENDAR) for _ in contents] == contents
     assert parsed == [b"first", b"second"]
 
 
 def test_a_storage_that_fails_is_not_asked_at_each_look_and_what_was_read_is_shown(
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     """A storage that does not answer takes seconds each time, and the page waits for the look."""
     asked: list[str] = []
@@ -46,18 +48,18 @@ def test_a_storage_that_fails_is_not_asked_at_each_look_and_what_was_read_is_sho
         asked.append(location)
         raise OSError("The storage does not answer.")
 
-    monkeypatch.setattr(StoredPlan, "model_validate_json", lambda content: content)
-    monkeypatch.setattr(storage, "read", lambda location: b"first")
+    mocker.patch.object(StoredPlan, "model_validate_json", lambda content: content)
+    mocker.patch.object(storage, "read", return_value=b"first")
     reader: Any = PlanReader()
     assert reader.read(CALENDAR) == b"first"
-    monkeypatch.setattr(storage, "read", fail)
+    mocker.patch.object(storage, "read", fail)
     assert [reader.read(CALENDAR) for _ in range(3)] == [b"first"] * 3
     assert len(asked) == 1
 
 
 @pytest.mark.parametrize(("error", "asked"), [(TimeoutError, ["a"]), (PermissionError, ["a", "b", "c"])])
 def test_a_storage_that_does_not_answer_is_waited_for_once_for_all_calendars(
-    monkeypatch: pytest.MonkeyPatch, error: type[OSError], asked: list[str]
+    mocker: MockerFixture, error: type[OSError], asked: list[str]
 ) -> None:
     """The page shows all calendars, and each wait takes seconds."""
     found: list[str] = []
@@ -66,7 +68,7 @@ def test_a_storage_that_does_not_answer_is_waited_for_once_for_all_calendars(
         found.append(location[-1])
         raise error
 
-    monkeypatch.setattr(storage, "read", fail)
+    mocker.patch.object(storage, "read", fail)
     for name in ("a", "b", "c"):
         PlanReader().read(replace(CALENDAR, plan_file=f"s3://media/{error.__name__}/{name}"))
     assert found == asked

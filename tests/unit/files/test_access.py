@@ -16,6 +16,8 @@ from airflow_provider_instagram.utils.local_files import file_digest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
 SECRET = b"the server's own secret"
 
 
@@ -56,7 +58,7 @@ def test_an_error_names_the_file_as_the_user_does(media: Path, check: FileCheck,
 
 
 def test_a_copy_of_a_file_that_grows_takes_no_more_room_than_there_was(
-    media: Path, check: FileCheck, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    media: Path, check: FileCheck, mocker: MockerFixture, tmp_path: Path
 ) -> None:
     location = media / "week" / "clip.mp4"
 
@@ -66,7 +68,7 @@ def test_a_copy_of_a_file_that_grows_takes_no_more_room_than_there_was(
         (folder / "clip.mp4").touch()
         os.link(folder / "clip.mp4", tmp_path / "copy")
 
-    monkeypatch.setattr(scratch, "require_space", grow)
+    mocker.patch.object(scratch, "require_space", grow)
     with (
         pytest.raises(TransientError, match="was changed while it was being read"),
         as_local_file(str(location), check=check),
@@ -97,15 +99,13 @@ def test_a_copy_stays_the_same_whatever_its_owner_writes(media: Path, check: Fil
             pass
 
 
-def test_a_file_without_permission_is_said_to_be_so(
-    media: Path, check: FileCheck, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_without_permission_is_said_to_be_so(media: Path, check: FileCheck, mocker: MockerFixture) -> None:
     """The user of these tests may be root, who may read everything."""
 
     def refuse(_: object, location: str) -> Path:
         raise PermissionError(13, f"Permission denied: {location}")
 
-    monkeypatch.setattr(FileAccess, "resolved", refuse)
+    mocker.patch.object(FileAccess, "resolved", refuse)
     location = str(media / "week" / "clip.mp4")
     with (
         pytest.raises(ValidationError, match="cannot be read: Permission denied"),

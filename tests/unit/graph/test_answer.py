@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import tracemalloc
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from airflow_provider_instagram.graph.models import ContainerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pytest_mock import MockerFixture
 
     from tests.unit.graph.conftest import Send, WebServer
 
@@ -32,15 +35,15 @@ MEBIBYTE = 1024**2
 
 
 @pytest.fixture
-def patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+def patience(mocker: MockerFixture) -> Callable[..., Any]:
     """Set how long an answer may take, and send reads once."""
-    monkeypatch.setattr(client, "_ATTEMPTS", 1)
-    return lambda seconds: monkeypatch.setattr(answer, "ANSWER_S", seconds)
+    mocker.patch.object(client, "_ATTEMPTS", 1)
+    return partial(mocker.patch.object, answer, "ANSWER_S")
 
 
 @pytest.mark.parametrize("part", DRIPPING)
 def test_an_answer_that_never_ends_is_given_up(
-    part: str, server: WebServer, send: Send, patience: Callable[[float], None]
+    part: str, server: WebServer, send: Send, patience: Callable[..., Any]
 ) -> None:
     """Each byte that arrives begins the timeout of one read anew, so a body has a deadline beside it."""
     patience(0.3)
@@ -55,7 +58,7 @@ def test_an_answer_that_never_ends_is_given_up(
     assert len(server.requests) == 2
 
 
-def test_a_slow_answer_is_read_to_its_end(server: WebServer, send: Send, patience: Callable[[float], None]) -> None:
+def test_a_slow_answer_is_read_to_its_end(server: WebServer, send: Send, patience: Callable[..., Any]) -> None:
     patience(20)
     body = b"Content-Length: %d\r\n\r\n" % (len(GOOD) + 20)
     server.drip(HEAD + body, b" ", times=20, end=GOOD)
@@ -73,7 +76,7 @@ def test_a_slow_answer_is_read_to_its_end(server: WebServer, send: Send, patienc
     ids=["large", "a bomb", "another encoding", "lists"],
 )
 def test_an_answer_that_fills_the_memory_is_not_read_to_its_end(
-    encoding: str, make: Callable[[], bytes], why: str, server: WebServer, send: Send, patience: Callable[[float], None]
+    encoding: str, make: Callable[[], bytes], why: str, server: WebServer, send: Send, patience: Callable[..., Any]
 ) -> None:
     patience(60)
     body = make()

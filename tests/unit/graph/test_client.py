@@ -22,6 +22,8 @@ from airflow_provider_instagram.graph.models import Account, Container, Containe
 from airflow_provider_instagram.graph.usage import Usage
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from tests.unit.graph.conftest import Send, WebServer
 
 
@@ -141,9 +143,9 @@ def test_a_publish_whose_answer_is_lost_has_an_unknown_outcome(server: WebServer
 
 
 def test_a_publish_whose_answer_does_not_come_has_an_unknown_outcome(
-    server: WebServer, send: Send, monkeypatch: pytest.MonkeyPatch
+    server: WebServer, send: Send, mocker: MockerFixture
 ) -> None:
-    monkeypatch.setattr(client, "_READ_TIMEOUT_S", 0.2)
+    mocker.patch.object(client, "_READ_TIMEOUT_S", 0.2)
     server.stall()
     with pytest.raises(TransientError, match="Timeout") as raised:
         send(PUBLISH)

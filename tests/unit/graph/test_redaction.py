@@ -12,6 +12,8 @@ from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.redaction import quoted, redact, redact_http_logs
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from tests.unit.graph.conftest import WebServer
 
 
@@ -80,14 +82,14 @@ def test_the_filters_are_attached_once() -> None:
 
 
 def test_no_secret_reaches_a_log_or_an_error_at_any_level(
-    server: WebServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    server: WebServer, caplog: pytest.LogCaptureFixture, mocker: MockerFixture
 ) -> None:
     """The real endpoints over a real socket, all loggers at DEBUG, failing and succeeding, echoing and redirecting."""
     secrets = {"MARKEDtoken", "MARKEDshort", "MARKEDsecret", "MARKEDcode"}
     caplog.set_level(logging.DEBUG)
     for name in ("httpx", "httpcore", "httpcore.connection", "httpcore.http11"):
         caplog.set_level(logging.DEBUG, name)
-        monkeypatch.setattr(logging.getLogger(name), "filters", [])  # as in a new process
+        mocker.patch.object(logging.getLogger(name), "filters", [])  # as in a new process
     app = oauth.LoginApp("9", "MARKEDsecret", "https://a/b", server.url, oauth_host=server.url)
     login, exchange = oauth.exchange_code(app, "MARKEDcode"), oauth.exchange_for_long_lived(app, "MARKEDshort")
     refresh = oauth.refresh("MARKEDtoken")

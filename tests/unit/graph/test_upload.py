@@ -21,6 +21,8 @@ from airflow_provider_instagram.graph.upload import VideoUpload
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from tests.unit.graph.conftest import WebServer
 
 
@@ -130,9 +132,9 @@ def test_a_wrong_offset_is_read_again(server: WebServer, send_video: Uploader) -
 
 
 def test_a_stalled_upload_is_given_up_and_goes_on(
-    server: WebServer, send_video: Uploader, monkeypatch: pytest.MonkeyPatch
+    server: WebServer, send_video: Uploader, mocker: MockerFixture
 ) -> None:
-    monkeypatch.setattr(client, "_READ_TIMEOUT_S", 0.5)
+    mocker.patch.object(client, "_READ_TIMEOUT_S", 0.5)
     server.stall()
     stands_at(server, 262_144)
     done(server)
@@ -141,9 +143,9 @@ def test_a_stalled_upload_is_given_up_and_goes_on(
 
 
 def test_an_upload_may_take_longer_than_an_answer(
-    server: WebServer, send_video: Uploader, monkeypatch: pytest.MonkeyPatch
+    server: WebServer, send_video: Uploader, mocker: MockerFixture
 ) -> None:
-    monkeypatch.setattr(answer, "ANSWER_S", 0.2)
+    mocker.patch.object(answer, "ANSWER_S", 0.2)
     send_video.pause_s = 0.3
     done(server)
     send_video()
@@ -151,9 +153,9 @@ def test_an_upload_may_take_longer_than_an_answer(
 
 
 def test_a_network_that_takes_no_more_bytes_is_given_up(
-    server: WebServer, send_video: Uploader, monkeypatch: pytest.MonkeyPatch
+    server: WebServer, send_video: Uploader, mocker: MockerFixture
 ) -> None:
-    monkeypatch.setattr(client, "_READ_TIMEOUT_S", 0.5)
+    mocker.patch.object(client, "_READ_TIMEOUT_S", 0.5)
     size = 32_000_000  # more than the buffers of a socket hold
     with send_video.video.open("r+b") as file:
         file.truncate(size)

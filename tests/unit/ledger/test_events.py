@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from airflow_provider_instagram.ledger.assets import ledger_alias, ledger_asset,
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from tests.integration.account import DictStore
+
+if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
 
 ALIAS = posts_alias("studio")
 LIMIT_S = 10.0
@@ -37,8 +40,8 @@ class Airflow:
 
 
 @pytest.fixture
-def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
-    monkeypatch.setattr(events, "SETTLING_S", 0.2)
+def airflow(mocker: MockerFixture) -> Airflow:
+    mocker.patch.object(events, "SETTLING_S", 0.2)
     return Airflow()
 
 
@@ -70,12 +73,10 @@ def test_a_task_that_died_before_its_event_is_not_waited_for_for_ever(airflow: A
     assert [row["owner"] for row in airflow.ledger.store.values()] == ["d/r/publish/2"]  # type: ignore[attr-defined]
 
 
-def test_the_next_try_of_the_task_with_the_turn_continues_at_once(
-    airflow: Airflow, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_next_try_of_the_task_with_the_turn_continues_at_once(airflow: Airflow, mocker: MockerFixture) -> None:
     assert become_first_emitter(airflow.context(), airflow.ledger, ALIAS)
     waits: list[float] = []
-    monkeypatch.setattr(time, "sleep", waits.append)
+    mocker.patch.object(time, "sleep", waits.append)
     assert become_first_emitter(airflow.context(), airflow.ledger, ALIAS)
     assert waits == []
 

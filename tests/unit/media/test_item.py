@@ -17,6 +17,8 @@ from airflow_provider_instagram.media.video import VideoItem
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from airflow_provider_instagram.media.info import PictureInfo, VideoInfo
 
 #: One white pixel.
@@ -165,10 +167,10 @@ def test_the_picture_of_an_earlier_release_is_found(
     expected: str,
     make_picture: Callable[..., PictureInfo],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
     versions = {"pillow": "12.0.0", "pillow-heif": "1.1.1"}
-    monkeypatch.setattr("airflow_provider_instagram.media.picture.version", versions.__getitem__)
+    mocker.patch("airflow_provider_instagram.media.picture.version", versions.__getitem__)
     (source := tmp_path / "a.png").write_bytes(PNG)
     item = PictureItem(make_picture(path=source), profile_for(placement).picture, options, PASS)
     assert item.key() == expected

@@ -17,6 +17,8 @@ from airflow_provider_instagram.media.process import ProcessLimits
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from airflow_provider_instagram.media.info import VideoInfo
 
 VIDEO = {"index": 0, "codec_type": "video", "codec_name": "h264", "width": 1080, "height": 1920, "pix_fmt": "yuv420p"}
@@ -35,9 +37,9 @@ def _turned(degrees: int, right_down: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
+def read(tmp_path: Path, mocker: MockerFixture) -> Read:
     """Probe a Matroska file: ``read(VIDEO | {"width": 16}, AUDIO, duration="4.0")``."""
-    monkeypatch.setattr("airflow_provider_instagram.media.probe.HEADER_LIMITS", ProcessLimits(wall_s=60, cpu_s=30))
+    mocker.patch("airflow_provider_instagram.media.probe.HEADER_LIMITS", ProcessLimits(wall_s=60, cpu_s=30))
 
     def go(*streams: dict[str, Any], packets: str = PACKETS, **container: Any) -> VideoInfo:
         header = {"streams": streams, "format": {"format_name": "matroska,webm", "duration": "4.0", **container}}

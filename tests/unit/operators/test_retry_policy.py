@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision
 
 from airflow_provider_instagram import exceptions
 from airflow_provider_instagram.operators.base import InstagramRetryPolicy
+
+if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
 
 
 @pytest.mark.parametrize(
@@ -38,7 +42,7 @@ def test_a_rate_limit_is_waited_out() -> None:
     assert (decision.action, decision.retry_delay) == (waits, timedelta(minutes=7))
 
 
-def test_waiting_for_a_rate_limit_uses_up_no_retry_where_airflow_can(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_rate_limit_uses_up_no_retry_where_airflow_can(mocker: MockerFixture) -> None:
     """From Airflow 3.4 on, for a day at most. tests/next runs the other tests of this file there."""
     calls: list[tuple[object, object]] = []
 
@@ -46,7 +50,7 @@ def test_waiting_for_a_rate_limit_uses_up_no_retry_where_airflow_can(monkeypatch
         calls.append((delay, reschedule_timeout))
         return RetryDecision(reason=reason)
 
-    monkeypatch.setattr(RetryDecision, "reschedule", reschedule, raising=False)
+    mocker.patch.object(RetryDecision, "reschedule", reschedule, create=True)
     policy, wait = InstagramRetryPolicy(), timedelta(minutes=7)
     policy.evaluate(exceptions.RateLimitError("slow down", retry_after=wait), 1, 3)
     policy.evaluate(exceptions.TransientError("down", retry_after=wait), 1, 3)

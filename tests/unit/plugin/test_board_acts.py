@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timezone
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi import HTTPException
@@ -15,6 +15,9 @@ from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.plugin.board import acts, questions
 from airflow_provider_instagram.plugin.board.acts import Act, ActRequest
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, Task
+
+if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
 
 POST = ScheduledPost(id="hello", publish_at=datetime(2030, 5, 6, tzinfo=timezone.utc), account="studio", video="/a.mp4")
 
@@ -42,10 +45,10 @@ def test_a_reason_that_cannot_be_stored_is_refused(reason: Any) -> None:
     ],
 )
 def test_the_task_that_failed_is_tried_again_or_those_before_it_that_the_repair_needs(
-    monkeypatch: pytest.MonkeyPatch, states: dict[str, str], first: str
+    mocker: MockerFixture, states: dict[str, str], first: str
 ) -> None:
     """The transcode, too, if the file has to be another one."""
-    monkeypatch.setattr(acts, "_container_is_old", lambda _: False)
+    mocker.patch.object(acts, "_container_is_old", return_value=False)
     refused = Task("failed", outcome={"mark": "MediaRejectedError"})
     tasks = {"create": "success"} | states
     run = PostRun("r", tasks={step: refused if one == "refused" else Task(one) for step, one in tasks.items()})
@@ -72,7 +75,7 @@ def test_what_was_shown_of_a_dry_run_is_not_what_is_asked_about_a_run_that_publi
     ],
 )
 def test_an_answer_about_a_held_container_goes_to_the_task_that_asked(
-    monkeypatch: pytest.MonkeyPatch, name: str, given: dict[str, Any], refused: int | None
+    mocker: MockerFixture, name: str, given: dict[str, Any], refused: int | None
 ) -> None:
     """An answer about the post itself does not count for it, nor a caption, which the container has already."""
     sent: list[Any] = []
@@ -80,13 +83,13 @@ def test_an_answer_about_a_held_container_goes_to_the_task_that_asked(
     async def call(_: Act, method: str, path: str, body: Any) -> None:
         sent.append((method, path, body["chosen_options"]))
 
-    monkeypatch.setattr(acts, "_call", call)
+    mocker.patch.object(acts, "_call", call)
     prepared = SimpleNamespace(digests=(None,))
-    monkeypatch.setattr(questions, "prepared_of", lambda _: prepared)
+    mocker.patch.object(questions, "prepared_of", return_value=prepared)
     for module_function in ("may_act", "_log"):
-        monkeypatch.setattr(acts, module_function, lambda *_: True)
-    monkeypatch.setattr(questions, "is_asked_about", lambda *_: True)
-    monkeypatch.setattr(Act, "dag_id", "content")
+        mocker.patch.object(acts, module_function, return_value=True)
+    mocker.patch.object(questions, "is_asked_about", return_value=True)
+    mocker.patch.object(Act, "dag_id", "content")
     run = PostRun("hello", tasks={"approve": Task("success"), "create": Task("awaiting_input")})
     nothing: Any = None
     board: Any = SimpleNamespace(cards={"content/hello": SimpleNamespace(status=Status(State.WAITING))})

@@ -22,6 +22,8 @@ from tests.integration.account import DictStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_mock import MockerFixture
+
 AT = datetime(2030, 1, 1, tzinfo=timezone.utc)
 KEY = "studio/spring"
 EVIL = "<script>alert(1)</script>"
@@ -32,7 +34,7 @@ def post(**more: Any) -> ScheduledPost:
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> DictStore:
+def store(mocker: MockerFixture) -> DictStore:
     rows = DictStore()
 
     @contextmanager
@@ -40,7 +42,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> DictStore:
         assert conn_id == "studio"
         yield rows
 
-    monkeypatch.setattr(detail, "open_ledger", opened)
+    mocker.patch.object(detail, "open_ledger", opened)
     return rows
 
 

@@ -6,7 +6,7 @@ import re
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
@@ -15,6 +15,9 @@ from airflow_provider_instagram.accounts.connect import LoginApp
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.plugin import users
 from airflow_provider_instagram.plugin.users import PageUser, PendingLogin, Purpose, opened, sealed
+
+if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
 
 APP = LoginApp(
     "99", "app-secret", "https://airflow.example.com/callback", "https://graph.instagram.com", login=MetaLogin.UNIFIED
@@ -28,11 +31,11 @@ def test_another_worker_opens_what_one_sealed() -> None:
     assert "app-secret" not in cookie
 
 
-def test_a_login_lasts_ten_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_lasts_ten_minutes(mocker: MockerFixture) -> None:
     cookie, state, now_s = LOGIN.cookie, sealed("state", LOGIN.about), time.time()
-    monkeypatch.setattr(time, "time", lambda: now_s + 598)
+    mocker.patch.object(time, "time", return_value=now_s + 598)
     assert (PendingLogin.of(cookie), opened("state", state)) == (LOGIN, {"nonce": "nonce", "user": "ada"})
-    monkeypatch.setattr(time, "time", lambda: now_s + 602)
+    mocker.patch.object(time, "time", return_value=now_s + 602)
     assert (PendingLogin.of(cookie), opened("state", state)) == (None, None)
 
 
@@ -58,10 +61,10 @@ ROLES = re.findall(
 
 @pytest.mark.parametrize(("role", "described", "acts"), ROLES, ids=[role for role, _, _ in ROLES])
 def test_a_role_of_fab_with_the_permissions_of_the_docs_may_do_what_they_say_and_no_more(
-    role: str, described: str, acts: str, monkeypatch: pytest.MonkeyPatch
+    role: str, described: str, acts: str, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture
 ) -> None:
     manager = FabAuthManager()
-    monkeypatch.setattr(users, "get_auth_manager", lambda: manager)
+    mocker.patch.object(users, "get_auth_manager", return_value=manager)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING", "True")
     looks = ROLES[0][1]
     listed = described if role == "looks" else f"{looks}, {described}"

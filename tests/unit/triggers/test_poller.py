@@ -28,6 +28,8 @@ from tests.unit.triggers.virtual_time import VirtualTimeLoop
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from pytest_mock import MockerFixture
+
     from airflow_provider_instagram.exceptions import InstagramError
     from airflow_provider_instagram.graph.calls import Call
 
@@ -345,10 +347,10 @@ class Figures:
 
 
 def test_the_poller_tells_its_calls_what_is_left_who_waits_and_how_soon_an_end_was_noticed(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, mocker: MockerFixture
 ) -> None:
     scene.instagram.finishes = {"1": START + 100, "2": START + 200}
-    monkeypatch.setattr("airflow_provider_instagram.triggers.poller.Stats", figures := Figures())
+    mocker.patch("airflow_provider_instagram.triggers.poller.Stats", figures := Figures())
 
     async def main() -> None:
         await asyncio.gather(scene.wait("1"), scene.wait("2"))
@@ -365,10 +367,10 @@ def test_the_poller_tells_its_calls_what_is_left_who_waits_and_how_soon_an_end_w
     assert all(tags == {"conn_id": "brand"} for tags in figures.tags)
 
 
-def test_an_account_that_instagram_has_stopped_has_no_calls_left(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_that_instagram_has_stopped_has_no_calls_left(scene: Scene, mocker: MockerFixture) -> None:
     scene.instagram.refusals = [RateLimitError("Too many calls", code=4, retry_after=timedelta(minutes=30))]
     scene.instagram.finishes = {"1": START + 100}
-    monkeypatch.setattr("airflow_provider_instagram.triggers.poller.Stats", figures := Figures())
+    mocker.patch("airflow_provider_instagram.triggers.poller.Stats", figures := Figures())
     scene.run(lambda: scene.wait("1", minutes=60))
     stopped, *_, resumed = figures.levels["instagram.budget_left"]
     assert (stopped, resumed > 0) == (0, True)

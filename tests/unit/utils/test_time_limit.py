@@ -8,11 +8,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_provider_instagram.utils import time_limit
 from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
+
+if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
 
 LIMIT_S = 0.5
 ANSWERS_AFTER_S = 0.1
@@ -20,8 +24,8 @@ COMPUTES_S = 0.02
 
 
 @pytest.fixture(autouse=True)
-def short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time_limit, "SMALL_FILE_TIMEOUT_S", LIMIT_S)
+def short_limit(mocker: MockerFixture) -> None:
+    mocker.patch.object(time_limit, "SMALL_FILE_TIMEOUT_S", LIMIT_S)
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from instagram_sandbox.testing.handle import SandboxHandle
 from sandbox.tests.integration.conftest import Caller
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from sandbox.tests.integration.conftest import WebServer
 from sandbox.tests.integration.recorder.conftest import TOKEN, USER, Odd, lines, recording
 
@@ -25,13 +27,13 @@ Compare = Callable[..., tuple[int, list[str], str]]
 
 
 @pytest.fixture
-def compared(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Compare:
+def compared(mocker: MockerFixture, capsys: pytest.CaptureFixture[str]) -> Compare:
     """Compare a recording with the sandbox; return the exit code, the rows of the table, and what is said of it."""
 
     def compare(journal: Path, took_s: float = 0) -> tuple[int, list[str], str]:
         """Return it as if each answer had taken this long, whatever else this machine does."""
         journal.write_text("".join(json.dumps(call | {"took_s": took_s}) + "\n" for call in lines(journal)))
-        monkeypatch.setattr("sys.argv", ["instagram-sandbox", "compare", str(journal)])
+        mocker.patch("sys.argv", ["instagram-sandbox", "compare", str(journal)])
         code = main()
         said = capsys.readouterr()
         return code, said.out.splitlines()[2:], said.err

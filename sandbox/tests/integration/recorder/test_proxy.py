@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
 from sandbox.tests.integration.recorder.conftest import TOKEN, USER, Odd, lines, recording
 
 
@@ -126,12 +128,12 @@ def test_what_could_give_a_token_away_is_refused(
     tmp_path: Path,
     options: list[str],
     says: str,
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "journal.jsonl").write_text("mine")
     command = ["instagram-sandbox", "record", str(tmp_path / "journal.jsonl"), "--port", "0", *options]
-    monkeypatch.setattr("sys.argv", command)
+    mocker.patch("sys.argv", command)
     with pytest.raises(SystemExit) as ended:
         sys.exit(main())
     assert (ended.value.code, says in capsys.readouterr().err) == (2, True)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from airflow_provider_instagram.calendar.file.model import Calendar
 
 HEAD = "min_spacing: 0 s\ndefaults:\n  timezone: Europe/Berlin\n  video: a.mp4\nposts:\n"
@@ -556,7 +558,7 @@ def test_a_control_character_in_the_name_of_a_file_leaves_out_the_post(
 
 
 def test_a_mistake_of_ours_about_one_post_leaves_the_others_alone(
-    read: Callable[..., Calendar], monkeypatch: pytest.MonkeyPatch
+    read: Callable[..., Calendar], mocker: MockerFixture
 ) -> None:
     """The post is in the file all the same: nobody is told that it was removed."""
 
@@ -565,7 +567,7 @@ def test_a_mistake_of_ours_about_one_post_leaves_the_others_alone(
             raise OverflowError("too large")
         return read_local_time(written, name)
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.file.post_parser.read_local_time", stumbling)
+    mocker.patch("airflow_provider_instagram.calendar.file.post_parser.read_local_time", stumbling)
     calendar = read(HEAD + "".join(post(number, f"2026-12-{number} 18:00") for number in (24, 25, 26)))
     assert said(calendar) == [(8, "the post cannot be understood (OverflowError). Please report this.")]
     assert [one.id for one in calendar.posts] == ["p24", "p26"]

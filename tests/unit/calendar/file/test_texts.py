@@ -13,6 +13,8 @@ from airflow_provider_instagram.publishing.create import Create, Order
 from tests.unit.calendar.simulated_runs import ACCOUNT, post
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
@@ -48,7 +50,7 @@ def test_none_goes_out_as_it_stands_there(
 
 
 def test_the_parent_of_a_carousel_has_the_texts_of_the_post_after_the_wait_for_its_items(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+    calendar: SimulatedCalendar, mocker: MockerFixture
 ) -> None:
     """Another process continues after the wait, and has only what the XComs contain."""
     sent: list[tuple[Any, ...]] = []
@@ -57,7 +59,7 @@ def test_the_parent_of_a_carousel_has_the_texts_of_the_post_after_the_wait_for_i
         sent.append((order.post, self.post_key, *waited))
         return "180"
 
-    monkeypatch.setattr(Create, "resume", resume)
+    mocker.patch.object(Create, "resume", resume)
     links = ["https://example.com/a.jpg", "https://example.com/b.mp4"]
     calendar.write(post("a", 60, video=None, carousel=links, caption="{{ x }}", collaborators=["ann"]))
     calendar.plan(-5)

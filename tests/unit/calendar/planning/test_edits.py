@@ -16,6 +16,8 @@ from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 DAY = 24 * 60
@@ -132,7 +134,7 @@ def test_a_run_by_hand_whose_plan_cannot_be_found_is_tried_again(calendar: Simul
 
 
 def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+    calendar: SimulatedCalendar, mocker: MockerFixture
 ) -> None:
     calendar.write(post("a", 60))
     assert calendar.plan(-5) == ["a"]
@@ -144,7 +146,7 @@ def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(
             raise OverflowError("too large")
         return parse_rows(rows, *args, **kwargs)
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.planning.look.parse_rows", stumbling)
+    mocker.patch("airflow_provider_instagram.calendar.planning.look.parse_rows", stumbling)
     assert calendar.plan(-4) == []
     assert calendar.problems() == ["the file cannot be understood (OverflowError)."]
     assert calendar.step("a", had) == "wanted"

@@ -21,6 +21,8 @@ from airflow_provider_instagram.exceptions import TransientError
 from tests.unit.calendar.simulated_runs import after_noon, post
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 HOUR = 60.0
@@ -212,10 +214,10 @@ def test_what_a_user_writes_in_place_of_a_reason_keeps_nothing_from_being_told(
 
 
 def test_a_notifier_that_hangs_keeps_no_post_from_being_published(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+    calendar: SimulatedCalendar, mocker: MockerFixture
 ) -> None:
     """It is called before the publication, and its server may take the connection and say nothing."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.alerts.NOTIFIER_TIMEOUT_S", 0.1)
+    mocker.patch("airflow_provider_instagram.calendar.tasks.alerts.NOTIFIER_TIMEOUT_S", 0.1)
     server_answers, told = Event(), list[str]()
 
     def hangs(context: Any) -> None:
@@ -233,9 +235,9 @@ def test_a_notifier_that_hangs_keeps_no_post_from_being_published(
 
 
 def test_a_notifier_that_hangs_holds_the_report_for_seconds_and_is_called_again(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+    calendar: SimulatedCalendar, mocker: MockerFixture
 ) -> None:
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.alerts.NOTIFIER_TIMEOUT_S", 0.1)
+    mocker.patch("airflow_provider_instagram.calendar.tasks.alerts.NOTIFIER_TIMEOUT_S", 0.1)
     server_answers, calls = Event(), list[str]()
 
     def hangs(context: Any) -> None:
@@ -259,7 +261,7 @@ def test_a_notifier_that_hangs_holds_the_report_for_seconds_and_is_called_again(
 
 
 def test_a_storage_that_hangs_holds_the_planner_for_a_minute_at_most(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+    calendar: SimulatedCalendar, mocker: MockerFixture
 ) -> None:
     asked = list[str]()
 
@@ -268,8 +270,8 @@ def test_a_storage_that_hangs_holds_the_planner_for_a_minute_at_most(
         time.sleep(0.2)
         raise TimeoutError
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.problems.CHECK_FOR_S", 0.1)
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.problems.storage.exists", hangs)
+    mocker.patch("airflow_provider_instagram.calendar.tasks.problems.CHECK_FOR_S", 0.1)
+    mocker.patch("airflow_provider_instagram.calendar.tasks.problems.storage.exists", hangs)
     calendar.write(*(post(f"p{number}", HOUR + number) for number in range(9)))
     calendar.plan(0)
     assert len(missing_files(calendar.stored().calendar, after_noon(0))) == len(asked) == 1

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from pytest_mock import MockerFixture
+
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 ANNA = {"id": "1", "name": "anna"}
@@ -209,7 +211,9 @@ def test_a_late_post_can_be_approved_as_long_as_it_may_go_out(approval: Approval
 
 
 @pytest.fixture
-def instagrams_time(approval: Approval, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[datetime]]:
+def instagrams_time(
+    approval: Approval, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture
+) -> Iterator[list[datetime]]:
     """The time that Instagram's answers name, whatever the clock of this worker says."""
     times = [after_noon(0)]
 
@@ -227,10 +231,10 @@ def instagrams_time(approval: Approval, monkeypatch: pytest.MonkeyPatch) -> Iter
         host = f"http://127.0.0.1:{server.server_port}"
         connection = {"conn_type": "instagram", "password": "IGAA-token", "host": host}
         monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
-        monkeypatch.setattr(InstagramHook, "compare_clock", COMPARE_CLOCK)
+        mocker.patch.object(InstagramHook, "compare_clock", COMPARE_CLOCK)
         monkeypatch.delattr(CLOCK, "now")
-        monkeypatch.setattr(CLOCK, "_local", lambda: after_noon(approval.calendar.now))
-        monkeypatch.setattr(CLOCK, "_offset", None)
+        mocker.patch.object(CLOCK, "_local", side_effect=lambda: after_noon(approval.calendar.now))
+        mocker.patch.object(CLOCK, "_offset", None)
         yield times
         server.shutdown()
 
@@ -480,9 +484,7 @@ def test_a_question_is_not_opened_if_airflow_keeps_one_about_another_file(approv
         approval.answer("Approve")
 
 
-def test_a_dag_that_was_renamed_takes_the_answer_that_there_is(
-    approval: Approval, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dag_that_was_renamed_takes_the_answer_that_there_is(approval: Approval, mocker: MockerFixture) -> None:
     """It tells nobody that the post waits. A run by hand asks anew all the same."""
     told: list[str] = []
     approval.answer("Approve")
@@ -490,8 +492,8 @@ def test_a_dag_that_was_renamed_takes_the_answer_that_there_is(
     approval.calendar.given["notify"] = lambda context: told.append(context["event"].event)
     approval.calendar.plan(1)
     (begun,) = approval.calendar.stored().begun.values()
-    monkeypatch.setattr(prepare, "transcode", lambda *_, **__: [])
-    monkeypatch.setattr(storage, "exists", lambda _: True)
+    mocker.patch.object(prepare, "transcode", return_value=[])
+    mocker.patch.object(storage, "exists", return_value=True)
     approval.task(prepare.PreparePost).execute(approval.calendar.context(begun.run))
     assert told == []
     assert approval.task().execute(approval.calendar.context(begun.run)) == {"approved_by": "anna"}
@@ -567,7 +569,7 @@ def test_a_post_is_not_published_while_its_approval_is_cleared(approval: Approva
 
 
 def test_a_yes_that_is_void_once_the_task_has_waited_for_another_run_publishes_nothing(
-    approval: Approval, monkeypatch: pytest.MonkeyPatch
+    approval: Approval, mocker: MockerFixture
 ) -> None:
     def settle_in_four_minutes(_: Any, key: str, container_id: str) -> Free:
         approval.calendar.now += 4
@@ -578,9 +580,9 @@ def test_a_yes_that_is_void_once_the_task_has_waited_for_another_run_publishes_n
     approval.calendar.now = 59.5
     approval.published_at()
     context = approval.calendar.context()
-    monkeypatch.setattr(InstagramHook, "ig_user_id", lambda *_: "17")
-    monkeypatch.setattr(Publisher, "settle", settle_in_four_minutes)
-    monkeypatch.setattr(Publisher, "send", lambda *_: pytest.fail("The request was sent"))
+    mocker.patch.object(InstagramHook, "ig_user_id", return_value="17")
+    mocker.patch.object(Publisher, "settle", settle_in_four_minutes)
+    mocker.patch.object(Publisher, "send", side_effect=lambda *_: pytest.fail("The request was sent"))
     with pytest.raises(AirflowSkipException, match="Nobody has approved"):
         approval.task(PublishPost).execute(context, event={})
 
@@ -754,12 +756,10 @@ def test_who_may_read_assets_reads_no_word_of_an_approval(approval: Approval) ->
         assert word not in stored
 
 
-def test_the_first_comment_is_the_one_that_was_approved(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_comment_is_the_one_that_was_approved(calendar: SimulatedCalendar, mocker: MockerFixture) -> None:
     written: list[Any] = []
     where = "airflow_provider_instagram.calendar.tasks.publish.write_comment"
-    monkeypatch.setattr(where, lambda *given: written.append((given[2]["media_id"], given[3])))
+    mocker.patch(where, lambda *given: written.append((given[2]["media_id"], given[3])))
     approval = Approval(calendar, first_comment="{{ 1 }} #first")
     approval.answer("Approve")
     post_key = f"{ACCOUNT}/a"

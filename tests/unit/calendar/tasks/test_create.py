@@ -13,6 +13,8 @@ from airflow_provider_instagram.exceptions import MediaNotFetchedError, MediaRej
 from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
@@ -26,12 +28,12 @@ if TYPE_CHECKING:
     ids=["of the file", "of a link that is fetched again", "of a link when the post would be too late"],
 )
 def test_a_refusal_ends_the_task_with_one_error(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch, refusal: MediaRejectedError, raised: type
+    calendar: SimulatedCalendar, mocker: MockerFixture, refusal: MediaRejectedError, raised: type
 ) -> None:
     def refuse(*_: Any, **__: Any) -> str:
         raise refusal
 
-    monkeypatch.setattr(module, "create", refuse)
+    mocker.patch.object(module, "create", refuse)
     calendar.write(post("a", 30))
     calendar.plan(0)
     calendar.prepared()
@@ -46,13 +48,13 @@ def test_a_refusal_ends_the_task_with_one_error(
     [("none", "clear prepare with all downstream tasks"), ("required", "trigger the DAG with the post a")],
 )
 def test_a_refused_file_is_replaced_in_the_run_unless_a_person_has_to_see_the_other_one(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch, approval: str, again: str
+    calendar: SimulatedCalendar, mocker: MockerFixture, approval: str, again: str
 ) -> None:
     def refuse(*_: Any, **__: Any) -> str:
         raise MediaRejectedError("unfit", code=352, subcode=2207026)
 
-    monkeypatch.setattr(module, "create", refuse)
-    monkeypatch.setattr(CreatePost, "_approval", lambda *_: None)
+    mocker.patch.object(module, "create", refuse)
+    mocker.patch.object(CreatePost, "_approval", return_value=None)
     calendar.write(post("a", 30, approval=approval))
     calendar.plan(0)
     calendar.prepared()

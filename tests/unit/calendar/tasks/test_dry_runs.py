@@ -16,6 +16,8 @@ from airflow_provider_instagram.ledger.records import PublishedPost
 from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
@@ -88,11 +90,11 @@ def test_a_dry_run_of_a_post_that_is_over_is_skipped_when_it_is_cleared_in_a_dag
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def written(mocker: MockerFixture) -> list[Any]:
     """What is written about comments."""
     found: list[Any] = []
     where = "airflow_provider_instagram.calendar.tasks.publish.write_comment"
-    monkeypatch.setattr(where, lambda *given: found.append(given))
+    mocker.patch(where, lambda *given: found.append(given))
     return found
 
 

@@ -16,17 +16,19 @@ from airflow_provider_instagram.hooks.instagram import InstagramHook
 from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 YES = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "1", "name": "anna"}}
 
 
 @pytest.fixture
-def asked(calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def asked(calendar: SimulatedCalendar, mocker: MockerFixture) -> list[dict[str, Any]]:
     """The questions. Each container is processed, and has a finding."""
-    monkeypatch.setattr(readiness, "copyright_finding", lambda *_: "A song.")
-    monkeypatch.setattr(module, "create", lambda *_, **__: "17901")
-    monkeypatch.setattr(InstagramHook, "get_conn", lambda _: nullcontext())
+    mocker.patch.object(readiness, "copyright_finding", return_value="A song.")
+    mocker.patch.object(module, "create", return_value="17901")
+    mocker.patch.object(InstagramHook, "get_conn", return_value=nullcontext())
     return calendar.airflow.questions
 
 
@@ -63,14 +65,14 @@ def test_a_held_post_asks_until_its_time_and_says_why_on_the_page(
 
 @pytest.mark.parametrize("found", ["A song.", "Another song."])
 def test_nobody_answers_about_another_finding_than_they_read(
-    calendar: SimulatedCalendar, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, found: str
+    calendar: SimulatedCalendar, asked: list[dict[str, Any]], mocker: MockerFixture, found: str
 ) -> None:
     """The file was replaced, and create cleared. Airflow keeps the first question of a task."""
     step, context = task(calendar, on_copyright_match="hold")
     with pytest.raises(TaskAwaitingInput):
         step.execute(context)
-    monkeypatch.setattr(readiness, "copyright_finding", lambda *_: found)
-    monkeypatch.setattr(module, "create", lambda *_, **__: "17902")
+    mocker.patch.object(readiness, "copyright_finding", return_value=found)
+    mocker.patch.object(module, "create", return_value="17902")
     calendar.clear_number, calendar.try_number, calendar.max_tries = 1, 2, 4
     expected = TaskAwaitingInput if found == "A song." else ValidationError
     with pytest.raises(expected):
@@ -98,7 +100,7 @@ def test_a_post_is_not_held_unless_its_calendar_says_so(
 
 @pytest.mark.parametrize("waits", ["for its upload", "for Instagram", "for an answer"])
 def test_a_run_by_hand_makes_no_container_of_an_earlier_version_that_of_a_later_one(
-    calendar: SimulatedCalendar, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, waits: str
+    calendar: SimulatedCalendar, asked: list[dict[str, Any]], mocker: MockerFixture, waits: str
 ) -> None:
     """The post is edited while the run waits, and the new version's own run has prepared that."""
     hold: dict[str, Any] = {"on_copyright_match": "hold"} if waits == "for an answer" else {}
@@ -117,11 +119,11 @@ def test_a_run_by_hand_makes_no_container_of_an_earlier_version_that_of_a_later_
         with pytest.raises(AirflowSkipException, match="was edited"):
             step.resume_execution("answered", {"event": YES, **(waiting.value.kwargs or {})}, context)
     elif waits == "for its upload":
-        monkeypatch.setattr(module, "create", edit)
+        mocker.patch.object(module, "create", edit)
         with pytest.raises(AirflowSkipException, match="was edited"):
             step.execute(context)
     else:
         edit()
-        monkeypatch.setattr(module, "create", lambda task, context, event, *_: "17901" if event else "17902")
+        mocker.patch.object(module, "create", lambda task, context, event, *_: "17901" if event else "17902")
         assert step.execute(context, {"error": None, "known": None, "container_id": "17901"}) == "17902"
     assert published_container(calendar, step, context) != "17901"

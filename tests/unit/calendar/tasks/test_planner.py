@@ -20,14 +20,16 @@ from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPos
 from tests.unit.calendar.simulated_runs import ACCOUNT, LEDGER, after_noon, post
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 DAY = 24 * 60
 
 
 @pytest.fixture
-def planner(calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch) -> Planner:
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.planner.SECOND_LOOK_AFTER_S", 0)
+def planner(calendar: SimulatedCalendar, mocker: MockerFixture) -> Planner:
+    mocker.patch("airflow_provider_instagram.calendar.tasks.planner.SECOND_LOOK_AFTER_S", 0)
     return Planner(calendar)
 
 
@@ -105,7 +107,7 @@ def test_a_run_of_the_planner_that_a_user_dates_before_a_new_calendar_publishes_
 
 
 def test_a_thousand_ids_that_a_user_has_taken_hold_no_post_back(
-    planner: Planner, calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+    planner: Planner, calendar: SimulatedCalendar, mocker: MockerFixture
 ) -> None:
     asked: list[Any] = []
     count = calendar.airflow.get_dr_count
@@ -114,7 +116,7 @@ def test_a_thousand_ids_that_a_user_has_taken_hold_no_post_back(
         asked.append(run_ids)
         return count(dag_id, run_ids, states)
 
-    monkeypatch.setattr(calendar.airflow, "get_dr_count", counted)
+    mocker.patch.object(calendar.airflow, "get_dr_count", counted)
     calendar.airflow.add("a", run_type="manual")
     for number in range(2, 1000):
         calendar.airflow.add(f"a~v{number}", run_type="manual")
@@ -180,7 +182,7 @@ def test_a_run_whose_start_was_not_recorded_does_not_begin_anew(planner: Planner
 
 
 def test_a_post_that_comes_near_while_runs_are_started_is_not_forgotten(
-    planner: Planner, calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+    planner: Planner, calendar: SimulatedCalendar, mocker: MockerFixture
 ) -> None:
     """Nothing else wakes the planner for the last post of a calendar."""
     calendar.given = {"prepare_ahead": timedelta(hours=2)}
@@ -191,7 +193,7 @@ def test_a_post_that_comes_near_while_runs_are_started_is_not_forgotten(
         calendar.now = 2
         return send(message)
 
-    monkeypatch.setattr(calendar.airflow, "send", slow)
+    mocker.patch.object(calendar.airflow, "send", slow)
     assert planner.look(0) == ["a"]
     trigger = CalendarTrigger(str(calendar.file), calendar.settings.plan_file, calendar.settings.digest)
     assert trigger.reason().startswith("time")
@@ -270,7 +272,7 @@ def test_a_run_that_was_deleted_is_begun_again_under_another_id(
 
 
 def test_a_thousand_runs_that_a_user_has_dated_ahead_neither_delay_the_planner_nor_hide_one_that_is_lost(
-    planner: Planner, calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+    planner: Planner, calendar: SimulatedCalendar, mocker: MockerFixture
 ) -> None:
     """Each is a request to Airflow, at each look."""
     calendar.write(*(post(f"p{number}", 60) for number in range(20)))
@@ -284,7 +286,7 @@ def test_a_thousand_runs_that_a_user_has_dated_ahead_neither_delay_the_planner_n
         requests.append(message)
         return send(message)
 
-    monkeypatch.setattr(calendar.airflow, "send", counted)
+    mocker.patch.object(calendar.airflow, "send", counted)
     assert planner.look(2) == ["p7~v2"]
     assert len(requests) < 100
 

@@ -21,6 +21,8 @@ from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
 #: Airflow's default of ``[state_store] max_value_storage_bytes``.
 MOST_OF_AIRFLOW = 65_535
 
@@ -33,12 +35,12 @@ MOST_OF_AIRFLOW = 65_535
     ],
 )
 def test_a_picture_that_cannot_be_made_says_why_and_repeats_no_other_librarys_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+    tmp_path: Path, mocker: MockerFixture, error: Exception, says: str
 ) -> None:
     def fails(*_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(previews, "_written", fails)
+    mocker.patch.object(previews, "_written", fails)
     post = ScheduledPost(id="a", publish_at=after_noon(60), account=ACCOUNT, video="a.mp4")
     files = CalendarFiles(str(tmp_path / "posts.yaml"), None)
     assert previews._preview(post, files, 7, math.inf) == Preview(at=7, says=says, is_there=False)
@@ -60,11 +62,9 @@ def test_a_preview_that_failed_is_tried_again_after_a_day() -> None:
     assert not previews._is_due_again(Preview(at=1_000), 1_000 + 86_400)
 
 
-def test_a_post_that_is_prepared_within_ten_minutes_gets_no_preview(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_post_that_is_prepared_within_ten_minutes_gets_no_preview(tmp_path: Path, mocker: MockerFixture) -> None:
     """Its preparation makes the picture, and a preview would take the processor from it."""
-    monkeypatch.setattr(previews, "_preview", lambda *_: Preview(at=1))
+    mocker.patch.object(previews, "_preview", return_value=Preview(at=1))
     due = {"begun": 90, "soon": 40, "later": 41}
     posts = [
         ScheduledPost(id=name, publish_at=after_noon(at), account=ACCOUNT, video="https://a.example/v.mp4")

@@ -16,6 +16,8 @@ from tests.unit.calendar.simulated_runs import post
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 LOOKS = 6 * 60
@@ -97,9 +99,9 @@ def test_the_planner_is_woken_once_when_a_link_leads_elsewhere(
 
 
 def test_a_trigger_fires_once_for_each_reason_and_outlasts_a_storage_that_is_away(
-    monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
 ) -> None:
-    monkeypatch.setattr(watch, "LOOK_EVERY_S", 0)
+    mocker.patch.object(watch, "LOOK_EVERY_S", 0)
     looks: list[Any] = ["", OSError("away"), "edited 1", "edited 1", "edited 2", "", OSError("away"), "edited 2"]
     trigger = CalendarTrigger("/data/posts.yaml", "/data/plan.json", "digest")
     left: list[int] = []
@@ -117,6 +119,6 @@ def test_a_trigger_fires_once_for_each_reason_and_outlasts_a_storage_that_is_awa
             if len(left) == number:
                 return
 
-    monkeypatch.setattr(trigger, "reason", reason)
+    mocker.patch.object(trigger, "reason", reason)
     asyncio.run(events(3))
     assert left == [5, 3, 0]
