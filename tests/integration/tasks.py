@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pytest
+    from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
     from tests.integration.account import DictStore
@@ -38,7 +39,7 @@ def task_context(store: DictStore) -> Any:
     return {"ti": ti, "dag_run": run, "asset_state_store": ledgers, **events}
 
 
-def keep_questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def keep_questions(mocker: MockerFixture) -> list[dict[str, Any]]:
     """Keep the questions to persons, instead of Airflow, and return them."""
     kept: list[dict[str, Any]] = []
 
@@ -46,7 +47,7 @@ def keep_questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         kept.append(question.model_dump())
         return question
 
-    monkeypatch.setattr("airflow_provider_instagram.operators.approval.send", send)
+    mocker.patch("airflow_provider_instagram.operators.approval.send", send)
     return kept
 
 

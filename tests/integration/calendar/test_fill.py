@@ -36,7 +36,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def answer(monkeypatch: pytest.MonkeyPatch, said: str, before: Callable[[], Any] = lambda: None) -> list[str]:
+def answer(mocker: MockerFixture, said: str, before: Callable[[], Any] = lambda: None) -> list[str]:
     """Answer the next question, and do something else before. The questions are added to the list."""
     asked = list[str]()
 
@@ -45,14 +45,14 @@ def answer(monkeypatch: pytest.MonkeyPatch, said: str, before: Callable[[], Any]
         before()
         return said
 
-    monkeypatch.setattr("builtins.input", answered)
+    mocker.patch("builtins.input", answered)
     return asked
 
 
 def test_it_prints_a_line_for_each_post_and_a_diff_and_writes_on_a_yes(
-    run: Command, file: Path, monkeypatch: pytest.MonkeyPatch
+    run: Command, file: Path, mocker: MockerFixture
 ) -> None:
-    asked = answer(monkeypatch, "y")
+    asked = answer(mocker, "y")
     code, out, _ = run("calendar", "fill", "posts.yaml")
     assert (code, asked) == (0, ["Write this into posts.yaml? [y/N] "])
     first, second, empty, *diff, last = out.splitlines()
@@ -75,8 +75,8 @@ def test_a_second_run_writes_nothing(run: Command, file: Path) -> None:
 
 
 @pytest.mark.parametrize("said", ["", "n", "no", "maybe"])
-def test_nothing_is_written_without_a_yes(run: Command, file: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
-    answer(monkeypatch, said)
+def test_nothing_is_written_without_a_yes(run: Command, file: Path, mocker: MockerFixture, said: str) -> None:
+    answer(mocker, said)
     code, out, _ = run("calendar", "fill", "posts.yaml")
     assert (code, out.splitlines()[-1], file.read_text()) == (1, "Nothing was written.", TEXT)
 
@@ -90,16 +90,14 @@ def test_a_script_without_a_terminal_is_told_to_say_yes(run: Command, file: Path
     assert file.read_text() == TEXT
 
 
-def test_a_file_that_has_changed_meanwhile_is_not_written(
-    run: Command, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answer(monkeypatch, "y", lambda: file.write_text(f"{TEXT}  - {{id: third}}\n"))
+def test_a_file_that_has_changed_meanwhile_is_not_written(run: Command, file: Path, mocker: MockerFixture) -> None:
+    answer(mocker, "y", lambda: file.write_text(f"{TEXT}  - {{id: third}}\n"))
     code, _, err = run("calendar", "fill", "posts.yaml")
     assert (code, file.read_text()) == (2, f"{TEXT}  - {{id: third}}\n")
     assert "the file has changed since this was proposed. Ask for a new proposal." in err
 
 
-def test_a_file_on_object_storage(run: Command, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_on_object_storage(run: Command, bucket: str, mocker: MockerFixture) -> None:
     location = f"{bucket}/plans/posts.yaml"
     storage.write(location, TEXT.encode())
     assert run("calendar", "fill", location, "--yes")[0] == 0
@@ -107,7 +105,7 @@ def test_a_file_on_object_storage(run: Command, bucket: str, monkeypatch: pytest
     assert written.count("publish_at") == 2
     assert "# Grüße" in written
     storage.write(location, TEXT.encode())
-    answer(monkeypatch, "y", lambda: storage.write(location, f"{TEXT}# new\n".encode()))
+    answer(mocker, "y", lambda: storage.write(location, f"{TEXT}# new\n".encode()))
     assert run("calendar", "fill", location)[0] == 2
     assert (storage.read(location) or b"").decode() == f"{TEXT}# new\n"
 

@@ -158,7 +158,7 @@ def test_a_server_that_falls_silent_is_given_up(fetch: Callable[..., Path], mock
     assert time.monotonic() - started < 5
 
 
-def _pretend_public(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
+def _pretend_public(mocker: MockerFixture, name: str) -> list[str]:
     """One name leads to this machine and counts as public; returns the names that are looked up."""
     real, lookups = socket.getaddrinfo, []
 
@@ -166,35 +166,33 @@ def _pretend_public(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
         lookups.append(host)
         return real("127.0.0.1" if host == name else host, *arguments, **options)
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    monkeypatch.setattr("airflow_provider_instagram.files.download.is_public", lambda ip: ip == "127.0.0.1")
+    mocker.patch.object(socket, "getaddrinfo", look_up)
+    mocker.patch("airflow_provider_instagram.files.download.is_public", lambda ip: ip == "127.0.0.1")
     return lookups
 
 
-def test_a_redirect_to_a_private_server_is_refused(
-    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_redirect_to_a_private_server_is_refused(server: Server, folder: Path, mocker: MockerFixture) -> None:
     """The first server counts as public here; where it points to is checked by itself."""
-    _pretend_public(monkeypatch, "localhost")
+    _pretend_public(mocker, "localhost")
     with pytest.raises(ValidationError, match=r"169\.254\.169\.254, which is not a public address"):
         download(f"{server.url}/to/metadata", folder, max_bytes=10)
 
 
 def test_a_name_is_looked_up_once_and_only_that_address_is_asked(
-    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, folder: Path, mocker: MockerFixture
 ) -> None:
     """A name that says a public address when it is checked and a private one when it is used gets nowhere."""
-    lookups = _pretend_public(monkeypatch, "videos.example")
+    lookups = _pretend_public(mocker, "videos.example")
     download(f"https://videos.example:{server.port}/video.mp4", folder, max_bytes=10**7)
     assert lookups.count("videos.example") == 1
     assert server.hosts == [f"videos.example:{server.port}"]
 
 
 def test_a_server_with_another_name_in_its_certificate_is_not_trusted(
-    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, folder: Path, mocker: MockerFixture
 ) -> None:
     """Asking an address does not mean trusting it: the certificate has to be the name's."""
-    _pretend_public(monkeypatch, "elsewhere.example")
+    _pretend_public(mocker, "elsewhere.example")
     with pytest.raises(TransientError, match="certificate"):
         download(f"https://elsewhere.example:{server.port}/video.mp4", folder, max_bytes=10**7)
 

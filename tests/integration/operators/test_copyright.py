@@ -17,6 +17,8 @@ from tests.integration.tasks import keep_questions, task_context
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 FOUND = "has found the work of somebody else"
@@ -27,9 +29,9 @@ pytestmark = pytest.mark.usefixtures("no_stored_tokens")
 
 
 @pytest.fixture
-def questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def questions(mocker: MockerFixture) -> list[dict[str, Any]]:
     """The questions that were written to Airflow's database."""
-    return keep_questions(monkeypatch)
+    return keep_questions(mocker)
 
 
 @pytest.fixture

@@ -43,9 +43,9 @@ class Killed(BaseException):
 class Airflow:
     """What Airflow keeps of one task: its ledger, its question, and what it returned."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, mocker: MockerFixture) -> None:
         self.store = OpenRows(DictStore())
-        self.questions = keep_questions(monkeypatch)
+        self.questions = keep_questions(mocker)
 
     def context(self) -> Any:
         return task_context(self.store.rows)
@@ -76,10 +76,10 @@ def quick(mocker: MockerFixture) -> None:
 
 
 @pytest.fixture
-def airflow(monkeypatch: pytest.MonkeyPatch, instagram_sandbox: SandboxHandle) -> Airflow:
+def airflow(monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture, instagram_sandbox: SandboxHandle) -> Airflow:
     """An account of Facebook Login that may delete posts."""
     connect_page(monkeypatch, instagram_sandbox)
-    return Airflow(monkeypatch)
+    return Airflow(mocker)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from airflow_provider_instagram.quota.reservations import post_quotas
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from pytest_mock import MockerFixture
@@ -33,7 +34,7 @@ class Killed(BaseException):
     """The process is gone. None of our code may catch this."""
 
 
-def kill_at(account: Account, row: str, nth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def kill_at(account: Account, row: str, nth: int) -> AbstractContextManager[Any]:
     """End the process right after the nth writing of a kind of row, once."""
     seen, write = [0], account.store.set
 
@@ -43,7 +44,7 @@ def kill_at(account: Account, row: str, nth: int, monkeypatch: pytest.MonkeyPatc
         if seen[0] == nth and key.startswith(f"{row}:"):
             raise Killed
 
-    monkeypatch.setattr(account.store, "set", set_then_die)
+    return mock.patch.object(account.store, "set", set_then_die)
 
 
 def children_made(account: Account) -> int:
@@ -185,13 +186,11 @@ def test_one_of_two_equal_pictures_does_not_stand_for_both(account: Account, gal
 @pytest.mark.parametrize("row", ["container", "children", "containers"])
 @pytest.mark.parametrize("nth", [1, 2, 3])
 def test_a_carousel_that_was_killed_uses_each_child_again(
-    account: Account, pictures: Sequence[str], monkeypatch: pytest.MonkeyPatch, row: str, nth: int
+    account: Account, pictures: Sequence[str], row: str, nth: int
 ) -> None:
     """After the last child, and after the parent, too. A row that was not written costs one container."""
-    with monkeypatch.context() as patch:
-        kill_at(account, row, nth if row != "containers" else 1, patch)
-        with pytest.raises(Killed):
-            account.carousel(pictures)
+    with kill_at(account, row, nth if row != "containers" else 1), pytest.raises(Killed):
+        account.carousel(pictures)
     account.publish("post-1", account.carousel(pictures))
     assert len(account.sandbox.posts) == 1
     assert children_made(account) == (4 if row == "container" else 3)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+    from pytest_mock import MockerFixture
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,11 @@ class Upload:
 
 
 def test_an_upload_reports_its_progress_once_in_five_seconds_and_not_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "reel.mp4").touch()
     times_s = iter((100.0, 100.0, 104.9, 105.0, 109.9, 110.5, 115.0, 115.5))
-    monkeypatch.setattr(containers, "time", SimpleNamespace(monotonic=lambda: next(times_s)))
+    mocker.patch.object(containers, "time", SimpleNamespace(monotonic=lambda: next(times_s)))
     rest: Any = Upload(tmp_path / "reel.mp4")
     creator: Any = None
     with caplog.at_level("INFO", containers.__name__):

@@ -7,6 +7,7 @@ import threading
 from contextlib import nullcontext
 from datetime import timedelta
 from email.utils import format_datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -232,7 +233,7 @@ def instagrams_time(
         connection = {"conn_type": "instagram", "password": "IGAA-token", "host": host}
         monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
         mocker.patch.object(InstagramHook, "compare_clock", COMPARE_CLOCK)
-        monkeypatch.delattr(CLOCK, "now")
+        mocker.patch.object(CLOCK, "now", partial(type(CLOCK).now, CLOCK))
         mocker.patch.object(CLOCK, "_local", side_effect=lambda: after_noon(approval.calendar.now))
         mocker.patch.object(CLOCK, "_offset", None)
         yield times
