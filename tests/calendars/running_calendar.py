@@ -61,10 +61,11 @@ dag = content_calendar_dag(
 """
 
 
-def queue_file(tasks: int, least_s: int) -> str:
+def queue_file(tasks: int, least_s: int, slots: int) -> str:
     """Return the text of the DAG ``queue``, whose tasks take all slots. Its weight is between ours.
 
-    :param least_s: How long the shortest task takes, in seconds. The others take up to four seconds more.
+    :param least_s: How long a task takes, in seconds. The first ones take up to twice as long, so that not all slots
+        are free at once, later.
     """
     return f"""\
 import time
@@ -75,7 +76,7 @@ with DAG("queue", schedule=None):
 
     @task(priority_weight=50, weight_rule="absolute")
     def work(number):
-        time.sleep({least_s} + number % 5)
+        time.sleep({least_s} * (1 + max(0, {slots} - number) / {slots}))
 
     work.expand(number=list(range({tasks})))
 """

@@ -401,7 +401,7 @@ def _edit_beside_a_queue(running: Cluster, posts: Sequence[Due], disturbance: Di
     _write_dag(running, dag_id)
     wait_until(partial(_is_read, running, dag_id, text), "the calendar is read", RUN_LIMIT_S)
     began_s = time.monotonic()
-    (running.folder / "dags" / "queue.py").write_text(queue_file(tasks=disturbance.seconds * 2, least_s=20))
+    (running.folder / "dags" / "queue.py").write_text(queue_file(disturbance.seconds * 2, 20, SLOTS))
     running.airflow.wait_for_dag("queue")
     running.trigger("queue", "busy", {})
     # Tasks that all start at once take the processors, not only the slots.

@@ -92,7 +92,7 @@ def test_an_edit_and_a_removal_are_read_while_every_slot_is_taken(
     calendar.write([post, other], dag_id)
     calendar.add_dag(60, dag_id)
     wait_until(lambda: is_read(calendar, "removed"), "it is read", LIMIT_S, 0.5)
-    (calendar.airflow.home / "dags" / "queue.py").write_text(queue_file(tasks=100, least_s=2))
+    (calendar.airflow.home / "dags" / "queue.py").write_text(queue_file(100, 4, 2))
     calendar.airflow.wait_for_dag("queue")
     # LocalExecutor takes any number of tasks, and runs them in the order in which they came.
     slots = {"name": "default_pool", "slots": 2}
