@@ -180,15 +180,6 @@ def test_an_account_is_connected_by_facebooks_dialog(
         sandbox.change_account(sandbox.user_id, unified_login=False)
 
 
-@pytest.mark.parametrize("login", ["instagram", "facebook"])
-def test_cancel_changes_nothing(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle, login: str) -> None:
-    page = visit("editor")
-    begin(page, guarded, sandbox, login)
-    page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_role("heading", name="The account was not connected")).to_be_visible()
-    assert connections(guarded) == []
-
-
 def test_a_permission_that_is_switched_off_is_missed(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:
     page = visit("editor")
     begin(page, guarded, sandbox)

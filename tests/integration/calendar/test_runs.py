@@ -120,17 +120,6 @@ def test_late_posts_keep_their_distance(
     assert second - first >= 6
 
 
-def test_a_run_started_for_a_post_that_is_not_there_turns_red_and_says_so(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
-) -> None:
-    """A mistyped id; blanks around one do not matter."""
-    dag = made(calendar({"tuesday": -5}), default_args={"retries": 0})
-    assert run_by_hand(run_dag, dag, " tuesday ").state == "success"
-    result = run_by_hand(run_dag, dag, "teusday")
-    assert (result.state, result.states()["prepare"]) == ("failed", "failed")
-    assert "has no post 'teusday'" in result.xcom("prepare", key="outcome")["reason"]
-
-
 def test_a_removed_post_ends_its_run(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:

@@ -118,30 +118,6 @@ def test_a_run_id_that_a_stranger_has_taken_before_the_planner_is_not_adopted(
     assert [post.user_id for post in instagram_sandbox.posts] == [instagram_sandbox.user_id]
 
 
-def test_parameters_of_the_run_of_a_post_count_for_nothing(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
-) -> None:
-    """A stranger was quicker than the planner, after this had looked."""
-    dag = made(calendar({"quick": 20, "other": DAY}))
-    planned(dag)
-    result = play_run(run_dag, dag, "quick", dry_run=True, post="other", now=True)
-    assert result.state == "success"
-    assert result.xcom("publish")["post_key"].endswith("/quick")
-    assert instagram_sandbox.calls("publish") == 1
-
-
-def test_a_run_that_was_deleted_is_begun_again_under_another_id(run_dag: Any, calendar: Callable[..., Path]) -> None:
-    from sqlalchemy import delete
-
-    dag = made(calendar({"gone-a": DAY, "gone-b": DAY}))
-    assert run_planner(run_dag, dag).state == "success"
-    change(lambda run: delete(run).where(run.run_id == "gone-a"))
-    assert run_planner(run_dag, dag).state == "success"
-    assert {name: run for name, run in runs().items() if name.startswith("gone-")} == dict.fromkeys(
-        ("gone-a~v2", "gone-b"), ("queued", 0)
-    )
-
-
 def test_a_run_that_was_deleted_and_dated_ahead_is_begun_again_under_another_id(
     run_dag: Any, calendar: Callable[..., Path]
 ) -> None:

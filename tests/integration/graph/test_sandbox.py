@@ -19,7 +19,6 @@ from airflow_provider_instagram.exceptions import (
     MediaRejectedError,
     NotReadyError,
     PermissionDeniedError,
-    QuotaExhaustedError,
     RateLimitError,
     TransientError,
     ValidationError,
@@ -283,25 +282,6 @@ def test_a_publish_that_may_be_live_is_sent_once_and_says_so(
     assert raised.value.outcome_unknown
     assert len(instagram_sandbox.posts) == posts
     assert instagram_sandbox.calls("publish") == 1
-
-
-@pytest.mark.parametrize(
-    ("code", "subcode", "error"),
-    [(9, 2207042, QuotaExhaustedError), (24, 2207006, NotReadyError), (80002, None, RateLimitError)],
-)
-def test_a_publish_that_was_refused_is_known_not_to_be_live(
-    client: GraphClient,
-    instagram_sandbox: SandboxHandle,
-    finished: Container,
-    code: int,
-    subcode: int | None,
-    error: type[InstagramError],
-) -> None:
-    instagram_sandbox.fail("publish", code, subcode)
-    with pytest.raises(error) as raised:
-        client.send(calls.publish(instagram_sandbox.user_id, finished.id))
-    assert not raised.value.outcome_unknown
-    assert not instagram_sandbox.posts
 
 
 def test_an_account_that_called_too_often_learns_how_long_to_hold_back(

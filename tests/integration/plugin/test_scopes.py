@@ -103,20 +103,6 @@ def test_what_was_not_granted_is_named_and_off(browser: TestClient, instagram_sa
     assert known_scopes(CONN_ID).missing(COMMENTS) == (MANAGE_COMMENTS,)
 
 
-@pytest.mark.parametrize(
-    "scopes", ["comments&client_id=1", "instagram_manage_comments", "<b>comments</b>", "x" * 5000], ids=str.__len__
-)
-def test_what_is_no_scope_of_this_login_is_refused(
-    browser: TestClient, instagram_sandbox: SandboxHandle, scopes: str
-) -> None:
-    answer = begin(browser, instagram_sandbox, scopes=scopes)
-    assert answer.status_code == 400
-    assert "is not a scope of Instagram Login" in answer.text
-    assert "<b>" not in answer.text.partition("<body")[2]
-    assert "set-cookie" not in answer.headers
-    assert rows() == {}
-
-
 def test_scopes_in_a_connection_are_data(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
     """A user who may edit the connection writes them, and another user sees them in the form."""
     from airflow.models import Connection

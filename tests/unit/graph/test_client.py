@@ -12,6 +12,7 @@ from airflow_provider_instagram.exceptions import (
     NotReadyError,
     OutcomeUnknownError,
     PermissionDeniedError,
+    QuotaExhaustedError,
     RateLimitError,
     TransientError,
     ValidationError,
@@ -127,9 +128,20 @@ def test_a_publish_that_may_be_live_is_sent_once_and_says_so(
     assert len(server.requests) == 1
 
 
-def test_a_publish_that_was_refused_is_known_not_to_be_live(server: WebServer, send: Send) -> None:
-    server.refuse(9007, 2207027)
-    with pytest.raises(NotReadyError) as raised:
+@pytest.mark.parametrize(
+    ("code", "subcode", "error"),
+    [
+        (9007, 2207027, NotReadyError),
+        (9, 2207042, QuotaExhaustedError),
+        (24, 2207006, NotReadyError),
+        (80002, None, RateLimitError),
+    ],
+)
+def test_a_publish_that_was_refused_is_known_not_to_be_live(
+    server: WebServer, send: Send, code: int, subcode: int | None, error: type[InstagramError]
+) -> None:
+    server.refuse(code, subcode)
+    with pytest.raises(error) as raised:
         send(PUBLISH)
     assert not raised.value.outcome_unknown
 
