@@ -74,15 +74,6 @@ def test_a_container_can_finish_at_once() -> None:
     assert scene.world.status_code(scene.container(after_s=0)) == "FINISHED"
 
 
-def test_a_container_can_finish_after_a_number_of_reads() -> None:
-    scene = Scene()
-    made = scene.container(after_polls=3)
-    made.polls = 2
-    assert scene.world.status_code(made) == "IN_PROGRESS"
-    made.polls = 3
-    assert scene.world.status_code(made) == "FINISHED"
-
-
 def test_a_container_can_stay_in_progress_until_it_expires() -> None:
     scene = Scene()
     made = scene.container(never=True)
@@ -90,13 +81,6 @@ def test_a_container_can_stay_in_progress_until_it_expires() -> None:
     assert scene.world.status_code(made) == "IN_PROGRESS"
     scene.clock.advance(1)
     assert scene.world.status_code(made) == "EXPIRED"
-
-
-def test_an_unfit_video_ends_in_error_with_its_subcode() -> None:
-    scene = Scene()
-    made = scene.container(unfit=2207026)
-    scene.clock.advance(5)
-    assert (scene.world.status_code(made), scene.subcode(made)) == ("ERROR", 2207026)
 
 
 def test_any_subcode_can_be_forced() -> None:
