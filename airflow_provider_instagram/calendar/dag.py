@@ -20,11 +20,10 @@ from airflow_provider_instagram.calendar.planning.settings import (
     CalendarSettings,
     Late,
     planner_id,
-    report_id,
 )
-from airflow_provider_instagram.calendar.planning.stored_plan import TAG
 from airflow_provider_instagram.calendar.planning.told import due_asset, looked_asset
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
+from airflow_provider_instagram.utils.pages import CALENDAR_TAG
 
 #: How many posts may have an active run: never the reason why one does not start.
 MAX_ACTIVE_RUNS: Final = 10_000
@@ -32,6 +31,13 @@ MAX_ACTIVE_RUNS: Final = 10_000
 #: and makes none for an event beside as many of them. Still only one looks at a time, as only one
 #: instance of their tasks works.
 MAX_LOOKS: Final = 16
+#: Arguments of the two other DAGs.
+BESIDE: Final = {
+    "max_active_runs": MAX_LOOKS,
+    "catchup": False,
+    "is_paused_upon_creation": False,
+    "tags": ["instagram"],
+}
 #: Arguments of a DAG that the calendar sets.
 SET_BY_CALENDAR: Final = ("catchup", "schedule")
 #: Arguments of the DAG that its author may set.
@@ -97,13 +103,7 @@ def content_calendar_dag(
         columns=columns or {},
         defaults=defaults or {},
     )
-    beside = {
-        "max_active_runs": MAX_LOOKS,
-        "catchup": False,
-        "is_paused_upon_creation": False,
-        "tags": ["instagram"],
-        **{name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments},
-    }
+    beside = BESIDE | {name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments}
     _planner(settings, beside)
     _reporter(settings, beside)
     return _posts(settings, dag_arguments)
@@ -140,7 +140,7 @@ def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
         "params": _params(),
         **dag_arguments,
     }
-    with DAG(settings.dag_id, schedule=None, tags=[*tags, TAG], **arguments) as dag:
+    with DAG(settings.dag_id, schedule=None, tags=[*tags, CALENDAR_TAG], **arguments) as dag:
         prepare = PreparePost(task_id="prepare", settings=settings)
         approve = ApprovePost(task_id="approve", settings=settings)
         create = CreatePost(task_id="create", settings=settings)
@@ -181,7 +181,7 @@ def _reporter(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
     from airflow_provider_instagram.calendar.tasks.problems import ReportProblems
 
     with DAG(
-        report_id(settings.dag_id),
+        f"{settings.dag_id}_report",
         schedule=[looked_asset(settings.dag_id)],
         doc_md=f"Reports the problems of `{settings.location}`, and makes pictures of its posts.",
         **dag_arguments,

@@ -13,9 +13,10 @@ from airflow.models.errors import ParseImportError
 from airflow.sdk import conf
 from sqlalchemy import exists, or_, select
 
-from airflow_provider_instagram.calendar.planning.stored_plan import TAG, StoredPlan, plan_file
+from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, plan_file
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.clock import utc_now
+from airflow_provider_instagram.utils.pages import CALENDAR_TAG
 from airflow_provider_instagram.utils.urls import is_local, local_path, shown
 
 if TYPE_CHECKING:
@@ -83,7 +84,10 @@ def calendars(session: Session) -> list[CalendarDag]:
             is_slow,
         )
         .join(DagTag, DagTag.dag_id == dag.dag_id)
-        .where(or_(~dag.is_stale, dag.last_parsed_time >= utc_now() - LOST_FOR), DagTag.name == TAG)
+        .where(
+            or_(~dag.is_stale, dag.last_parsed_time >= utc_now() - LOST_FOR),
+            DagTag.name == CALENDAR_TAG,
+        )
         .order_by(dag.dag_id)
     )
     found = []

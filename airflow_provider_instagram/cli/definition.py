@@ -43,7 +43,7 @@ def _command(
 
         from airflow_provider_instagram.accounts.connect import read_as_server
         from airflow_provider_instagram.exceptions import InstagramError
-        from airflow_provider_instagram.hooks.instagram import account_limits
+        from airflow_provider_instagram.hooks.instagram import has_connection
         from airflow_provider_instagram.ledger.database import NoLedgerError
 
         read_as_server()
@@ -54,7 +54,7 @@ def _command(
             is_unknown = isinstance(error, AirflowNotFoundException) and f"`{conn_id}`" in str(
                 error
             )
-            if is_unknown or (isinstance(error, NoLedgerError) and account_limits(conn_id) is None):
+            if is_unknown or (isinstance(error, NoLedgerError) and not has_connection(conn_id)):
                 raise SystemExit(no_connection(conn_id)) from None
             raise SystemExit(str(error)) from None
         except EOFError:

@@ -453,12 +453,13 @@ class InstagramHook(BaseHook):
         )
 
 
-def account_limits(conn_id: str) -> Limits | None:
-    """Return the limits in a connection, or None if the connection is not found."""
+def has_connection(conn_id: str) -> bool:
+    """Return whether Airflow finds a connection."""
     try:
-        return Limits.read(read_extra(BaseHook.get_connection(conn_id)))
+        BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        return None
+        return False
+    return True
 
 
 def trusted_hosts() -> TrustedHosts:

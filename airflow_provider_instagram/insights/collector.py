@@ -108,10 +108,6 @@ class Post:
         origin = {name: row[name] for name in ("post_key", "dag_id", "calendar")}
         return cls(row["post_id"], kind, row["created_timestamp"], origin, ages_of(kind, ages))
 
-    def open_ages(self) -> list[Age]:
-        """Return the ages that have no snapshot, the youngest first."""
-        return [age for age in self.ages if age.name not in self.done]
-
 
 @dataclass
 class Collector:
@@ -219,8 +215,10 @@ class Collector:
         now = self.ledger.clock()
         due = list[tuple[datetime, Post, Age]]()
         for post in self._posts():
-            for age in post.open_ages():
+            for age in post.ages:
                 ends = post.published + age.until
+                if age.name in post.done:
+                    continue
                 if ends <= now:
                     batch.snapshots.append(self._row(post, age, MISSED))
                 elif post.published + age.after <= now:

@@ -33,7 +33,22 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.publishing.create import Order
 
 
-class CreateContainerOperator(InstagramBaseOperator):
+class CreatingTask(AccountTask):
+    """A task that creates the container of a post."""
+
+    ui_color = "#fdf1f6"
+    container_id: str | None = None
+    media_sent: tuple[str, ...] = ()
+    aliases = (ledger_alias,)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the lineage of the task, for OpenLineage: the media in, the container out."""
+        from airflow_provider_instagram.operators.lineage import container_lineage
+
+        return container_lineage(self.instagram_conn_id, self.media_sent, self.container_id)
+
+
+class CreateContainerOperator(InstagramBaseOperator, CreatingTask):
     """Create the container of a post, and send the media to it: one video, one picture, or 2 to 10 of them.
 
     For a ``post_key`` that has a good container of this content already (after a retry, a Clear or
@@ -109,10 +124,6 @@ class CreateContainerOperator(InstagramBaseOperator):
         "deferrable": arguments.boolean,
     }
     template_fields: Sequence[str] = (*FIELDS, *argument_readers)
-    ui_color = "#fdf1f6"
-    container_id: str | None = None
-    media_sent: tuple[str, ...] = ()
-    aliases = (ledger_alias,)
 
     def __init__(
         self,
@@ -215,12 +226,6 @@ class CreateContainerOperator(InstagramBaseOperator):
         if post.on_copyright_match != "publish":
             waits = True
         return Order(post, arguments.moment("publish_at", self.publish_at), waits)
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Return the lineage of the task, for OpenLineage: the media in, the container out."""
-        from airflow_provider_instagram.operators.lineage import container_lineage
-
-        return container_lineage(self.instagram_conn_id, self.media_sent, self.container_id)
 
 
 def create(

@@ -48,6 +48,13 @@ CHECKED_FOR: Final = timedelta(seconds=30)
 class PublishingTask(AccountTask):
     """A task that publishes a container. It decides the time, and may raise an error or skip itself instead."""
 
+    container_id: Any = None
+    permalink: str | None = None
+    media_id: str | None = None
+    operator_extra_links = (InstagramPostLink(),)
+    ui_color = "#fbdce9"
+    aliases = (posts_alias, ledger_alias)
+
     @abstractmethod
     def publication_time(self, context: Context) -> datetime | None:
         """Return when to publish a post that does not exist, or None for at once. Nothing is open then."""
@@ -59,6 +66,10 @@ class PublishingTask(AccountTask):
         self, context: Context, available_at: datetime, error: QuotaExhaustedError
     ) -> None:
         """Check that it is worth waiting for the moment at which the account has free quota."""
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the lineage of the task, for OpenLineage: the container in, the post out."""
+        return publication_lineage(self.instagram_conn_id, self.container_id, self.media_id)
 
 
 class PublishOperator(InstagramBaseOperator, PublishingTask):
@@ -114,9 +125,6 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         "deferrable": arguments.boolean,
         "dry_run": arguments.boolean,
     }
-    operator_extra_links = (InstagramPostLink(),)
-    ui_color = "#fbdce9"
-    aliases = (posts_alias, ledger_alias)
 
     def __init__(
         self,
@@ -140,8 +148,6 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         self.max_lateness = max_lateness
         self.deferrable = deferrable
         self.is_dry_run = dry_run
-        self.permalink: str | None = None
-        self.media_id: str | None = None
         self.check()
 
     @classmethod
@@ -216,10 +222,6 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
                 f"Container {container_id} was created for {record.post_key!r}, not for {post_key!r}.",
                 hint="Give create and publish the same post_key, and clear create with all downstream tasks.",
             )
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Return the lineage of the task, for OpenLineage: the container in, the post out."""
-        return publication_lineage(self.instagram_conn_id, self.container_id, self.media_id)
 
 
 def too_late(publish_at: datetime, late: timedelta, max_lateness: timedelta) -> ValidationError:

@@ -141,10 +141,14 @@ def transcode(
     from airflow_provider_instagram.utils.time_limit import Cancel
 
     task.cancel = Cancel()
-    programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
-    options = replace(options or Options(), **programs, cancel=task.cancel)
+    options = replace(options or Options(), **programs(), cancel=task.cancel)
     prefix = conf.get("instagram", "work_prefix")
     return Transcode(profile, options, work_prefix=prefix, **more).run(sources)
+
+
+def programs() -> dict[str, Any]:
+    """Return where ffmpeg and ffprobe are, as options of a transcode."""
+    return {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
 
 
 def _sources(given: Any, output: Any) -> list[str]:

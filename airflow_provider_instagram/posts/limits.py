@@ -172,14 +172,12 @@ def _broken_by_caption(caption: str) -> Iterator[BrokenLimit]:
     if length > LONGEST_CAPTION:
         message = f"The caption has {length} characters (emoji count as two)."
         yield BrokenLimit("caption", message, f"Shorten it to {LONGEST_CAPTION}.")
-    if (hashtags := len(HASHTAG.findall(counted))) > MOST_HASHTAGS:
-        yield BrokenLimit(
-            "caption", f"The caption has {hashtags} hashtags.", _at_most(MOST_HASHTAGS)
-        )
-    if (mentions := len(MENTION.findall(counted))) > MOST_MENTIONS:
-        yield BrokenLimit(
-            "caption", f"The caption has {mentions} @mentions.", _at_most(MOST_MENTIONS)
-        )
+    for what, pattern, most in (
+        ("hashtags", HASHTAG, MOST_HASHTAGS),
+        ("@mentions", MENTION, MOST_MENTIONS),
+    ):
+        if (number := len(pattern.findall(counted))) > most:
+            yield BrokenLimit("caption", f"The caption has {number} {what}.", _at_most(most))
 
 
 def broken_by_carousel(items: tuple[Item, ...]) -> Iterator[BrokenLimit]:

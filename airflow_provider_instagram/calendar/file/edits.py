@@ -423,15 +423,15 @@ def _without_lines(problem: Problem) -> tuple[str | None, str]:
     return problem.post_id, LINE.sub("line", problem.message)
 
 
-def _check_time(edit: Edit, post: AnyPost | None, now: datetime) -> None:
-    if not edit.fields.get("publish_at") or post is None or post.publish_at is None:
+def _check_time(edit: Edit, post: AnyPost, now: datetime) -> None:
+    if not edit.fields.get("publish_at") or post.publish_at is None:
         return
     if post.publish_at <= now:
         message = f"{post.id}: {post.publish_at:%Y-%m-%d %H:%M} has passed."
         raise InvalidValue(message, "Choose a later time.", "publish_at")
 
 
-def _check_files(edit: Edit, post: AnyPost | None, files: CalendarFiles) -> None:
+def _check_files(edit: Edit, post: AnyPost, files: CalendarFiles) -> None:
     """Check that the files exist which an edit gives to a post."""
     if isinstance(post, ScheduledPost) and edit.fields.keys() & {*MEDIA}:
         for location in post.media:

@@ -105,7 +105,7 @@ class Target:
     def __init__(
         self, text: str, location: str, files: CalendarFiles, now: datetime, rules: Rules
     ) -> None:
-        self.text, self.location, self.files, self.now = text, location, files, now
+        self.text, self.location, self.files = text, location, files
         self.rules: Rules = {**rules, "now": now}
         self.rows = read_rows(text, location)
         self.calendar = self.with_rows([])

@@ -228,11 +228,6 @@ def planner_id(dag_id: str) -> str:
     return f"{dag_id}_plan"
 
 
-def report_id(dag_id: str) -> str:
-    """Return the id of the DAG that reports the problems of a calendar."""
-    return f"{dag_id}_report"
-
-
 def longest_ahead() -> timedelta:
     """Return how long before a post's time its preparation may begin: its result must not be old by then."""
     kept = kept_for()

@@ -13,10 +13,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.utils.pages import CALENDAR_TAG
 from airflow_provider_instagram.utils.urls import shown
 
-TAG: Final = CALENDAR_TAG
 #: Why a file cannot be read until a person changes something.
 LASTING: Final = (PermissionError, NotADirectoryError, IsADirectoryError, ValidationError)
 

@@ -24,7 +24,6 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph.errors import Cause, cause_of
-from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.records import Owner, Try
 from airflow_provider_instagram.operators.approval import (
     Verdict,
@@ -32,8 +31,7 @@ from airflow_provider_instagram.operators.approval import (
     review_copyright,
 )
 from airflow_provider_instagram.operators.base import CREATE, Event
-from airflow_provider_instagram.operators.container import create
-from airflow_provider_instagram.operators.lineage import container_lineage
+from airflow_provider_instagram.operators.container import CreatingTask, create
 from airflow_provider_instagram.operators.publish import at_moment
 from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.posts.limits import checked_post
@@ -58,7 +56,7 @@ TRIES_FOR_A_PERSON = 15
 CLEAR_PREPARE = "clear prepare with all downstream tasks"
 
 
-class CreatePost(PostTask):
+class CreatePost(PostTask, CreatingTask):
     """Create the container of a calendar's post, wait until it is processed, and replace it if a new one can help.
 
     The container is created a lead time before the post's time, because it expires after 24 hours.
@@ -66,12 +64,8 @@ class CreatePost(PostTask):
     container as well.
     """
 
-    ui_color = "#fdf1f6"
     weight = CREATE
     tells = True
-    container_id: str | None = None
-    media_sent: tuple[str, ...] = ()
-    aliases = (ledger_alias,)
 
     @reports_failure
     def execute(self, context: Context, event: Event | None = None) -> str:
@@ -235,10 +229,6 @@ class CreatePost(PostTask):
             for location, sha256 in zip(created.media, digests, strict=True)
         ]
         return Order(created, publish_at, True, checks)
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Return the lineage of the task, for OpenLineage: the media in, the container out."""
-        return container_lineage(self.instagram_conn_id, self.media_sent, self.container_id)
 
     def _may_be_fetched_later(
         self, context: Context, post: ScheduledPost, error: MediaNotFetchedError

@@ -17,9 +17,7 @@ import logging
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
-
-from airflow.sdk import Context, conf
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.planning.told import (
@@ -40,9 +38,12 @@ from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.files.old_files import kept_for
 from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.media.spec import Options
+from airflow_provider_instagram.operators.transcode import programs
 from airflow_provider_instagram.utils.urls import is_web
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.planning.plan import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
@@ -143,8 +144,7 @@ def _written(post: ScheduledPost, files: CalendarFiles, until_s: float) -> Itera
     if files.moved is not None:
         raise files.moved
     profile = profile_of(post)
-    programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
-    options = Options(post.fit, post.background, post.trim, **programs)
+    options = Options(post.fit, post.background, post.trim, **programs())
     with options.pictures.kept():
         for place, source in enumerate(post.media, 1):
             check = FileCheck(files.access_to(source))

@@ -18,12 +18,11 @@ from airflow_provider_instagram.exceptions import (
     QuotaExhaustedError,
     ValidationError,
 )
-from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
+from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import Owner, PublishedPost
-from airflow_provider_instagram.operators.base import COMMENT, PUBLISH, InstagramPostLink
+from airflow_provider_instagram.operators.base import COMMENT, PUBLISH
 from airflow_provider_instagram.operators.comment import write_comment
-from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.operators.publish import PublishingTask, publish
 from airflow_provider_instagram.posts.limits import read_message
 from airflow_provider_instagram.publishing.use_case import Skipped
@@ -41,17 +40,11 @@ CLEAR_CREATE = "Clear create with all downstream tasks."
 class PublishPost(PostTask, PublishingTask):
     """Publish a post of a calendar at its time. Late posts are published one after the other, or not at all."""
 
-    operator_extra_links = (InstagramPostLink(),)
-    ui_color = "#fbdce9"
     weight = PUBLISH
     tells = True
-    aliases = (posts_alias, ledger_alias)
 
     def __init__(self, *, multiple_outputs: bool = True, **kwargs: Any) -> None:
         super().__init__(multiple_outputs=multiple_outputs, **kwargs)
-        self.container_id: str | None = None
-        self.permalink: str | None = None
-        self.media_id: str | None = None
 
     @reports_failure
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -78,10 +71,6 @@ class PublishPost(PostTask, PublishingTask):
         )
         self.permalink, self.media_id = result["permalink"], result["media_id"]
         return result
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Return the lineage of the task, for OpenLineage: the container in, the post out."""
-        return publication_lineage(self.instagram_conn_id, self.container_id, self.media_id)
 
     def publication_time(self, context: Context) -> datetime:
         """Return the time of the post in the plan, or the next free time for a late post, or skip the post."""
@@ -207,9 +196,8 @@ class CommentPost(PostTask):
                 raise AirflowSkipException(f"{post.id} has no first comment.")
         try:
             self._check_approval(context, post)
-            message: str | None = ""
-            if post.comment_enabled:
-                message = read_message(arguments.literal(post.first_comment))
+            text = arguments.literal(post.first_comment)
+            message = read_message(text) if post.comment_enabled else ""
             target = {"media_id": done.media_id, "published_at": done.published_at}
             return write_comment(self, context, target, message, post.key, act)
         except InstagramError as error:

@@ -145,7 +145,6 @@ def detail_of(board: Board, post_id: str) -> Json:
         return {**content, "acts": []}
     post = facts.post
     prepared = questions.prepared_of(facts)
-    insights = _insights(facts)
     answer, answered_at = None, ""
     if facts.run is not None and post.approval == "required":
         answer, answered_at = questions.counted_answer(board.dag_id, post, facts.run)
@@ -173,7 +172,7 @@ def detail_of(board: Board, post_id: str) -> Json:
         "media": _media(post, card.version, prepared),
         "comment": post.first_comment,
         "history": sorted(events, key=lambda one: one["at"] or "9"),
-        "insights": insights,
+        "insights": _insights(facts),
         "link": _link(facts.done),
     }
 
