@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from airflow.configuration import conf
 
@@ -27,11 +27,6 @@ from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import shown
 
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from airflow_provider_instagram.calendar.file.model import Calendar
-
 #: The exit codes of what is done but not all well, and of what cannot be read or written.
 HAS_PROBLEMS, OPEN, FAILED = 1, 1, 2
 #: So many drafts are named.
@@ -46,7 +41,7 @@ def check_calendar(args: argparse.Namespace) -> None:
     with _exit_if_invalid(args.file):
         spacing = read_duration("--min-spacing", args.min_spacing) if args.min_spacing else None
         earliest, check_files = None if args.allow_past else now, not args.skip_files
-        calendar = _read(
+        calendar = read_calendar(
             args.file, now=earliest, min_spacing=spacing, check_files=check_files, accounts=accounts
         )
     problems = [*calendar.problems, *account_problems(calendar, now)]
@@ -75,11 +70,6 @@ def check_calendar(args: argparse.Namespace) -> None:
     owners = f" for {', '.join(calendar.accounts)}" if calendar.accounts else ""
     print(f"{_count(len(calendar.posts), 'post')}{owners}; {_count(len(problems), 'problem')}.")
     raise SystemExit(HAS_PROBLEMS if problems else 0)
-
-
-def _read(location: str, **rules: Unpack[Rules]) -> Calendar:
-    with _exit_if_invalid(location):
-        return read_calendar(location, **rules)
 
 
 def fill_calendar(args: argparse.Namespace) -> None:

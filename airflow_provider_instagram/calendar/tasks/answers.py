@@ -19,7 +19,6 @@ from airflow_provider_instagram.publishing.use_case import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from airflow.sdk import Context
 
@@ -131,11 +130,6 @@ class Approval(BaseModel):
     def is_yes(self) -> bool:
         """Whether a person has approved the post."""
         return self.answer is not None and self.answer.approved
-
-    def is_of(self, version: str, run_id: str, run_after: datetime | None) -> bool:
-        """Return whether it is about a version, and was asked in this run, not in a deleted one with its id."""
-        question = self.question
-        return (self.version, question.run_id, question.run_after) == (version, run_id, run_after)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
@@ -113,7 +113,7 @@ class PlanPosts(CalendarTask):
         # any date.
         came_at: datetime | None = None if is_of_user and stored is None else run.run_after
         by_hand = is_of_user and (run.conf or {}).get(BY_HAND, True)
-        ledgers = Ledgers(context, self.settings.accounts)
+        ledgers = Ledgers(context, self.settings)
         records = Records(
             is_live=ledgers.is_live,
             is_open=ledgers.is_open,
@@ -130,7 +130,7 @@ class PlanPosts(CalendarTask):
         self, context: Context, plan: Plan, before: Mapping[str, Begun], now: datetime
     ) -> None:
         """Record which runs publish the posts to come, whatever the ledger says of them now, and which end."""
-        ledgers = Ledgers(context, self.settings.accounts)
+        ledgers = Ledgers(context, self.settings)
         runs = {one.run for one in plan.begun.values()}
         keys = {one.key for one in plan.begun.values()}
         for post_id, begun in before.items():
@@ -144,7 +144,7 @@ class PlanPosts(CalendarTask):
                 key = f"{next(iter(self.settings.accounts), '')}/{post_id}"
             if key not in keys:
                 why = reason_to_end(plan, post_id, self.settings.work_ahead)
-                ledgers.record_planned(self.settings.dag_id, key, PlannedPost(why=why))
+                ledgers.record_planned(key, PlannedPost(why=why))
         for post_id, begun in plan.begun.items():
             if begun != before.get(post_id):
                 ledgers.record_run(begun, begun.version)
@@ -155,7 +155,7 @@ class PlanPosts(CalendarTask):
                 continue
             post = posts.get(post_id)
             if post is None or not own.is_of(post):
-                ledgers.record_overtaken(self.settings.dag_id, own.key)
+                ledgers.record_overtaken(own.key)
                 continue
             planned = PlannedPost(
                 run=own.run,
@@ -164,7 +164,7 @@ class PlanPosts(CalendarTask):
                 location=self.settings.location,
                 pin=plan.calendar.pin,
             )
-            ledgers.record_planned(self.settings.dag_id, own.key, planned)
+            ledgers.record_planned(own.key, planned)
 
     def _start(self, context: Context, planned: StoredPlan, due: Due, runs: PostRuns) -> None:
         """Start what is pending, and store the plan and the next look without it.
@@ -191,11 +191,11 @@ class PlanPosts(CalendarTask):
             except AirflowRuntimeError:
                 self.log.exception("The run %s was not started", run_id)
                 failed.append(run_id)
-        ledgers = Ledgers(context, self.settings.accounts)
+        ledgers = Ledgers(context, self.settings)
         for one in plan.begun.values():
             if one.run in taken:
                 ledgers.record_run(one, ENDED)
-                ledgers.record_planned(self.settings.dag_id, one.key, PlannedPost(why=NOT_ITS_RUN))
+                ledgers.record_planned(one.key, PlannedPost(why=NOT_ITS_RUN))
         begun = {post_id: one for post_id, one in plan.begun.items() if one.run not in taken}
         left = tuple(run_id for run_id in plan.pending if run_id not in done)
         started = planned.model_copy(update={"plan": replace(plan, begun=begun, pending=left)})
@@ -219,7 +219,7 @@ class Ledgers:
     """What the ledgers of a calendar's accounts say of its posts. If a row is not good, the run of its post says so."""
 
     context: Context
-    accounts: Collection[str]
+    settings: CalendarSettings
 
     def is_live(self, key: str) -> bool:
         """Return whether a post is published."""
@@ -238,20 +238,19 @@ class Ledgers:
         run = (begun.key, begun.run, version)
         self._ask(begun.key, lambda ledger: PostRows(ledger.store).record_run(*run), otherwise=None)
 
-    def record_planned(self, dag_id: str, key: str, planned: PlannedPost) -> None:
-        """Record which run of a DAG publishes a post."""
-        row = (dag_id, key, planned)
+    def record_planned(self, key: str, planned: PlannedPost) -> None:
+        """Record which run of the calendar's DAG publishes a post."""
+        row = (self.settings.dag_id, key, planned)
         self._ask(key, lambda ledger: PostRows(ledger.store).record_planned(*row), otherwise=None)
 
-    def record_overtaken(self, dag_id: str, key: str) -> None:
+    def record_overtaken(self, key: str) -> None:
         """Record that the run of a post sends no more requests, and only finds out whether it is live."""
-        self._ask(
-            key, lambda ledger: PostRows(ledger.store).record_overtaken(dag_id, key), otherwise=None
-        )
+        row = (self.settings.dag_id, key)
+        self._ask(key, lambda ledger: PostRows(ledger.store).record_overtaken(*row), otherwise=None)
 
     def _ask(self, key: str, ask: Callable[[Ledger], T], *, otherwise: T) -> T:
         account = key.partition("/")[0]
-        if account in self.accounts:
+        if account in self.settings.accounts:
             with suppress(LedgerRowError):
                 return ask(Ledger.of(self.context, account))
         return otherwise

@@ -222,11 +222,6 @@ def _media(post: ScheduledPost, version: str, prepared: PreparedPost) -> list[Js
     return items
 
 
-def log_address(dag_id: str, run_id: str, step: str) -> str:
-    """Return the address of a task's log in Airflow's UI."""
-    return f"{dag_address(dag_id)}/runs/{quote(run_id, safe='')}/tasks/{step}"
-
-
 def dag_address(dag_id: str) -> str:
     """Return the address of a DAG in Airflow's UI."""
     base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
@@ -240,7 +235,9 @@ def _history(board: Board, facts: Facts, answer: Answer | None, answered_at: str
             # the task `approve` of a post that needs no approval does nothing
             if task.state is None or (step == "approve" and facts.post.approval != "required"):
                 continue
-            log = log_address(board.dag_id, facts.run.run_id, step)
+            log = (
+                f"{dag_address(board.dag_id)}/runs/{quote(facts.run.run_id, safe='')}/tasks/{step}"
+            )
             at = task.ended or task.started
             begun = at.isoformat() if at is not None else ""
             if step == "approve" and answer is not None and answer.person is not None:

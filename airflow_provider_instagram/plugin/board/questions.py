@@ -76,7 +76,8 @@ def is_of_run(approval: Approval, post: ScheduledPost, run: PostRun) -> bool:
     is_later = task.started is not None and task.started > question.began
     if task.state == "success" and (is_later or task.try_number != question.try_number):
         return False
-    return approval.is_of(post.version, run.run_id, run.run_after)
+    asked = (approval.version, question.run_id, question.run_after)
+    return asked == (post.version, run.run_id, run.run_after)
 
 
 def version_asked_about(facts: Facts) -> str:
