@@ -20,7 +20,7 @@ from airflow_provider_instagram.utils.urls import is_local, is_web, shown
 #: first two is read within 10 s, of which the start of the planner's task takes several on a busy
 #: Airflow.
 LOOK_EVERY_S: Final = 2.0
-LOOK_AT_OBJECT_EVERY_S: Final = 5.0
+LOOK_AT_OBJECT_EVERY_S: Final = 3.0
 LOOK_AT_SHEET_EVERY_S: Final = 60.0
 #: How long the planner may take before it is woken again.
 WAKE_AGAIN_AFTER_S: Final = 60.0
