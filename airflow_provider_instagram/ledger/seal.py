@@ -38,7 +38,16 @@ REPLACEABLE: Final = frozenset(
     {
         *("quota-door", "quota-taken", "quota-attempt", "quota-end", "late"),
         *("insights", "insights-refused", "insights-calls", "insights-state"),
-        *("first-event", "refused", "media", "comment-id", "problems", "previews", "told"),
+        *(
+            "first-event",
+            "refused",
+            "media",
+            "comment-id",
+            "problems",
+            "previews",
+            "told",
+            "generation",
+        ),
     }
 )
 #: Kinds of rows whose content is encrypted, because it holds texts and files that are not published

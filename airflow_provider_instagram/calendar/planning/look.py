@@ -59,10 +59,13 @@ def look(
     """
     reading = _Reading(settings, stored, now, by_hand=by_hand)
     found = reading.found()
-    before = None
+    before, generation = None, 0
     # Until its file could be read for the first time, a calendar is new.
     if stored is not None and (stored.text or stored.plan.begun):
         before = stored.plan
+        # Nobody could end a run while the DAG did not name its account.
+        if set(settings.accounts) <= set(stored.about.accounts):
+            generation = stored.generation
     if came_at is not None and stored is not None:
         came_at = max(came_at, stored.at)
     plan = decide(
@@ -75,7 +78,8 @@ def look(
         is_dry=settings.dry_run,
         records=records,
     )
-    planned = found.model_copy(update={"plan": replace(plan, readable=found.plan.readable)})
+    plan = replace(plan, readable=found.plan.readable)
+    planned = found.model_copy(update={"plan": plan, "generation": generation})
     return planned, reading.due(planned)
 
 

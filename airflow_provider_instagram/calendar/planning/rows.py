@@ -25,6 +25,11 @@ T = TypeVar("T", bound=BaseModel)
 OVERTAKEN: Final = Skipped(
     "edited", "The post was edited or removed before it was certain whether it is live."
 )
+#: Why a run publishes nothing that the planner does not know any more.
+FORGOTTEN: Final = Skipped(
+    "edited",
+    "The planner does not know this run any more: its plan was lost, or the DAG did not name the account for a while.",
+)
 OF_A_POST.update(("begun", "skip", "late", "approval", "approval-of-dry-run"))
 IN_THE_MAKING.update(("planned", "prepared", "approval", "approval-of-dry-run"))
 
@@ -59,6 +64,8 @@ class PlannedPost(BaseModel):
     :param location: Where its calendar was.
     :param pin: Where the file of the calendar was found.
     :param why: Why no run publishes it. With a run, that one still finds out whether it is live.
+    :param generation: How often the planner had begun anew. If it has done so since, it does not
+        know the run any more.
     """
 
     model_config = AS_WRITTEN
@@ -69,6 +76,7 @@ class PlannedPost(BaseModel):
     location: str = ""
     pin: str | None = None
     why: Skipped = Skipped("", "")
+    generation: int = 0
 
 
 class Skip(BaseModel):
@@ -111,11 +119,32 @@ class PostRows:
         """Return which run of a DAG publishes a post."""
         return read_row(self.store, PlannedPost, _of_dag(dag_id, key))
 
+    def counting(self, dag_id: str, key: str, run_id: str) -> PlannedPost | None:
+        """Return which run of a DAG publishes a post, unless that is another one which the planner has forgotten."""
+        row = self.planned(dag_id, key)
+        if row is None or not row.run:
+            return row
+        number = self.generation(dag_id)
+        if row.generation < number:
+            row = self.planned(dag_id, key)  # the planner writes it before the number
+        if row is None or not row.run or row.generation >= number:
+            return row
+        return row.model_copy(update={"why": FORGOTTEN}) if row.run == run_id else None
+
     def record_planned(self, dag_id: str, key: str, planned: PlannedPost) -> None:
         """Record which run of a DAG publishes a post."""
         if planned != self.planned(dag_id, key):
             content = planned.model_dump(mode="json", exclude_defaults=True)
             self.store.set(_of_dag(dag_id, key), content)
+
+    def generation(self, dag_id: str) -> int:
+        """Return how often the planner of a DAG has begun anew, without what it knew of its runs."""
+        row = self.store.get(row_key("generation", dag_id))
+        return int(row["number"]) if row else 0
+
+    def record_generation(self, dag_id: str, number: int) -> None:
+        """Record that the planner of a DAG has begun anew. The rows of the runs that it knows say so already."""
+        self.store.set(row_key("generation", dag_id), {"number": number})
 
     def record_overtaken(self, dag_id: str, key: str) -> None:
         """Record that a post was edited or removed before its run knows whether it is live."""

@@ -61,6 +61,7 @@ class StoredPlan(Stored):
     :param made_of: A digest of all that the posts depend on; None if they must be read from the
         text each time.
     :param has_lost_posts: Whether the file does not count because most of its posts have vanished.
+    :param generation: How often the planner has begun anew; 0 if it has to.
     """
 
     location: str
@@ -70,6 +71,7 @@ class StoredPlan(Stored):
     about: About
     made_of: str | None = None
     has_lost_posts: bool = False
+    generation: int = 0
 
 
 class Due(Stored):

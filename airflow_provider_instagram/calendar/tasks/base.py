@@ -235,10 +235,10 @@ class PostTask(CalendarTask, AccountTask):
         found = []
         for account in self.settings.accounts:
             rows = PostRows(Ledger.of(context, account).store)
-            row = rows.planned(ti.dag_id, f"{account}/{post_of(ti.run_id)}")
+            row = rows.counting(ti.dag_id, f"{account}/{post_of(ti.run_id)}", ti.run_id)
             if row is not None:
                 found.append(row)
-        found.sort(key=lambda row: (row.run == ti.run_id, bool(row.run)))
+        found.sort(key=lambda row: (row.run == ti.run_id, bool(row.run), row.why.mark != "edited"))
         return found[-1] if found else PlannedPost()
 
     def use_account(self, post: ScheduledPost) -> None:

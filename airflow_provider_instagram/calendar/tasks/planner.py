@@ -24,7 +24,6 @@ from airflow_provider_instagram.calendar.planning.plan import (
     ENDED,
     NOT_ITS_RUN,
     Begun,
-    Plan,
     Records,
     post_of,
     reason_to_end,
@@ -97,7 +96,17 @@ class PlanPosts(CalendarTask):
             len(plan.calendar.posts),
             len(plan.pending),
         )
-        self._record(context, plan, stored.plan.begun if stored is not None else {}, CLOCK.now())
+        ledgers = Ledgers(context, settings)
+        last = ledgers.generation()
+        # the plan may also be one that was put back
+        is_anew = not planned.generation or planned.generation != last
+        begins_anew = is_anew and bool(plan.readable or plan.calendar.posts)
+        if begins_anew:
+            number = 1 + max(last, planned.generation)
+            planned = planned.model_copy(update={"generation": number})
+        self._record(context, planned, stored.plan.begun if stored is not None else {}, CLOCK.now())
+        if begins_anew:
+            ledgers.record_generation(planned.generation)
         store(settings.plan_file, planned)
         store(due_file(settings.plan_file), due)
         if plan.pending:
@@ -127,10 +136,10 @@ class PlanPosts(CalendarTask):
         )
 
     def _record(
-        self, context: Context, plan: Plan, before: Mapping[str, Begun], now: datetime
+        self, context: Context, stored: StoredPlan, before: Mapping[str, Begun], now: datetime
     ) -> None:
         """Record which runs publish the posts to come, whatever the ledger says of them now, and which end."""
-        ledgers = Ledgers(context, self.settings)
+        ledgers, plan = Ledgers(context, self.settings), stored.plan
         runs = {one.run for one in plan.begun.values()}
         keys = {one.key for one in plan.begun.values()}
         for post_id, begun in before.items():
@@ -163,6 +172,7 @@ class PlanPosts(CalendarTask):
                 post=post,
                 location=self.settings.location,
                 pin=plan.calendar.pin,
+                generation=stored.generation,
             )
             ledgers.record_planned(own.key, planned)
 
@@ -242,6 +252,25 @@ class Ledgers:
         """Record which run of the calendar's DAG publishes a post."""
         row = (self.settings.dag_id, key, planned)
         self._ask(key, lambda ledger: PostRows(ledger.store).record_planned(*row), otherwise=None)
+
+    def generation(self) -> int:
+        """Return how often the planner has begun anew."""
+        return max(
+            self._ask(
+                account,
+                lambda ledger: PostRows(ledger.store).generation(self.settings.dag_id),
+                otherwise=0,
+            )
+            for account in self.settings.accounts
+        )
+
+    def record_generation(self, number: int) -> None:
+        """Let no run count whose row says less: the planner does not know it any more."""
+        row = (self.settings.dag_id, number)
+        for account in self.settings.accounts:
+            self._ask(
+                account, lambda one: PostRows(one.store).record_generation(*row), otherwise=None
+            )
 
     def record_overtaken(self, key: str) -> None:
         """Record that the run of a post sends no more requests, and only finds out whether it is live."""

@@ -85,7 +85,7 @@ def planned_by(settings: CalendarSettings, now: datetime | None = None) -> Store
     stored, due = look(settings, before, now)
     context: Any = {"asset_state_store": Stores()}
     planner = PlanPosts(task_id="plan", settings=settings)
-    planner._record(context, stored.plan, before.plan.begun if before is not None else {}, now)
+    planner._record(context, stored, before.plan.begun if before is not None else {}, now)
     store(settings.plan_file, stored)
     store(due_file(settings.plan_file), due)
     return stored

@@ -371,6 +371,85 @@ def test_a_request_that_led_to_no_post_is_not_sent_again_for_a_post_that_was_edi
     assert "a" in planner.look(62)
 
 
+GONE = {
+    "removed": [],
+    "moved far ahead": [post("a", 9 * DAY)],
+    "on another account": [post("a", 60, account="other")],
+    "with a problem": [post("a", 60, captoin="x")],
+}
+
+
+@pytest.mark.parametrize("edit", GONE.values(), ids=GONE)
+@pytest.mark.parametrize("run_type", ["operator_triggered", "manual"], ids=["its own", "made anew by a user"])
+def test_a_run_that_the_planner_has_forgotten_with_its_plan_publishes_no_post_that_was_edited_at_that_time(
+    planner: Planner, calendar: SimulatedCalendar, edit: list[dict[str, Any]], run_type: str
+) -> None:
+    """A container that starts anew may have lost the folder, and bring another file."""
+    calendar.run_type = run_type
+    calendar.write(post("a", 60), post("b", 60))
+    planner.look(0)
+    had, plan_file = calendar.prepared(), Path(calendar.settings.plan_file)
+    earlier = plan_file.read_bytes()
+    calendar.write(*edit, post("b", 60))
+    plan_file.unlink()
+    planner.look(1)
+    kept = calendar.prepared("b")
+    assert calendar.step("a", had).startswith("skipped")
+    assert calendar.step("b", kept) == "wanted"
+    plan_file.write_bytes(earlier)
+    planner.look(2)
+    assert calendar.step("a", had).startswith("skipped")
+    assert calendar.step("b", kept) == "wanted", "the plan was put back"
+
+
+def test_a_planner_that_has_lost_its_plan_and_cannot_read_the_file_ends_nothing(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    calendar.write(post("a", 60), post("live", 5))
+    planner.look(0)
+    had, live = calendar.prepared(), calendar.prepared("live")
+    calendar.ledger().record_post(
+        PublishedPost(f"{ACCOUNT}/live", "17901", after_noon(5).isoformat(), dag_id="content")
+    )
+    text = calendar.file.read_text()
+    calendar.file.write_text("posts: [")
+    Path(calendar.settings.plan_file).unlink()
+    planner.look(6)
+    assert calendar.step("a", had) == "wanted"
+    calendar.file.write_text(text)
+    planner.look(DAY)
+    assert calendar.step("live", live) == "wanted", "its comment may be missing"
+
+
+@pytest.mark.parametrize("edit", [[], [post("a", 60, account="new")]], ids=["removed", "on another account"])
+def test_a_run_of_an_account_that_the_dag_did_not_name_for_a_while_publishes_no_post_that_was_edited_then(
+    planner: Planner, calendar: SimulatedCalendar, edit: list[dict[str, Any]]
+) -> None:
+    """The planner writes nothing into the ledger of such an account."""
+    calendar.write(post("a", 60, account="other"), post("b", 60))
+    planner.look(0)
+    had, kept = calendar.prepared(), calendar.prepared("b")
+    calendar.given = {"accounts": [ACCOUNT, "new"]}
+    planner.look(1)
+    calendar.write(*edit, post("b", 60))
+    planner.look(2)
+    calendar.given = {}
+    planner.look(3)
+    assert calendar.step("a", had).startswith("skipped")
+    assert calendar.step("b", kept) == "wanted"
+
+
+@pytest.mark.parametrize("accounts", [[ACCOUNT, "other"], ["other", ACCOUNT]])
+def test_a_post_that_was_on_another_account_before_it_was_removed_is_not_said_to_be_published(
+    planner: Planner, calendar: SimulatedCalendar, accounts: list[str]
+) -> None:
+    calendar.given = {"accounts": accounts}
+    for at, posts in enumerate(([post("a", 60, account="other")], [post("a", 60)], [])):
+        calendar.write(*posts)
+        planner.look(at)
+    assert calendar.step("a~v2") == "skipped (removed)"
+
+
 def test_a_planner_that_has_lost_its_plan_adopts_what_it_had_begun_and_asks_nobody_again(
     planner: Planner, calendar: SimulatedCalendar
 ) -> None:
