@@ -19,6 +19,7 @@ from airflow_provider_instagram.calendar.planning.plan import Records
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
+from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -110,12 +111,15 @@ class World:
 
     def look(self, _: Any) -> None:
         """Look as the planner does, and start runs: one that is under way begins anew."""
+        before = read_plan(self.settings.plan_file)
         stored, due = look(
             self.settings,
-            read_plan(self.settings.plan_file),
+            before,
             self.now(),
             records=Records(is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None),
         )
+        planner = PlanPosts(task_id="plan", settings=self.settings)
+        planner._record(self.context("plan"), stored.plan, before.plan.begun if before else {}, self.now())
         store(self.settings.plan_file, stored.model_copy(update={"plan": replace(stored.plan, pending=())}))
         for run_id in stored.plan.pending:
             self.tries[run_id] = self.tries.get(run_id, 0) + 1
