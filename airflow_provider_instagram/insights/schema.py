@@ -196,8 +196,8 @@ class Age:
     """An age at which a post is read.
 
     :param name: Its name in the tables, for example ``24h`` or ``7d``.
-    :param until: The age from which a reading counts as one at the next age. After the last age, from
-        which it shows nothing any more.
+    :param after: The age from which a reading counts as one at this age.
+    :param until: The age up to which it does.
     """
 
     name: str

@@ -127,7 +127,10 @@ class SqlTarget:
 
 
 def _insert_new(table: Table) -> Insert:
-    """Return the statement that writes a row unless its key exists. Each database knows it."""
+    """Return the statement that writes a row unless its key exists, in SQL that each database understands.
+
+    A parameter has another name than its column, or SQLAlchemy takes it for a value to insert.
+    """
     values = {
         column.name: bindparam(f"new_{column.name}", type_=column.type) for column in table.columns
     }

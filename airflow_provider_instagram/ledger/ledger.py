@@ -225,7 +225,7 @@ def digest(text: str) -> str:
     return hashlib.sha256(" ".join(unicodedata.normalize("NFC", text).split()).encode()).hexdigest()
 
 
-#: The kinds of rows that only a post or a comment in the making needs. Other rooms add theirs.
+#: The kinds of rows that only a post or a comment in the making needs. Packages that write other kinds add theirs.
 IN_THE_MAKING: Final = {
     "claim",
     "intent",
@@ -236,7 +236,7 @@ IN_THE_MAKING: Final = {
     "comment-intent",
     "asked",
 }
-#: The kinds of rows whose keys end with that of a post or a comment. Other rooms add theirs.
+#: The kinds of rows whose keys end with that of a post or a comment. Packages that write other kinds add theirs.
 OF_A_POST: Final = {"done", "claim", "intent", "comment", "comment-claim", "comment-intent"}
 
 

@@ -80,7 +80,7 @@ class PostClaims:
             raise self._held_by(intent.claim.owner, intent.post_key)
 
     def record_intent(self, post_key: str, container_id: str, claim: Claim, **more: Any) -> Intent:
-        """Record the intent right before a request: steps 5 and 6.
+        """Record the intent right before a request: steps 5 and 6, after another look at step 1.
 
         :param more: Further fields of the intent.
         :raises TransientError: If another owner has claimed the post. The request must not be sent.
@@ -110,9 +110,9 @@ class PostClaims:
         return next((owner for owner in owners if self.attempt.is_alive(owner)), None)
 
     def _held_by(self, owner: Owner, post_key: str) -> TransientError:
-        key_name, is_in_progress = self.ledger.claimed
+        key_name, in_progress = self.ledger.claimed
         return TransientError(
-            f"{key_name} {post_key!r} {is_in_progress} by {owner}, so this task sent nothing.",
+            f"{key_name} {post_key!r} {in_progress} by {owner}, so this task sent nothing.",
             hint="Once that task has ended, this one returns its result or goes on. If that task never ends because "
             f"its DAG was deleted: {self.ledger.how_to_settle(post_key)}",
             retry_after=timedelta(minutes=1),

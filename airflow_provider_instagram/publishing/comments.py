@@ -113,7 +113,8 @@ class Act(ABC):
     verb: ClassVar[str]
     #: The argument in which the author of a DAG passes the comment.
     argument: ClassVar[str] = "comment_id"
-    #: As the ledger takes it.
+    #: What to do if the outcome is unknown, with ``{forget}`` for the command that deletes the row.
+    #: Empty for what the ledger says of comments.
     remedy: ClassVar[str] = ""
 
     def key(self, given: str | None, owner: Owner, target: str) -> str:
@@ -320,7 +321,8 @@ class Comment:
         """Return the record of a key. If there is none, do what the key is for.
 
         :param target: The post or the comment, as the author of a DAG passes it.
-        :param message: The text. None if there is no comment to write.
+        :param message: The text; empty for what has none. None if there is no comment to write, and
+            nothing is done.
         :raises OutcomeUnknownError: If the comment may be live, and no read can determine that.
         """
         if message is None:

@@ -195,11 +195,12 @@ def _public(address: str) -> str:
     ends = _path_ends(public)
     query = public[ends:]
     closing = query[len(query.rstrip(_CLOSING)) :]
+    # there is nothing to hide, or it is hidden already
     return public if query in (closing, f"…{closing}") else f"{public[:ends]}…{closing}"
 
 
 def _path_ends(address: str) -> int:
-    """Return where an address in a text has its query, or the length of the text."""
+    """Return the index after the sign that begins the query of an address in a text, or the length of the text."""
     begins = _ADDRESS.search(address)
     ends = _PATH_ENDS.search(address, begins.end()) if begins else _SIGNED.search(address)
     return ends.end() if ends else len(address)

@@ -1,4 +1,4 @@
-"""What is known of a calendar's post beyond its run: rows on its account's ledger."""
+"""What is known of a calendar's post: rows on its account's ledger."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ FORGOTTEN: Final = Skipped(
     "edited",
     "The planner does not know this run any more: its plan was lost, or the DAG did not name the account for a while.",
 )
+# What `ledger forget` and `ledger prune` may delete; the command imports this module.
 OF_A_POST.update(("begun", "skip", "late", "approval", "approval-of-dry-run"))
 IN_THE_MAKING.update(("planned", "prepared", "approval", "approval-of-dry-run"))
 
