@@ -122,12 +122,8 @@ class PostRows:
 
     def counting(self, dag_id: str, key: str, run_id: str) -> PlannedPost | None:
         """Return which run of a DAG publishes a post, unless that is another one which the planner has forgotten."""
+        number = self.generation(dag_id)  # before the row, which the planner writes first
         row = self.planned(dag_id, key)
-        if row is None or not row.run:
-            return row
-        number = self.generation(dag_id)
-        if row.generation < number:
-            row = self.planned(dag_id, key)  # the planner writes it before the number
         if row is None or not row.run or row.generation >= number:
             return row
         return row.model_copy(update={"why": FORGOTTEN}) if row.run == run_id else None
