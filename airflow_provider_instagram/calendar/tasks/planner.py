@@ -104,7 +104,11 @@ class PlanPosts(CalendarTask):
         if begins_anew:
             number = 1 + max(last, planned.generation)
             planned = planned.model_copy(update={"generation": number})
-        self._record(context, planned, stored.plan.begun if stored is not None else {}, CLOCK.now())
+        before = stored.plan.begun if stored is not None else {}
+        if stored is not None and plan.begun != before:
+            # If the process dies before the new plan is stored, the next look begins anew.
+            store(settings.plan_file, stored.model_copy(update={"generation": 0}))
+        self._record(context, planned, before, CLOCK.now())
         if begins_anew:
             ledgers.record_generation(planned.generation)
         store(settings.plan_file, planned)

@@ -439,6 +439,25 @@ def test_a_run_of_an_account_that_the_dag_did_not_name_for_a_while_publishes_no_
     assert calendar.step("b", kept) == "wanted"
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_run_that_a_planner_has_recorded_before_it_died_publishes_no_post_on_an_account_of_before(
+    planner: Planner, calendar: SimulatedCalendar, mocker: MockerFixture, number: int
+) -> None:
+    """Nothing was stored, so the next look gives the id of the run to the post as it is then."""
+    calendar.write(post("b", 60))
+    planner.look(0)
+    name = "airflow_provider_instagram.calendar.tasks.planner.store"
+    fails = mocker.patch(name, side_effect=[*[mocker.DEFAULT] * (number - 1), TransientError("away")], wraps=store)
+    calendar.write(post("a", 60, account="other"), post("b", 60))
+    with pytest.raises(TransientError):
+        planner.look(1)
+    mocker.stop(fails)
+    calendar.write(post("a", 60), post("b", 60))
+    assert planner.look(2) == ["a"]
+    step = PreparePost(task_id="step", settings=calendar.settings)
+    assert step.wanted_post(calendar.context("a")).account == ACCOUNT
+
+
 @pytest.mark.parametrize("accounts", [[ACCOUNT, "other"], ["other", ACCOUNT]])
 def test_a_post_that_was_on_another_account_before_it_was_removed_is_not_said_to_be_published(
     planner: Planner, calendar: SimulatedCalendar, accounts: list[str]
