@@ -1,31 +1,26 @@
-"""The DAGs of the gallery in a running Airflow, copied as a user does. ``test_main_job.py`` publishes the one reel.
+"""The DAGs of the gallery that wake each other, in a running Airflow, copied as a user does.
 
-``tests/integration/docs/test_gallery.py`` has their other cases, in one process.
+``tests/integration/docs/test_gallery.py`` runs the others.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import shutil
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from PIL import Image
-from sqlalchemy.engine import make_url
 
 from demo.stack import wait_until
 from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle
 from tests.gallery import adapted, example_on
-from tests.reliability.postgres import postgres
 from tests.system.conftest import wait_for_file
 
 if TYPE_CHECKING:
@@ -35,12 +30,7 @@ if TYPE_CHECKING:
     from tests.system.conftest import Run, Videos
 
 CONN_ID = "gallery"
-BRANDS = {"brand_one": "One", "brand_two": "Two"}
-NUMBERS = "gallery_numbers"
-#: The user id of each account, by its connection.
-USERS = {conn_id: f"1784148800000000{number}" for number, conn_id in enumerate((CONN_ID, *BRANDS, NUMBERS), 1)}
-BUCKETS = ("renders", "shoots", "shoots-finished", "menus", "menus-finished", "reports")
-TODAY = f"{datetime.now(timezone.utc):%Y-%m-%d}"
+USER_ID = "17841488000000001"
 KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 RENDERED = "Coming Friday #teaser"
 ASKED = "Tonight at eight"
@@ -91,100 +81,37 @@ def slack() -> Iterator[Slack]:
 
 @pytest.fixture(scope="module")
 def storage(videos: Videos) -> Iterator[Any]:
-    """An S3 server with the buckets of the DAGs: a rendered video, a shoot of a photographer, the menu of the day."""
+    """An S3 server with a rendered video."""
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", **KEYS)
-    for bucket in BUCKETS:
-        client.create_bucket(Bucket=bucket)
-    reel = videos.reel.read_bytes()
-    for bucket, key, body in (
-        ("renders", "social/teaser.mp4", reel),
-        ("shoots", "harbour/2-reel.mp4", reel),
-        ("shoots", "harbour/1-boat.jpg", _picture("navy")),
-        ("shoots", "harbour/caption.txt", b"A morning in the harbour"),
-        ("menus", f"{TODAY}.jpg", _picture("olive")),
-    ):
-        client.put_object(Bucket=bucket, Key=key, Body=body)
+    client.create_bucket(Bucket="renders")
+    client.put_object(Bucket="renders", Key="social/teaser.mp4", Body=videos.reel.read_bytes())
     yield client
     server.stop()
 
 
-def _picture(colour: str) -> bytes:
-    file = BytesIO()
-    Image.new("RGB", (720, 1280), colour).save(file, format="JPEG")
-    return file.getvalue()
-
-
 @pytest.fixture(scope="module")
-def sheet(videos: Videos) -> Iterator[str]:
-    """The address of a sheet with two posts, as CSV."""
-    rows = ("id,video,caption", f"sheet-1,{videos.reel},First row", f"sheet-2,{videos.reel},{{{{ 7 * 7 }}}}")
-
-    class Sheet(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write("\r\n".join(rows).encode())
-
-        def log_message(self, *_: Any) -> None:
-            """Print nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Sheet)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def warehouse() -> Iterator[dict[str, Any]]:
-    """The connection of an empty PostgreSQL."""
-    with postgres() as settings:
-        url = make_url(settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
-        yield {
-            "conn_type": "postgres",
-            "host": url.host,
-            "port": url.port,
-            "login": url.username,
-            "schema": url.database,
-        }
-
-
-@pytest.fixture(scope="module")
-def connections(airflow: AirflowStack, sandbox: SandboxHandle, storage: Any, slack: Slack, warehouse: Any) -> None:
+def connections(airflow: AirflowStack, sandbox: SandboxHandle, storage: Any, slack: Slack) -> None:
     """Store the connections that the DAGs name."""
-    for conn_id, user_id in USERS.items():
-        account = SandboxHandle(sandbox.url, sandbox.add_account(user_id, conn_id), user_id)
-        connect(airflow, account, conn_id)
-        account.close()
+    account = SandboxHandle(sandbox.url, sandbox.add_account(USER_ID, CONN_ID), USER_ID)
+    connect(airflow, account, CONN_ID)
+    account.close()
     extra = json.dumps({"endpoint_url": storage.meta.endpoint_url, "region_name": "us-east-1"})
     media = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
     webhook = {"conn_type": "http", "host": f"{slack.url}/services", "password": WEBHOOK}
-    for conn_id, fields in (("media", media), ("slack", webhook), ("warehouse", warehouse)):
+    for conn_id, fields in (("media", media), ("slack", webhook)):
         airflow.call("POST", "/connections", json={"connection_id": conn_id, **fields})
 
 
 @pytest.fixture(scope="module")
-def seen_posts(sandbox: SandboxHandle, connections: None) -> None:
-    """Make posts that people have seen. They exist before the DAG that reads them, which looks for posts rarely."""
-    for hours, views in ((2, 11), (26, 22), (24 * 8, 33)):
-        media_id = sandbox.add_foreign_post(f"{hours} hours", age_s=hours * 3600, user_id=USERS[NUMBERS])
-        sandbox.set_insights(media_id, views=views)
-
-
-@pytest.fixture(scope="module")
-def gallery(airflow: AirflowStack, seen_posts: None, sheet: str, videos: Videos) -> Iterator[AirflowStack]:
+def gallery(airflow: AirflowStack, connections: None, videos: Videos) -> Iterator[AirflowStack]:
     """An Airflow to which a user has copied the DAGs, with their connections."""
     texts = {
         "gallery_rendered.py": adapted("gallery/rendered_video.py", ACCOUNT=CONN_ID),
         "gallery_renderer.py": example_on("posts.md"),
         "gallery_slack.py": adapted("gallery/tell_slack.py", ACCOUNT=CONN_ID),
-        "gallery_sheet.py": adapted("gallery/posts_from_sheet.py", ACCOUNT=CONN_ID, SHEET=sheet),
-        "gallery_folder.py": adapted("gallery/carousel_from_folder.py", ACCOUNT=CONN_ID),
-        "gallery_story.py": adapted("gallery/story_every_morning.py", ACCOUNT=CONN_ID, ZONE="UTC"),
-        "gallery_brands.py": adapted("gallery/several_brands.py", VIDEO=str(videos.reel), BRANDS=BRANDS),
-        "gallery_report.py": adapted("gallery/insights_and_report.py", ACCOUNTS=[NUMBERS]),
         "gallery_calendar.py": adapted(
             "content_calendar.py", EXAMPLE=str(_calendar(airflow, videos)), ACCOUNTS=[CONN_ID]
         ).replace('"content_calendar"', '"gallery_calendar"'),
@@ -196,20 +123,6 @@ def gallery(airflow: AirflowStack, seen_posts: None, sheet: str, videos: Videos)
     yield airflow
     for name in texts:
         (airflow.home / "dags" / name).unlink()
-
-
-@pytest.fixture
-def play(gallery: AirflowStack, run_of: Callable[[str, str], Run]) -> Callable[..., Run]:
-    """Run a DAG to its successful end."""
-
-    def played(dag_id: str, **conf: str) -> Run:
-        run_id = secrets.token_hex(6)
-        gallery.trigger(dag_id, run_id, conf)
-        run = run_of(dag_id, run_id)
-        run.wait()
-        return run
-
-    return played
 
 
 def _calendar(airflow: AirflowStack, videos: Videos) -> str:
@@ -247,44 +160,6 @@ def test_a_post_waits_for_a_person_a_rendered_video_does_not_and_slack_is_told_o
     logs = "".join(run_of("tell_slack", run["dag_run_id"]).log("send") for run in runs)
     assert "Sending 'POST' to url" in logs
     assert WEBHOOK not in logs
-
-
-def test_each_row_of_a_sheet_is_one_post_also_when_the_sheet_is_read_again(
-    play: Callable[..., Run], posts_of: Callable[[str], list[str]]
-) -> None:
-    play("posts_from_sheet")
-    assert play("posts_from_sheet").result("post.publish", map_index=1)["already_published"] is True
-    assert [len(posts_of(caption)) for caption in ("First row", "{{ 7 * 7 }}")] == [1, 1]
-
-
-def test_a_folder_becomes_a_carousel_in_the_order_of_its_names(
-    play: Callable[..., Run], sandbox: SandboxHandle
-) -> None:
-    items = play("carousel_from_folder", folder="harbour").result("transcode")
-    assert [item.rpartition(".")[2] for item in items] == ["jpg", "mp4"]
-    (post,) = (post for post in sandbox.posts if post.caption == "A morning in the harbour")
-    assert post.media_type == "CAROUSEL_ALBUM"
-
-
-def test_the_picture_of_the_day_becomes_one_story(play: Callable[..., Run], sandbox: SandboxHandle) -> None:
-    play("story_every_morning")
-    play("story_every_morning")
-    stories = [post for post in sandbox.posts if post.media_product_type == "STORY" and post.user_id == USERS[CONN_ID]]
-    assert [post.media_type for post in stories] == ["IMAGE"]
-
-
-def test_one_video_is_published_on_the_accounts_of_all_brands(play: Callable[..., Run], sandbox: SandboxHandle) -> None:
-    play("several_brands")
-    posts = [(post.user_id, post.caption) for post in sandbox.posts if post.user_id in {USERS[name] for name in BRANDS}]
-    assert sorted(posts) == [(USERS[name], caption) for name, caption in BRANDS.items()]
-
-
-def test_the_report_lists_the_posts_of_the_week_from_the_database(play: Callable[..., Run], storage: Any) -> None:
-    """The most viewed first. A post from before the week is left out."""
-    play("insights_to_postgres")
-    report = play("weekly_report").result("write").removeprefix("s3://media@reports/")
-    text = storage.get_object(Bucket="reports", Key=report)["Body"].read().decode()
-    assert re.findall(r"^\| https?://\S+ \| (\d+) \|$", text, re.MULTILINE) == ["22", "11"]
 
 
 def _asked(airflow: AirflowStack) -> bool:
