@@ -32,7 +32,7 @@ MAX_ACTIVE_RUNS: Final = 10_000
 #: instance of their tasks works.
 MAX_LOOKS: Final = 16
 #: Arguments of the two other DAGs.
-BESIDE: Final = {
+BESIDE: Final[dict[str, Any]] = {
     "max_active_runs": MAX_LOOKS,
     "catchup": False,
     "is_paused_upon_creation": False,
@@ -103,9 +103,9 @@ def content_calendar_dag(
         columns=columns or {},
         defaults=defaults or {},
     )
-    beside = BESIDE | {name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments}
-    _planner(settings, beside)
-    _reporter(settings, beside)
+    shared = {name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments}
+    _planner(settings, shared)
+    _reporter(settings, shared)
     return _posts(settings, dag_arguments)
 
 
@@ -169,6 +169,7 @@ def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
         planner_id(settings.dag_id),
         schedule=[watched],
         doc_md=f"Reads `{settings.location}`, and starts one run of `{settings.dag_id}` for each post.",
+        **BESIDE,
         **dag_arguments,
     ) as dag:
         outlets = [looked_asset(settings.dag_id)]
@@ -184,6 +185,7 @@ def _reporter(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
         f"{settings.dag_id}_report",
         schedule=[looked_asset(settings.dag_id)],
         doc_md=f"Reports the problems of `{settings.location}`, and makes pictures of its posts.",
+        **BESIDE,
         **dag_arguments,
     ) as dag:
         ReportProblems(task_id="problems", settings=settings, max_active_tis_per_dag=1)
