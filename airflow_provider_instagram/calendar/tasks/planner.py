@@ -269,7 +269,7 @@ class Ledgers:
         )
 
     def record_generation(self, number: int) -> None:
-        """Let no run count whose row says less: the planner does not know it any more."""
+        """Record it: the planner does not know any more a run whose row says less."""
         row = (self.settings.dag_id, number)
         for account in self.settings.accounts:
             self._ask(

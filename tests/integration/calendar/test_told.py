@@ -174,7 +174,7 @@ def test_a_planner_that_fails_is_told_beside_what_the_author_wants(
 ) -> None:
     told: list[Any] = []
     own: list[Any] = []
-    mocker.patch("airflow_provider_instagram.calendar.tasks.planner.look", return_value=1 / 0)
+    mocker.patch("airflow_provider_instagram.calendar.tasks.planner.look", side_effect=ZeroDivisionError)
     dag = made(
         calendar({"never": 600}),
         notify=lambda context: told.append(context["event"]),
