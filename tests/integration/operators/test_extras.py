@@ -14,7 +14,7 @@ from airflow_provider_instagram.exceptions import PermissionDeniedError, Transie
 from airflow_provider_instagram.graph import API_VERSION
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 from tests.integration.account import DictStore
-from tests.integration.tasks import SCOPES, connect_page, task_context
+from tests.integration.tasks import connect_page, task_context
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,6 @@ FAULTS = (None, ("create", "before"), ("create", "after"), ("publish", "before")
 MUSIC = "587000000000001"
 POLL = {"caption": "Tea or coffee?", "poll_attachment": ["Tea", "Coffee"]}
 SONG = {"caption": "With music", "audio_id": MUSIC, "audio_volume": 80, "video_volume": 20}
-ALL_SCOPES = [*SCOPES, "instagram_manage_insights"]
 pytestmark = pytest.mark.usefixtures("no_stored_tokens")
 
 

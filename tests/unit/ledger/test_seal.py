@@ -34,8 +34,6 @@ READS: dict[str, Callable[[Any], Any]] = {
     "begun:post-1": lambda store: store.get("begun:post-1"),
     "skip:post-1": lambda store: store.get("skip:post-1"),
 }
-#: Kinds of rows that may have any content here.
-ANY_CONTENT = ("begun", "skip", "containers", "children")
 
 
 @pytest.fixture(autouse=True)
