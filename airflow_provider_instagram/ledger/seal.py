@@ -36,18 +36,9 @@ READ_FORMS: Final = frozenset({FORM})
 #: it.
 REPLACEABLE: Final = frozenset(
     {
-        *("quota-door", "quota-taken", "quota-attempt", "quota-end", "late"),
+        *("quota-door", "quota-taken", "quota-attempt", "quota-end", "late", "generation"),
         *("insights", "insights-refused", "insights-calls", "insights-state"),
-        *(
-            "first-event",
-            "refused",
-            "media",
-            "comment-id",
-            "problems",
-            "previews",
-            "told",
-            "generation",
-        ),
+        *("first-event", "refused", "media", "comment-id", "problems", "previews", "told"),
     }
 )
 #: Kinds of rows whose content is encrypted, because it holds texts and files that are not published

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
+from airflow_provider_instagram.calendar.planning.plan import ENDED
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import IN_THE_MAKING, OF_A_POST, row_key
 from airflow_provider_instagram.ledger.records import AS_WRITTEN
@@ -106,14 +107,14 @@ class PostRows:
     def record_run(self, key: str, run_id: str, version: str) -> None:
         """Record which run the planner begins for a version of a post, also for a DAG with another name.
 
-        :param version: Empty if the run ends, with all others of its version.
+        :param version: ``ENDED`` if the run ends, with all others of its version.
         """
         runs = self.runs(key)
         before = runs.get(run_id)
         if before == version:
             return
-        if not version:
-            runs = {run: "" if its == before else its for run, its in runs.items()}
+        if version == ENDED:
+            runs = {run: ENDED if its == before else its for run, its in runs.items()}
         self.store.set(row_key("begun", key), Runs(runs=runs | {run_id: version}).model_dump())
 
     def planned(self, dag_id: str, key: str) -> PlannedPost | None:
@@ -121,7 +122,7 @@ class PostRows:
         return read_row(self.store, PlannedPost, _of_dag(dag_id, key))
 
     def counting(self, dag_id: str, key: str, run_id: str) -> PlannedPost | None:
-        """Return which run of a DAG publishes a post, unless that is another one which the planner has forgotten."""
+        """Return the row of a post. A run that the planner has forgotten finds why it ends, and others find no row."""
         number = self.generation(dag_id)  # before the row, which the planner writes first
         row = self.planned(dag_id, key)
         if row is None or not row.run or row.generation >= number:

@@ -238,6 +238,7 @@ class PostTask(CalendarTask, AccountTask):
             row = rows.counting(ti.dag_id, f"{account}/{post_of(ti.run_id)}", ti.run_id)
             if row is not None:
                 found.append(row)
+        # The row of an account that the post has left only says that it was edited.
         found.sort(key=lambda row: (row.run == ti.run_id, bool(row.run), row.why.mark != "edited"))
         return found[-1] if found else PlannedPost()
 

@@ -98,9 +98,9 @@ class PlanPosts(CalendarTask):
         )
         ledgers = Ledgers(context, settings)
         last = ledgers.generation()
-        # the plan may also be one that was put back
-        is_anew = not planned.generation or planned.generation != last
-        begins_anew = is_anew and bool(plan.readable or plan.calendar.posts)
+        # If not, the calendar is new, or its plan was lost, or an older one was put back.
+        knows_its_runs = 0 < planned.generation == last
+        begins_anew = not knows_its_runs and (plan.readable or plan.calendar.posts)
         if begins_anew:
             number = 1 + max(last, planned.generation)
             planned = planned.model_copy(update={"generation": number})
@@ -269,7 +269,7 @@ class Ledgers:
         )
 
     def record_generation(self, number: int) -> None:
-        """Record it: the planner does not know any more a run whose row says less."""
+        """Record for each account that the planner has begun anew. Runs whose rows say less do not count any more."""
         row = (self.settings.dag_id, number)
         for account in self.settings.accounts:
             self._ask(
