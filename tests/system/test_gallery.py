@@ -138,7 +138,6 @@ def _calendar(airflow: AirflowStack, videos: Videos) -> str:
 
 def test_a_post_waits_for_a_person_a_rendered_video_does_not_and_slack_is_told_of_both(
     gallery: AirflowStack,
-    sandbox: SandboxHandle,
     slack: Slack,
     run_of: Callable[[str, str], Run],
     posts_of: Callable[[str], list[str]],

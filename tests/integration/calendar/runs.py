@@ -86,7 +86,7 @@ def planned_by(settings: CalendarSettings, now: datetime | None = None) -> Store
     context: Any = {"asset_state_store": Stores()}
     planner = PlanPosts(task_id="plan", settings=settings)
     stored = stored.model_copy(update={"generation": Ledgers(context, settings).generation()})
-    planner._record(context, stored, before.plan.begun if before is not None else {}, now)
+    planner._record(context, stored, before.plan.begun if before else {}, now)
     store(settings.plan_file, stored)
     store(due_file(settings.plan_file), due)
     return stored

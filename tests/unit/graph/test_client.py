@@ -133,7 +133,6 @@ def test_a_publish_that_may_be_live_is_sent_once_and_says_so(
     [
         (9007, 2207027, NotReadyError),
         (9, 2207042, QuotaExhaustedError),
-        (24, 2207006, NotReadyError),
         (80002, None, RateLimitError),
     ],
 )
