@@ -30,7 +30,7 @@ from airflow_provider_instagram.graph.capabilities import BUSINESS, CAPABILITIES
 from airflow_provider_instagram.graph.errors import RULES
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING, LONG_LIVED_LIFETIME
 from airflow_provider_instagram.insights.dag import CollectInsights
-from airflow_provider_instagram.insights.results import FEW, MOST_DAYS, MOST_POSTS
+from airflow_provider_instagram.insights.results import MOST_DAYS, MOST_POSTS
 from airflow_provider_instagram.media.spec import FEED, FEED_PICTURE, REELS, STORY
 from airflow_provider_instagram.operators.base import InstagramTask
 from airflow_provider_instagram.posts import limits
@@ -292,7 +292,6 @@ NUMBERS: Final[dict[str, int]] = {
     "warning days": EXPIRY_WARNING.days,
     "looks": MAX_LOOKS,
     "previews": MOST_AT_ONCE,
-    "few posts": FEW,
     "results posts": MOST_POSTS,
     "results days": MOST_DAYS,
 }

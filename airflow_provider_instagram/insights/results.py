@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import chain
-from statistics import median, quantiles
+from statistics import median
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -48,12 +48,9 @@ Cell = str | int | float | None
 
 #: The metrics of any kind of post.
 METRICS: Final = tuple(dict.fromkeys(chain(*MEDIA_METRICS.values())))
-#: With fewer posts, the middle half is one or two of them.
-FEW: Final = 5
 #: A reading that is farther from its age than this share of it is not compared.
 MOST_OFF: Final = 0.25
 LONGEST_TITLE: Final = 120
-TOO_FEW: Final = "too few to tell"
 TOO_YOUNG, NOT_READ, NO_VALUE, READ_LATE = "too young", "not read", "no value", "read too late"
 #: What the status of a snapshot without metrics means.
 WORDS: Final = {
@@ -63,7 +60,6 @@ WORDS: Final = {
     Reason.GONE.value: "deleted",
     MISSED: "missed",
 }
-SPREAD: Final = ("Posts", "Median", "Lower quartile", "Upper quartile", "Remark")
 #: Where a formula begins in a spreadsheet: before one of these signs, also in full width.
 FORMULA: Final = re.compile(r"(^|[;\t])(?= *[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
 #: The most posts that are read, the newest ones, and the most days of a period.
@@ -290,8 +286,8 @@ class Results:
         return f"{at}, {READ_LATE}" if post.is_late(age_s) else at
 
     def _curve(self) -> Table:
-        """Return a post at each age, beside all posts of the same account and kind."""
-        columns = ("Age", "This post", *SPREAD, "Read at")
+        """Return a post at each age, beside the median of the same account and kind."""
+        columns = ("Age", "This post", "Median", "Posts", "Read at")
         by_id = {post.media_id: post for post in self.posts}
         best = max(self.values, key=self.values.__getitem__, default="")
         post = by_id.get(self.post) or by_id.get(best)
@@ -300,9 +296,11 @@ class Results:
         alike = [one for one in self.posts if (one.conn_id, one.kind) == (post.conn_id, post.kind)]
         rows = []
         for age, age_s in _ages(alike).items():
-            spread = _spread(list(self.compared(alike, age_s).values()))
-            reached = _rounded(self.reached(post, age_s))
-            rows.append((age, reached, *spread, self._read_at(post, age_s)))
+            numbers = self.compared(alike, age_s).values()
+            middle = median(numbers) if numbers else None
+            own = self.reached(post, age_s)
+            read_at = self._read_at(post, age_s)
+            rows.append((age, _rounded(own), _rounded(middle), len(numbers), read_at))
         title = f"{post.title or post.media_id} (beside each {post.kind} of {post.conn_id})"
         return Table("curve", title, columns, rows)
 
@@ -312,19 +310,6 @@ def _ages(posts: Iterable[Measured]) -> dict[str, int]:
     for post in posts:
         found |= {name: reading.age_s for name, reading in post.readings.items()}
     return dict(sorted(found.items(), key=lambda entry: entry[1]))
-
-
-def _spread(values: Sequence[float]) -> tuple[Cell, ...]:
-    """Return how many numbers there are, their median and quartiles, and whether they are too few to tell anything."""
-    if not values:
-        return 0, None, None, None, TOO_FEW
-    low, middle, high = map(_rounded, _quartiles(values))
-    return len(values), middle, low, high, TOO_FEW if len(values) < FEW else ""
-
-
-def _quartiles(values: Sequence[float]) -> list[float]:
-    # quantiles() needs two numbers; the quartiles of one are this number
-    return quantiles(values, n=4, method="inclusive") if len(values) > 1 else [*values] * 3
 
 
 def _rounded(cell: Cell) -> Cell:

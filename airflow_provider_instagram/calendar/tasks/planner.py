@@ -96,8 +96,8 @@ class PlanPosts(CalendarTask):
             len(plan.calendar.posts),
             len(plan.pending),
         )
-        ledgers = Ledgers(context, settings)
-        last = ledgers.generation()
+        posts = PlannedPosts(context, settings)
+        last = posts.generation()
         # If not, the calendar is new, or its plan was lost, or an older one was put back.
         knows_its_runs = 0 < planned.generation == last
         begins_anew = not knows_its_runs and (plan.readable or plan.calendar.posts)
@@ -110,7 +110,7 @@ class PlanPosts(CalendarTask):
             store(settings.plan_file, stored.model_copy(update={"generation": 0}))
         self._record(context, planned, before, CLOCK.now())
         if begins_anew:
-            ledgers.record_generation(planned.generation)
+            posts.record_generation(planned.generation)
         store(settings.plan_file, planned)
         store(due_file(settings.plan_file), due)
         if plan.pending:
@@ -126,15 +126,7 @@ class PlanPosts(CalendarTask):
         # any date.
         came_at: datetime | None = None if is_of_user and stored is None else run.run_after
         by_hand = is_of_user and (run.conf or {}).get(BY_HAND, True)
-        ledgers = Ledgers(context, self.settings)
-        records = Records(
-            is_live=ledgers.is_live,
-            is_open=ledgers.is_open,
-            runs=ledgers.runs,
-            exists=runs.exists,
-            stands=runs.stands,
-            lost=runs.lost,
-        )
+        records = PlannedPosts(context, self.settings).records(runs)
         return look(
             self.settings, stored, CLOCK.now(), came_at=came_at, by_hand=by_hand, records=records
         )
@@ -143,24 +135,24 @@ class PlanPosts(CalendarTask):
         self, context: Context, stored: StoredPlan, before: Mapping[str, Begun], now: datetime
     ) -> None:
         """Record which runs publish the posts to come, whatever the ledger says of them now, and which end."""
-        ledgers, plan = Ledgers(context, self.settings), stored.plan
+        recorded, plan = PlannedPosts(context, self.settings), stored.plan
         runs = {one.run for one in plan.begun.values()}
         keys = {one.key for one in plan.begun.values()}
         for post_id, begun in before.items():
             # also a run that Airflow has lost: a user may make one with its id
-            if begun.run in runs or ledgers.is_live(begun.key):
+            if begun.run in runs or recorded.is_live(begun.key):
                 continue
-            ledgers.record_run(begun, ENDED)
+            recorded.end(begun)
             key = begun.key
             if key.partition("/")[0] not in self.settings.accounts:
                 # its tasks read the rows of the accounts that the DAG has now
                 key = f"{next(iter(self.settings.accounts), '')}/{post_id}"
             if key not in keys:
                 why = reason_to_end(plan, post_id, self.settings.work_ahead)
-                ledgers.record_planned(key, PlannedPost(why=why))
+                recorded.record(key, PlannedPost(why=why))
         for post_id, begun in plan.begun.items():
             if begun != before.get(post_id):
-                ledgers.record_run(begun, begun.version)
+                recorded.begin(begun)
         posts = {post.id: post for post in plan.calendar.posts}
         oldest = (now - self.settings.max_lateness).timestamp()
         for post_id, own in plan.begun.items():
@@ -168,7 +160,7 @@ class PlanPosts(CalendarTask):
                 continue
             post = posts.get(post_id)
             if post is None or not own.is_of(post):
-                ledgers.record_overtaken(own.key)
+                recorded.overtake(own.key)
                 continue
             planned = PlannedPost(
                 run=own.run,
@@ -178,7 +170,7 @@ class PlanPosts(CalendarTask):
                 pin=plan.calendar.pin,
                 generation=stored.generation,
             )
-            ledgers.record_planned(own.key, planned)
+            recorded.record(own.key, planned)
 
     def _start(self, context: Context, planned: StoredPlan, due: Due, runs: PostRuns) -> None:
         """Start what is pending, and store the plan and the next look without it.
@@ -205,11 +197,11 @@ class PlanPosts(CalendarTask):
             except AirflowRuntimeError:
                 self.log.exception("The run %s was not started", run_id)
                 failed.append(run_id)
-        ledgers = Ledgers(context, self.settings)
+        recorded = PlannedPosts(context, self.settings)
         for one in plan.begun.values():
             if one.run in taken:
-                ledgers.record_run(one, ENDED)
-                ledgers.record_planned(one.key, PlannedPost(why=NOT_ITS_RUN))
+                recorded.end(one)
+                recorded.record(one.key, PlannedPost(why=NOT_ITS_RUN))
         begun = {post_id: one for post_id, one in plan.begun.items() if one.run not in taken}
         left = tuple(run_id for run_id in plan.pending if run_id not in done)
         started = planned.model_copy(update={"plan": replace(plan, begun=begun, pending=left)})
@@ -229,61 +221,64 @@ class PlanPosts(CalendarTask):
 
 
 @dataclass(frozen=True)
-class Ledgers:
-    """What the ledgers of a calendar's accounts say of its posts. If a row is not good, the run of its post says so."""
+class PlannedPosts:
+    """The rows of a calendar's posts, by their keys, and of its DAG, by the names of its accounts.
+
+    If a row is not good, the run of its post says so.
+    """
 
     context: Context
     settings: CalendarSettings
 
-    def is_live(self, key: str) -> bool:
-        """Return whether a post is published."""
-        return self._ask(key, lambda ledger: ledger.post(key) is not None, otherwise=False)
-
-    def is_open(self, key: str) -> bool:
-        """Return whether a request to publish a post may have been sent."""
-        return self._ask(key, lambda ledger: bool(ledger.open_intents(key)), otherwise=False)
-
-    def runs(self, key: str) -> dict[str, str]:
-        """Return the versions of a post, by the runs that a planner has begun for them."""
-        return self._ask(key, lambda ledger: PostRows(ledger.store).runs(key), otherwise={})
-
-    def record_run(self, begun: Begun, version: str) -> None:
-        """Record which version of a post a run is for."""
-        run = (begun.key, begun.run, version)
-        self._ask(begun.key, lambda ledger: PostRows(ledger.store).record_run(*run), otherwise=None)
-
-    def record_planned(self, key: str, planned: PlannedPost) -> None:
-        """Record which run of the calendar's DAG publishes a post."""
-        row = (self.settings.dag_id, key, planned)
-        self._ask(key, lambda ledger: PostRows(ledger.store).record_planned(*row), otherwise=None)
-
-    def generation(self) -> int:
-        """Return how often the planner has begun anew."""
-        return max(
-            self._ask(
-                account,
-                lambda ledger: PostRows(ledger.store).generation(self.settings.dag_id),
-                otherwise=0,
-            )
-            for account in self.settings.accounts
-        )
-
-    def record_generation(self, number: int) -> None:
-        """Record for each account that the planner has begun anew. Runs whose rows say less do not count any more."""
-        row = (self.settings.dag_id, number)
-        for account in self.settings.accounts:
-            self._ask(
-                account, lambda one: PostRows(one.store).record_generation(*row), otherwise=None
-            )
-
-    def record_overtaken(self, key: str) -> None:
-        """Record that the run of a post sends no more requests, and only finds out whether it is live."""
-        row = (self.settings.dag_id, key)
-        self._ask(key, lambda ledger: PostRows(ledger.store).record_overtaken(*row), otherwise=None)
-
-    def _ask(self, key: str, ask: Callable[[Ledger], T], *, otherwise: T) -> T:
+    def ask(self, key: str, ask: Callable[[PostRows], T]) -> T | None:
+        """Read or write rows. None if the DAG does not name the account, or if a row is not good."""
         account = key.partition("/")[0]
         if account in self.settings.accounts:
             with suppress(LedgerRowError):
-                return ask(Ledger.of(self.context, account))
-        return otherwise
+                return ask(PostRows(Ledger.of(self.context, account).store))
+        return None
+
+    def records(self, runs: PostRuns) -> Records:
+        """Return what the planner asks of posts and their runs."""
+        return Records(
+            is_live=self.is_live,
+            is_open=self.is_open,
+            runs=lambda key: self.ask(key, lambda rows: rows.runs(key)) or {},
+            exists=runs.exists,
+            stands=runs.stands,
+            lost=runs.lost,
+        )
+
+    def is_live(self, key: str) -> bool:
+        """Return whether a post is published."""
+        return bool(self.ask(key, lambda rows: Ledger(rows.store, key).post(key)))
+
+    def is_open(self, key: str) -> bool:
+        """Return whether a request to publish a post may have been sent."""
+        return bool(self.ask(key, lambda rows: Ledger(rows.store, key).open_intents(key)))
+
+    def begin(self, begun: Begun) -> None:
+        """Record for which version of a post a run is begun."""
+        self.ask(begun.key, lambda rows: rows.record_run(begun.key, begun.run, begun.version))
+
+    def overtake(self, key: str) -> None:
+        """Record that the run of a post sends no more requests, and only finds out whether it is live."""
+        self.ask(key, lambda rows: rows.record_overtaken(self.settings.dag_id, key))
+
+    def end(self, begun: Begun) -> None:
+        """Record that a run publishes nothing any more."""
+        self.ask(begun.key, lambda rows: rows.record_run(begun.key, begun.run, ENDED))
+
+    def record(self, key: str, planned: PlannedPost) -> None:
+        """Record which run publishes a post."""
+        self.ask(key, lambda rows: rows.record_planned(self.settings.dag_id, key, planned))
+
+    def generation(self) -> int:
+        """Return how often the planner has begun anew."""
+        dag_id, accounts = self.settings.dag_id, self.settings.accounts
+        return max(self.ask(one, lambda rows: rows.generation(dag_id)) or 0 for one in accounts)
+
+    def record_generation(self, number: int) -> None:
+        """Record for each account that the planner has begun anew. Runs whose rows say less do not count any more."""
+        for account in self.settings.accounts:
+            self.ask(account, lambda rows: rows.record_generation(self.settings.dag_id, number))

@@ -17,7 +17,6 @@ from starlette.responses import Response
 from airflow_provider_instagram.calendar.file.times import YEARS
 from airflow_provider_instagram.calendar.file.times import zone as zone_named
 from airflow_provider_instagram.insights.results import (
-    FEW,
     METRICS,
     MOST_DAYS,
     MOST_POSTS,
@@ -140,7 +139,6 @@ def results(asked: Asked = Depends(_asked)) -> Json:  # noqa: B008
         "ages": [*found.ages],
         "age": found.age,
         "zone": str(found.zone),
-        "few": FEW,
         "notes": notes,
         "tables": [asdict(table) for table in found.tables()],
         "cards": cards,

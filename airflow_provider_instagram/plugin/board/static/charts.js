@@ -23,20 +23,19 @@ export const drawable = ({ name, rows }) => name === "curve" && rows.some((row) 
 
 /**
  * Draw a curve into an element.
- * @param {HTMLElement} element @param {Table} table @param {number} few Medians of fewer posts are not drawn.
+ * @param {HTMLElement} element @param {Table} table
  */
-export async function draw(element, table, few) {
+export async function draw(element, table) {
   const { default: Plot } = await import(LIBRARY);
   const rows = table.rows;
   const labels = rows.map((row) => cut(short(String(row[0]))));
   const places = labels.map((_, place) => place);
   /** @param {number} column */
-  const numbers = (column) => rows.map((row) => (Number(row[2]) < few ? null : number(row[column])));
+  const numbers = (column) => rows.map((row) => number(row[column]));
   const [main, soft, ink, line] = ["main", "soft", "ink", "line"].map(colour);
   const longest = Math.max(...labels.map((label) => label.length));
   const isSlanted = labels.length * longest * LETTER > element.clientWidth - 80;
   const middle = { stroke: soft, width: 2, dash: [6, 5], points: { show: false } };
-  const hidden = { paths: () => null, points: { show: false } };
   const own = { stroke: main, width: 3, points: { show: true, size: 7, fill: main } };
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false } };
   const options = {
@@ -50,7 +49,7 @@ export async function draw(element, table, few) {
         range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ most) => [0, (most || 1) * 1.08],
       },
     },
-    series: [{}, middle, hidden, hidden, own],
+    series: [{}, middle, own],
     axes: [
       {
         ...axis,
@@ -62,38 +61,14 @@ export async function draw(element, table, few) {
       },
       { ...axis, size: 70 },
     ],
-    hooks: {
-      drawAxes: [(/** @type {any} */ plot) => bars(plot, main ?? "")],
-    },
   };
-  const data = [places, ...[3, 4, 5].map(numbers), rows.map((row) => number(row[1]))];
+  const data = [places, numbers(2), numbers(1)];
   drawn.get(element)?.destroy();
   const plot = new Plot(options, data, element);
   drawn.set(element, plot);
   new ResizeObserver(() => plot.setSize({ width: Math.max(260, element.clientWidth), height: options.height })).observe(
     element,
   );
-}
-
-/**
- * Draw a bar between the quartiles of each age.
- * @param {any} plot @param {string} fill
- */
-function bars(plot, fill) {
-  /** @type {CanvasRenderingContext2D} */
-  const to = plot.ctx;
-  const [places, , low, high] = plot.data;
-  const y = (/** @type {number} */ value) => plot.valToPos(value, "y", true);
-  to.save();
-  to.fillStyle = fill;
-  to.globalAlpha = 0.28;
-  const width = Math.min(34 * devicePixelRatio, (plot.bbox.width / places.length) * 0.5);
-  places.forEach((/** @type {number} */ place) => {
-    if (low[place] === null || high[place] === null) return;
-    const top = y(high[place]);
-    to.fillRect(plot.valToPos(place, "x", true) - width / 2, top, width, Math.max(2, y(low[place]) - top));
-  });
-  to.restore();
 }
 
 /** Save a file. The sandbox of Airflow's frame allows no download, but the frame's owner may. @param {Blob} file @param {string} name */

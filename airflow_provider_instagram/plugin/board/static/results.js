@@ -24,14 +24,13 @@ import { PERIODS, data, go, span, view } from "./state.js";
  * @property {string[]} ages
  * @property {string} age
  * @property {string} zone
- * @property {number} few Medians of fewer posts are not drawn in a curve.
  * @property {string[]} notes
  * @property {Table[]} tables
  * @property {Record<string, string>} cards The keys of cards, by media id.
  */
 
 const ENDS = 10; // so many of the best and of the worst posts are shown at first
-const LEGEND = "Line: this post. Dashed: median. Bar: the middle half of the posts.";
+const LEGEND = "Line: this post. Dashed: the median.";
 const root = h("div", { class: "results" });
 /** @type {Content | null} */
 let content = null;
@@ -149,7 +148,7 @@ function section(table, of) {
   const { name, title } = table;
   const figure = h("figure", { class: "chart", role: "img", "aria-label": `Chart of the table below: ${title}` });
   const isDrawn = drawable(table);
-  if (isDrawn) requestAnimationFrame(() => draw(figure, table, of.few).catch(() => figure.remove())); // once it has a width
+  if (isDrawn) requestAnimationFrame(() => draw(figure, table).catch(() => figure.remove())); // once it has a width
   /** @param {string} text @param {string} label @param {() => unknown} click */
   const button = (text, label, click) =>
     h("button", { class: "btn", type: "button", "aria-label": label, click }, text);
