@@ -582,3 +582,53 @@ def test_what_is_written_into_the_stored_plan_changes_no_post_whose_run_has_begu
     plan.write_text(plan.read_text().replace("approved", "unheard of"))
     step = PreparePost(task_id="prepare", settings=calendar.settings)
     assert step.wanted_post(calendar.context("a")).caption == "approved"
+
+
+@pytest.mark.parametrize("edit", GONE.values(), ids=GONE)
+def test_an_earlier_plan_that_was_put_back_publishes_no_post_that_was_begun_since_and_edited_then(
+    planner: Planner, calendar: SimulatedCalendar, edit: list[dict[str, Any]]
+) -> None:
+    """A backup of the folder is restored. The planner has not begun anew since it was made."""
+    calendar.write(post("b", 60))
+    planner.look(0)
+    plan_file = Path(calendar.settings.plan_file)
+    earlier = plan_file.read_bytes()
+    calendar.write(post("a", 60), post("b", 60))
+    assert planner.look(1) == ["a"]
+    had = calendar.prepared()
+    plan_file.write_bytes(earlier)
+    calendar.write(*edit, post("b", 60))
+    planner.look(2)
+    assert calendar.step("a", had).startswith("skipped")
+
+
+def test_a_look_that_was_marked_while_it_waited_puts_back_no_earlier_plan(
+    planner: Planner, calendar: SimulatedCalendar, mocker: MockerFixture
+) -> None:
+    """A user marks the running planner as a success: its process goes on for seconds, and the next look begins."""
+    calendar.write(post("b", 60))
+    planner.look(0)
+    had: list[str] = []
+
+    def meanwhile(_: float) -> None:
+        mocker.stop(sleeps)
+        calendar.write(post("a", 60), post("b", 60))
+        assert planner.look(1) == ["a"]
+        had.append(calendar.prepared())
+
+    calendar.file.write_text("posts: [")
+    look = PlanPosts._look
+    seen: list[Any] = []
+
+    def read_before(self: PlanPosts, *given: Any) -> Any:
+        """The second reading of the first planner began before the file was whole again."""
+        found = look(self, *given)
+        seen.append(found)
+        return seen[0] if len(seen) == 3 else found
+
+    mocker.patch.object(PlanPosts, "_look", read_before)
+    sleeps = mocker.patch("airflow_provider_instagram.calendar.tasks.planner.time.sleep", side_effect=meanwhile)
+    planner.look(1)
+    calendar.write(post("b", 60))
+    planner.look(2)
+    assert calendar.step("a", had[0]).startswith("skipped")
