@@ -36,7 +36,7 @@ READ_FORMS: Final = frozenset({FORM})
 #: it.
 REPLACEABLE: Final = frozenset(
     {
-        *("quota-door", "quota-taken", "quota-attempt", "quota-end", "late", "generation"),
+        *("quota-door", "quota-taken", "quota-attempt", "quota-end", "late", "plan"),
         *("insights", "insights-refused", "insights-calls", "insights-state"),
         *("first-event", "refused", "media", "comment-id", "problems", "previews", "told"),
     }

@@ -158,6 +158,7 @@ def decide(
     prepare_ahead: timedelta,
     max_lateness: timedelta,
     came_at: datetime | None = None,
+    is_new: bool = False,
     is_dry: bool = False,
     records: Records = NO_RECORDS,
 ) -> Plan:
@@ -170,12 +171,15 @@ def decide(
     :param before: The plan of the last look. None if the calendar is new.
     :param came_at: When the triggerer woke the planner. What was to come then is in time, also if
         its run had to wait.
+    :param is_new: Whether the planner does not know all runs that it has begun: the calendar is new,
+        or its last plan was lost.
     :param is_dry: Whether the DAG only makes dry runs. That it no longer does is an edit of each
         post.
     :return: The plan, whose ``pending`` names the runs.
     """
     look = _Decision(before, now, prepare_ahead, max_lateness, DRY_MARK if is_dry else "", records)
     look.came_at = min(came_at or now, now)
+    look.is_new = is_new or before is None
     for post in calendar.posts:
         look.at(post)
     listed = {post.id for post in calendar.posts}
@@ -207,7 +211,7 @@ class _Decision:
         mark: str,
         records: Records,
     ) -> None:
-        self.is_new = before is None
+        self.is_new = False
         self.now = self.came_at = now
         self.prepare_ahead = prepare_ahead
         self.max_lateness = max_lateness

@@ -121,11 +121,13 @@ class PostRows:
         """Return which run of a DAG publishes a post."""
         return read_row(self.store, PlannedPost, _of_dag(dag_id, key))
 
-    def counting(self, dag_id: str, key: str, run_id: str) -> PlannedPost | None:
-        """Return the row of a post. A run that the planner has forgotten finds why it ends, and others find no row."""
-        number = self.generation(dag_id)  # before the row, which the planner writes first
+    def counting(self, dag_id: str, key: str, run_id: str, generation: int) -> PlannedPost | None:
+        """Return the row of a post. A run that the planner has forgotten finds why it ends, and others find no row.
+
+        :param generation: How often the planner has begun anew, as it was read before.
+        """
         row = self.planned(dag_id, key)
-        if row is None or not row.run or row.generation >= number:
+        if row is None or not row.run or row.generation >= generation:
             return row
         return row.model_copy(update={"why": FORGOTTEN}) if row.run == run_id else None
 
@@ -134,15 +136,6 @@ class PostRows:
         if planned != self.planned(dag_id, key):
             content = planned.model_dump(mode="json", exclude_defaults=True)
             self.store.set(_of_dag(dag_id, key), content)
-
-    def generation(self, dag_id: str) -> int:
-        """Return how often the planner of a DAG has begun anew, without what it knew of its runs."""
-        row = self.store.get(row_key("generation", dag_id))
-        return int(row["number"]) if row else 0
-
-    def record_generation(self, dag_id: str, number: int) -> None:
-        """Record that the planner of a DAG has begun anew. The rows of the runs that it knows say so already."""
-        self.store.set(row_key("generation", dag_id), {"number": number})
 
     def record_overtaken(self, dag_id: str, key: str) -> None:
         """Record that a post was edited or removed before its run knows whether it is live."""

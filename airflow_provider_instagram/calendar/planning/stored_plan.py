@@ -61,7 +61,8 @@ class StoredPlan(Stored):
     :param made_of: A digest of all that the posts depend on; None if they must be read from the
         text each time.
     :param has_lost_posts: Whether the file does not count because most of its posts have vanished.
-    :param generation: How often the planner has begun anew; 0 if it has to.
+    :param generation: How often the planner has begun anew.
+    :param mark: What tells it from all earlier plans. Empty if the planner has to begin anew.
     """
 
     location: str
@@ -72,6 +73,7 @@ class StoredPlan(Stored):
     made_of: str | None = None
     has_lost_posts: bool = False
     generation: int = 0
+    mark: str = ""
 
 
 class Due(Stored):

@@ -1,4 +1,4 @@
-"""Rows of a calendar's own asset: its problems, its previews, and what was told of its posts."""
+"""Rows of a calendar's own asset: its last plan, problems and previews, and what was told of its posts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: The key of the row of problems.
 RECORD: Final = "problems"
+#: The key of the row of the last plan.
+LAST_PLAN: Final = "plan"
 #: The key of the row of previews.
 PREVIEWS: Final = "previews"
 #: The row contains at most so many problems that the plan does not have.
@@ -62,6 +64,17 @@ class Row(BaseModel):
         except ValidationError as error:
             log.warning("A row of what is known of a calendar is damaged: %s", error)
             return cls()
+
+
+class LastPlan(Row):
+    """The row that tells the last plan from all earlier ones. Only the planner writes it.
+
+    :param mark: What that plan is marked with. Each change of its runs has another mark.
+    :param generation: How often the planner has begun anew, without what it knew of its runs.
+    """
+
+    mark: str = ""
+    generation: int = 0
 
 
 class Preview(BaseModel):

@@ -22,7 +22,13 @@ from airflow_provider_instagram.calendar.planning.plan import (
 )
 from airflow_provider_instagram.calendar.planning.rows import PlannedPost, PostRows
 from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY, Retries, planner_id
-from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post, told_assets
+from airflow_provider_instagram.calendar.planning.told import (
+    LAST_PLAN,
+    LastPlan,
+    events_alias,
+    events_asset,
+)
+from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post
 from airflow_provider_instagram.calendar.tasks.answers import (
     Approval,
     FileReport,
@@ -37,6 +43,7 @@ from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, Owner, PublishedPost
+from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.use_case import Skipped
@@ -104,10 +111,11 @@ class PostTask(CalendarTask, AccountTask):
         outlets: Any = None,
         **kwargs: Any,
     ) -> None:
-        inlets, outlets = list(inlets or ()), list(outlets or ())
+        inlets = [*(inlets or ()), events_asset(settings.dag_id)]
+        outlets = list(outlets or ())
         if settings.notify is not None and self.tells:
-            told = told_assets(settings.dag_id)
-            inlets, outlets = [*inlets, *told["inlets"]], [*outlets, *told["outlets"]]
+            alias = events_alias(settings.dag_id)
+            inlets, outlets = [*inlets, alias], [*outlets, alias]
         for account in settings.accounts:
             assets = self.with_assets(account, inlets, outlets)
             inlets, outlets = assets["inlets"], assets["outlets"]
@@ -232,10 +240,14 @@ class PostTask(CalendarTask, AccountTask):
     def _read_row(self, context: Context) -> PlannedPost:
         """Return the row of the post in the ledgers of all accounts: the post may have had another one before."""
         ti = context["ti"]
+        own_rows = SealedStore.of(context, events_asset(self.settings.dag_id))
+        # before the row of the post, which the planner writes first
+        generation = LastPlan.of(own_rows.get(LAST_PLAN)).generation
         found = []
         for account in self.settings.accounts:
             rows = PostRows(Ledger.of(context, account).store)
-            row = rows.counting(ti.dag_id, f"{account}/{post_of(ti.run_id)}", ti.run_id)
+            key = f"{account}/{post_of(ti.run_id)}"
+            row = rows.counting(ti.dag_id, key, ti.run_id, generation)
             if row is not None:
                 found.append(row)
         # The row of an account that the post has left only says that it was edited.

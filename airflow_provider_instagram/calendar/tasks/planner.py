@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -31,12 +32,14 @@ from airflow_provider_instagram.calendar.planning.plan import (
 from airflow_provider_instagram.calendar.planning.rows import PlannedPost, PostRows
 from airflow_provider_instagram.calendar.planning.settings import BY_HAND, SHORTEST_DELAY
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
+from airflow_provider_instagram.calendar.planning.told import LAST_PLAN, LastPlan, events_asset
 from airflow_provider_instagram.calendar.tasks.alerts import tell_failed_run
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
 from airflow_provider_instagram.calendar.tasks.post_runs import PostRuns
 from airflow_provider_instagram.exceptions import LedgerRowError, own_words
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.operators.base import PLAN
 from airflow_provider_instagram.utils.clock import CLOCK
 
@@ -74,7 +77,7 @@ class PlanPosts(CalendarTask):
         callbacks = [*filter(None, given)]
         if settings.notify:
             callbacks.append(self._tell)
-        inlets = [ledger_asset(one) for one in settings.accounts]
+        inlets = [events_asset(settings.dag_id), *map(ledger_asset, settings.accounts)]
         super().__init__(settings=settings, on_failure_callback=callbacks, inlets=inlets, **kwargs)
 
     def execute(self, context: Context) -> None:
@@ -83,6 +86,10 @@ class PlanPosts(CalendarTask):
         :raises AirflowFailException: If some were not started.
         """
         settings, stored = self.settings, read_plan(self.settings.plan_file)
+        last = PlannedPosts(context, settings).last_plan()
+        if stored is not None and stored.mark != last.mark:
+            # an earlier one was put back, or the row was deleted
+            stored = stored.model_copy(update={"mark": ""})
         runs = PostRuns(context["ti"], settings.dag_id)
         planned, due = self._look(context, stored, runs)
         listed = {post.id for post in planned.plan.calendar.posts}
@@ -96,21 +103,7 @@ class PlanPosts(CalendarTask):
             len(plan.calendar.posts),
             len(plan.pending),
         )
-        posts = PlannedPosts(context, settings)
-        last = posts.generation()
-        # If not, the calendar is new, or its plan was lost, or an older one was put back.
-        knows_its_runs = 0 < planned.generation == last
-        begins_anew = not knows_its_runs and (plan.readable or plan.calendar.posts)
-        if begins_anew:
-            number = 1 + max(last, planned.generation)
-            planned = planned.model_copy(update={"generation": number})
-        before = stored.plan.begun if stored is not None else {}
-        if stored is not None and plan.begun != before:
-            # If the process dies before the new plan is stored, the next look begins anew.
-            store(settings.plan_file, stored.model_copy(update={"generation": 0}))
-        self._record(context, planned, before, CLOCK.now())
-        if begins_anew:
-            posts.record_generation(planned.generation)
+        planned = self._record(context, planned, stored, CLOCK.now())
         store(settings.plan_file, planned)
         store(due_file(settings.plan_file), due)
         if plan.pending:
@@ -132,10 +125,34 @@ class PlanPosts(CalendarTask):
         )
 
     def _record(
-        self, context: Context, stored: StoredPlan, before: Mapping[str, Begun], now: datetime
+        self, context: Context, planned: StoredPlan, stored: StoredPlan | None, now: datetime
+    ) -> StoredPlan:
+        """Record what the tasks of posts read, and return the plan as the last one."""
+        posts, plan = PlannedPosts(context, self.settings), planned.plan
+        before = stored.plan.begun if stored is not None else {}
+        is_changed = plan.begun != before
+        begins_anew = not planned.mark and bool(is_changed or plan.readable or plan.calendar.posts)
+        last = posts.last_plan()
+        if is_changed or begins_anew:
+            # If the process dies before the new plan is stored, the next look begins anew.
+            last = last.model_copy(update={"mark": secrets.token_hex(8)})
+            posts.record_last(last)
+            number = max(last.generation, planned.generation) + begins_anew
+            planned = planned.model_copy(update={"mark": last.mark, "generation": number})
+        self._record_runs(posts, planned, before, now)
+        if begins_anew:
+            posts.record_last(last.model_copy(update={"generation": planned.generation}))
+        return planned
+
+    def _record_runs(
+        self,
+        recorded: PlannedPosts,
+        planned: StoredPlan,
+        before: Mapping[str, Begun],
+        now: datetime,
     ) -> None:
         """Record which runs publish the posts to come, whatever the ledger says of them now, and which end."""
-        recorded, plan = PlannedPosts(context, self.settings), stored.plan
+        plan = planned.plan
         runs = {one.run for one in plan.begun.values()}
         keys = {one.key for one in plan.begun.values()}
         for post_id, begun in before.items():
@@ -162,15 +179,15 @@ class PlanPosts(CalendarTask):
             if post is None or not own.is_of(post):
                 recorded.overtake(own.key)
                 continue
-            planned = PlannedPost(
+            row = PlannedPost(
                 run=own.run,
                 is_dry=own.is_dry,
                 post=post,
                 location=self.settings.location,
                 pin=plan.calendar.pin,
-                generation=stored.generation,
+                generation=planned.generation,
             )
-            recorded.record(own.key, planned)
+            recorded.record(own.key, row)
 
     def _start(self, context: Context, planned: StoredPlan, due: Due, runs: PostRuns) -> None:
         """Start what is pending, and store the plan and the next look without it.
@@ -273,12 +290,14 @@ class PlannedPosts:
         """Record which run publishes a post."""
         self.ask(key, lambda rows: rows.record_planned(self.settings.dag_id, key, planned))
 
-    def generation(self) -> int:
-        """Return how often the planner has begun anew."""
-        dag_id, accounts = self.settings.dag_id, self.settings.accounts
-        return max(self.ask(one, lambda rows: rows.generation(dag_id)) or 0 for one in accounts)
+    def last_plan(self) -> LastPlan:
+        """Return what tells the last plan from all earlier ones."""
+        return LastPlan.of(self._own_rows.get(LAST_PLAN))
 
-    def record_generation(self, number: int) -> None:
-        """Record for each account that the planner has begun anew. Runs whose rows say less do not count any more."""
-        for account in self.settings.accounts:
-            self.ask(account, lambda rows: rows.record_generation(self.settings.dag_id, number))
+    def record_last(self, last: LastPlan) -> None:
+        """Record which plan is the last one. Rows of an earlier generation do not count any more."""
+        self._own_rows.set(LAST_PLAN, last.model_dump())
+
+    @property
+    def _own_rows(self) -> SealedStore:
+        return SealedStore.of(self.context, events_asset(self.settings.dag_id))

@@ -222,8 +222,7 @@ class SimulatedCalendar:
             ),
         )
         planner = PlanPosts(task_id="plan", settings=settings)
-        begun = before.plan.begun if before is not None else {}
-        planner._record(self.context(), stored, begun, after_noon(self.now))
+        stored = planner._record(self.context(), stored, before, after_noon(self.now))
         starts = list(stored.plan.pending)
         if all_started:
             self.started |= {(self.dag_id, run) for run in starts}
