@@ -117,6 +117,16 @@ def test_the_history_says_who_approved_and_nothing_of_a_post_that_needs_no_appro
     assert [event["what"] for event in detail._history(board, facts, answer, "")] == shown
 
 
+@pytest.mark.parametrize("is_dry", [True, False])
+def test_the_history_does_not_say_published_of_a_post_that_is_not_on_instagram(*, is_dry: bool) -> None:
+    """Of a dry run, or if a user has marked the task as a success."""
+    tasks = {name: Task("success", ended=AT) for name in ("prepare", "approve", "create", "publish")}
+    facts = Facts(post(video="a.mp4"), run=PostRun("r", state="success", tasks=tasks, is_dry=is_dry))
+    board: Any = SimpleNamespace(dag_id="spring")
+    shown = [event["what"] for event in detail._history(board, facts, None, "")]
+    assert "Published" not in shown
+
+
 @pytest.mark.parametrize(
     ("step", "mark", "needs_file"),
     [
