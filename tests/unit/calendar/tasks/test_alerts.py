@@ -18,7 +18,8 @@ from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.problems import missing_files
 from airflow_provider_instagram.calendar.tasks.tell import TellPost
 from airflow_provider_instagram.exceptions import TransientError
-from tests.unit.calendar.simulated_runs import after_noon, post
+from airflow_provider_instagram.ledger.records import PublishedPost
+from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
 
 if TYPE_CHECKING:
     from pytest_mock import MockerFixture
@@ -187,6 +188,18 @@ def test_a_publication_that_a_user_has_marked_as_a_success_is_told(
     calendar.states["publish"] = "success"
     TellPost(task_id="tell", settings=calendar.settings).execute(calendar.context("x", post="a", dry_run=is_dry))
     assert [one.event for one in told] == events
+
+
+def test_a_post_that_its_run_has_published_is_not_told_as_failed(calendar: SimulatedCalendar, told: list[Any]) -> None:
+    """A user marks the publication as failed once the post is live, and clears ``tell``. The ledger decides first."""
+    calendar.write(post("a", HOUR))
+    calendar.plan(0)
+    key = f"{ACCOUNT}/a"
+    done = PublishedPost(key, "17901", after_noon(HOUR).isoformat(), "18001", dag_id="content", run_id="a")
+    calendar.ledger(ACCOUNT).record_post(done)
+    calendar.states["publish"] = "failed"
+    TellPost(task_id="tell", settings=calendar.settings).execute(calendar.context())
+    assert told == []
 
 
 @pytest.mark.parametrize(

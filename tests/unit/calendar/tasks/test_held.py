@@ -127,3 +127,22 @@ def test_a_run_by_hand_makes_no_container_of_an_earlier_version_that_of_a_later_
         mocker.patch.object(module, "create", lambda task, context, event, *_: "17901" if event else "17902")
         assert step.execute(context, {"error": None, "known": None, "container_id": "17901"}) == "17902"
     assert published_container(calendar, step, context) != "17901"
+
+
+def test_a_later_no_in_another_run_makes_a_yes_void(calendar: SimulatedCalendar, asked: list[dict[str, Any]]) -> None:
+    """A user has started a run for the post, so two questions about the same container are open."""
+    own, of_own = task(calendar, on_copyright_match="hold")
+    by_hand, of_by_hand = (
+        CreatePost(task_id="create", settings=calendar.settings),
+        calendar.context("manual__1", post="a"),
+    )
+    waiting = []
+    for step, context in ((own, of_own), (by_hand, of_by_hand)):
+        with pytest.raises(TaskAwaitingInput) as raised:
+            step.execute(context)
+        waiting.append(raised.value.kwargs or {})
+    by_hand.resume_execution("answered", {"event": YES, **waiting[1]}, of_by_hand)
+    no = {**YES, "chosen_options": ["Reject"], "responded_by_user": {"id": "2", "name": "ben"}}
+    with pytest.raises(AirflowSkipException, match="rejected by ben"):
+        own.resume_execution("answered", {"event": no, **waiting[0]}, of_own)
+    assert published_container(calendar, by_hand, of_by_hand) is None
