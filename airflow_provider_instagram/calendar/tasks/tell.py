@@ -74,9 +74,10 @@ class TellPost(PostTask):
         except LedgerRowError as error:
             # the task that failed has said so; if none did, this one does
             return Told("unknown", error.message, error.hint or "")
-        own = done if states.get("publish") == "success" else None
-        if own is not None and other_publisher(own, self.settings) is None:
-            return self._published(context, post, own, states)
+        is_own = done is not None and done.run_id == context["ti"].run_id
+        if done is not None and (is_own or states.get("publish") == "success"):
+            if other_publisher(done, self.settings) is None:
+                return self._published(context, post, done, states)
         for step in STEPS:
             if states.get(step) == "failed":
                 failed = self._failed(context, step)

@@ -42,16 +42,14 @@ MOST_EVENTS: Final = 500
 OF_FILES: Final = tuple(
     one.__name__ for one in (MediaRejectedError, TranscodeError, ValidationError)
 )
-#: What the history calls a task: once it has succeeded, and otherwise.
+#: What the history calls a task that did not succeed.
 TASK_NAMES: Final = {
-    "prepare": ("Files ready", "Preparation of its files"),
-    "approve": ("Approved", "Approval"),
-    "create": ("Instagram has it", "Hand-over to Instagram"),
-    "publish": ("Published", "Publication"),
-    "comment": ("First comment written", "First comment"),
+    "prepare": "Preparation of its files",
+    "approve": "Approval",
+    "create": "Hand-over to Instagram",
+    "publish": "Publication",
+    "comment": "First comment",
 }
-#: What the history says if a user has marked the task of an approval as a success.
-NO_ANSWER: Final = "Nobody has approved this"
 
 #: What a user can do to a post in each state.
 ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
@@ -149,7 +147,7 @@ def detail_of(board: Board, post_id: str) -> Json:
     if facts.run is not None and post.approval == "required":
         answer, answered_at = questions.counted_answer(board.dag_id, post, facts.run)
     events = [
-        *_history(board, facts, answer, answered_at),
+        *_history(board, facts, prepared, answer, answered_at),
         *_acts_of_users(board.dag_id, post_id),
     ]
     caption = answer.caption if answer is not None and answer.approved else post.caption
@@ -228,8 +226,17 @@ def dag_address(dag_id: str) -> str:
     return f"{base}/dags/{quote(dag_id, safe='')}"
 
 
-def _history(board: Board, facts: Facts, answer: Answer | None, answered_at: str) -> list[Json]:
+def _history(
+    board: Board, facts: Facts, prepared: PreparedPost, answer: Answer | None, answered_at: str
+) -> list[Json]:
     events = []
+    # A user may have marked a task as a success. What is live has an event of its own.
+    done_words = {
+        "prepare": "Files ready" if prepared.media else "",
+        "approve": "Nobody has approved this",
+        "create": "Instagram has it" if prepared.container_id else "",
+        "comment": "First comment written" if facts.done is not None else "",
+    }
     if facts.run is not None:
         for step, task in facts.run.tasks.items():
             # the task `approve` of a post that needs no approval does nothing
@@ -243,8 +250,10 @@ def _history(board: Board, facts: Facts, answer: Answer | None, answered_at: str
             if step == "approve" and answer is not None and answer.person is not None:
                 what = f"{'Approved' if answer.approved else 'Rejected'} by {answer.person}"
                 events.append(_event(answered_at or begun, what, answer.reason or "", log))
-            elif what := _outcome_in_words(step, task.state):
-                events.append(_event(begun, what, "", log))
+            elif task.state == "success" and done_words.get(step):
+                events.append(_event(begun, done_words[step], "", log))
+            elif task.state == "failed" or (task.state == "skipped" and step != COMMENT):
+                events.append(_event(begun, f"{TASK_NAMES[step]}: {task.state}", "", log))
     done = facts.done
     if done is not None:
         link = _link(done) or ""
@@ -253,16 +262,6 @@ def _history(board: Board, facts: Facts, answer: Answer | None, answered_at: str
             by = f", by {done.deleted_by}" if done.deleted_by else ""
             events.append(_event(done.deleted_at, f"Deleted from Instagram{by}"))
     return events
-
-
-def _outcome_in_words(step: str, state: str) -> str:
-    """Return what the history says of a task that has ended without an answer; empty if nothing."""
-    has_done, does = TASK_NAMES[step]
-    if state == "success":
-        return NO_ANSWER if step == "approve" else has_done
-    if state == "failed" or (state == "skipped" and step != COMMENT):
-        return f"{does}: {state}"
-    return ""
 
 
 def _insights(facts: Facts) -> Json | None:

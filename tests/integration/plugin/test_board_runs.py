@@ -86,8 +86,11 @@ def test_a_run_has_the_id_of_its_post_and_shows_how_far_that_is(user: Any) -> No
     assert look(ada) == ("ready", None)
     begin(DAG_ID, "hello", READY)
     assert look(ada) == ("ready", None)
+    assert detail(ada, "hello")["history"] == [], "a user may set these states, and the ledger has nothing"
+    begin(DAG_ID, "hello", {"prepare": "failed"})
+    assert look(ada)[0] == "failed"
     links = {event["what"]: event["link"] for event in detail(ada, "hello")["history"]}
-    assert links["Files ready"].endswith(f"/dags/{DAG_ID}/runs/hello/tasks/prepare")
+    assert links["Preparation of its files: failed"].endswith(f"/dags/{DAG_ID}/runs/hello/tasks/prepare")
 
 
 def runs_of_planner() -> list[tuple[str, Any]]:

@@ -96,6 +96,7 @@ def test_a_picture_that_is_not_prepared_has_an_alt_text_and_no_cover() -> None:
 
 
 AGREED = Answer(True, "ada", "v", "")
+MADE = PreparedPost(media=["a.mp4"], reports=[{}])
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_the_history_says_who_approved_and_nothing_of_a_post_that_needs_no_appro
     tasks = {name: Task("success", ended=AT) for name in ("prepare", "approve")}
     facts = Facts(post(video="a.mp4", approval=approval), run=PostRun("r", tasks=tasks))
     board: Any = SimpleNamespace(dag_id="spring")
-    assert [event["what"] for event in detail._history(board, facts, answer, "")] == shown
+    assert [event["what"] for event in detail._history(board, facts, MADE, answer, "")] == shown
 
 
 @pytest.mark.parametrize("is_dry", [True, False])
@@ -123,7 +124,7 @@ def test_the_history_does_not_say_published_of_a_post_that_is_not_on_instagram(*
     tasks = {name: Task("success", ended=AT) for name in ("prepare", "approve", "create", "publish")}
     facts = Facts(post(video="a.mp4"), run=PostRun("r", state="success", tasks=tasks, is_dry=is_dry))
     board: Any = SimpleNamespace(dag_id="spring")
-    shown = [event["what"] for event in detail._history(board, facts, None, "")]
+    shown = [event["what"] for event in detail._history(board, facts, MADE, None, "")]
     assert "Published" not in shown
 
 
