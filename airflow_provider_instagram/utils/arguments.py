@@ -9,13 +9,15 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta, timezone
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import ValidationError as PydanticError
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.utils.urls import shown_in
 
-YES = ("true", "yes", "on", "1")
-NO = ("false", "no", "off", "0")
+T = TypeVar("T")
 #: The longest text that is read as a Python list, because reading one takes much memory.
 LONGEST_PYTHON_LIST = 100_000
 #: Control characters except white space, and halves of a pair of UTF-16, which no request can
@@ -30,6 +32,18 @@ DURATION: Final = re.compile(
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 #: How a template begins.
 TEMPLATE: Final = re.compile(r"{{|{%|{#")
+
+
+def _no_boolean(value: Any) -> Any:
+    """Return a value that is no boolean, which Python counts as a number."""
+    return str(value) if isinstance(value, bool) else value
+
+
+NUMBER: Final = TypeAdapter(
+    Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
+)
+WHOLE_NUMBER: Final = TypeAdapter(Annotated[int, BeforeValidator(_no_boolean)])
+BOOLEAN: Final = TypeAdapter(bool)
 
 
 class _Literal(str):
@@ -146,37 +160,27 @@ def key(name: str, value: Any) -> str | None:
 
 def number(name: str, value: Any) -> float | None:
     """Read a number."""
-    value = given(value)
-    if value is None:
-        return None
-    with suppress(TypeError, ValueError):
-        result = float(value)
-        if math.isfinite(result) and not isinstance(value, bool):
-            return result
-    raise ValidationError(f"{name} must be a number, not {in_quotes(value)}.")
+    return _read(NUMBER, name, value, "a number")
 
 
 def whole_number(name: str, value: Any) -> int | None:
     """Read a whole number."""
-    result = number(name, value)
-    if result is None:
-        return None
-    if not result.is_integer():
-        raise ValidationError(f"{name} must be a whole number, not {in_quotes(value)}.")
-    return int(result)
+    return _read(WHOLE_NUMBER, name, value, "a whole number")
 
 
 def boolean(name: str, value: Any) -> bool | None:
     """Read a boolean."""
+    return _read(BOOLEAN, name, value, "true or false")
+
+
+def _read(kind: TypeAdapter[T], name: str, value: Any, what: str) -> T | None:
     value = given(value)
-    if value is None or isinstance(value, bool):
-        return value
-    word = str(value).strip().lower()
-    if word in YES:
-        return True
-    if word in NO:
-        return False
-    raise ValidationError(f"{name} must be true or false, not {in_quotes(value)}.")
+    if value is None:
+        return None
+    try:
+        return kind.validate_python(value.strip() if isinstance(value, str) else value)
+    except PydanticError:
+        raise ValidationError(f"{name} must be {what}, not {in_quotes(value)}.") from None
 
 
 def sequence(name: str, value: Any) -> list[Any]:

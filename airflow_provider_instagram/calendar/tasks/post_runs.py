@@ -26,8 +26,6 @@ AT_ONCE: Final = 100
 LAST_DATE: Final = datetime.max.replace(tzinfo=timezone.utc)
 #: So many runs that users have dated ahead are looked for: each is a request.
 MOST_AHEAD: Final = 50
-#: Of so few runs, each is looked at by itself.
-FEW: Final = 8
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,9 @@ class PostRuns:
         ordered = sorted(run_ids)
         found = self._dated_ahead(ordered)
         for first in range(0, len(ordered), AT_ONCE):
-            found += self._lost_among(ordered[first : first + AT_ONCE])
+            some = ordered[first : first + AT_ONCE]
+            if self._count(some, BEGUN) < len(some):
+                found += filter(self._is_lost, some)
         return found
 
     def start(self, run_id: str) -> bool:
@@ -97,14 +97,6 @@ class PostRuns:
     def _is_ahead(self, run_id: str) -> bool:
         run = self._run(run_id)
         return run is not None and run.state == "running" and _is_dated_ahead(run)
-
-    def _lost_among(self, run_ids: Sequence[str]) -> list[str]:
-        if len(run_ids) <= FEW:
-            return [run_id for run_id in run_ids if self._is_lost(run_id)]
-        if self._count(run_ids, BEGUN) == len(run_ids):
-            return []
-        middle = len(run_ids) // 2
-        return self._lost_among(run_ids[:middle]) + self._lost_among(run_ids[middle:])
 
     def _is_lost(self, run_id: str) -> bool:
         run = self._run(run_id)

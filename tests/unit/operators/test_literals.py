@@ -69,7 +69,7 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
     (
         CreateContainerOperator,
         {"video": "a.mp4", "video_cover_timestamp_ms": float("nan")},
-        r"must be a number",
+        r"must be a whole number",
     ),
     (CreateContainerOperator, {"video": "a.mp4", "publish_at": 1_800_000_000}, r"publish_at must be a time"),
     (PublishOperator, {"container_id": "create"}, r"container_id='create' is not the id of a container.*create.output"),
