@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pydantic import AwareDatetime, BaseModel
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.operators.base import AccountTask
 
+#: What is said of a question without an answer.
+NO_ANSWER: Final = "nobody has answered in time"
 #: The answers, in the words of Airflow's ApprovalOperator.
 APPROVE, REJECT = "Approve", "Reject"
 SHORTEST_QUESTION: Final = timedelta(seconds=1)
@@ -137,13 +140,20 @@ class Verdict:
 
     def __str__(self) -> str:
         if self.person is None:
-            return "nobody has answered in time"
+            return NO_ANSWER
         reason = f": {self.reason}" if self.reason else ""
         return f"{'approved' if self.approved else 'rejected'} by {self.person}{reason}"
 
 
 def ask(
-    context: Context, conn_id: str, subject: str, body: str, timeout: timedelta, **known: Any
+    context: Context,
+    conn_id: str,
+    subject: str,
+    body: str,
+    timeout: timedelta,
+    *,
+    tell: Callable[[bool], None] = lambda _: None,
+    **known: Any,
 ) -> NoReturn:
     """Park the task until a person answers. Airflow then calls its method ``answered``. Silence is a rejection.
 
@@ -152,6 +162,8 @@ def ask(
 
     :param conn_id: The account, whose ledger remembers the question.
     :param body: What they need to know to decide, in Markdown.
+    :param tell: Is called before a person is asked, with whether an earlier answer does not
+        count any more.
     :param known: Further arguments of ``answered``.
     :raises TaskAwaitingInput: If Airflow has the question.
     :raises ValidationError: If Airflow keeps another one of this task.
@@ -160,12 +172,13 @@ def ask(
     from airflow.sdk.definitions.param import ParamsDict
     from airflow.sdk.exceptions import TaskAwaitingInput
 
-    store, name = Ledger.of(context, conn_id).store, row_key("asked", str(Owner.of(context)))
+    store, name = Ledger.of(context, conn_id).store, _row_of(context)
     before = store.get(name)
     about = {"subject": subject, **known}
     is_open = False
     if before is not None and before["about"] == about:
         is_open = Question.model_validate(before["question"]).is_of_earlier_try(context)
+    tell(before is not None and not is_open)
     if not is_open:
         reason = Param(
             None, type=["string", "null"], title="Reason", description="If you reject: the reason."
@@ -175,10 +188,34 @@ def ask(
                 "Another question would have to be asked than this task has asked before, which Airflow keeps.",
                 hint="Start another run, which asks it.",
             )
-        store.set(name, {"question": Question.of(context).model_dump(mode="json"), "about": about})
+    store.set(name, {"question": Question.of(context).model_dump(mode="json"), "about": about})
     raise TaskAwaitingInput(
         method_name="answered", kwargs=known, timeout=max(timeout, SHORTEST_QUESTION)
     )
+
+
+def verdict_of(context: Context, conn_id: str, event: Mapping[str, Any]) -> Verdict:
+    """Return the answer with which Airflow resumes a task.
+
+    :raises ValidationError: If another try has asked. A Clear of a task that carries out its answer
+        makes Airflow hand the answer to the next try.
+    """
+    asked = Ledger.of(context, conn_id).store.get(_row_of(context))
+    if asked is None or asked["question"]["ti_id"] != str(context["ti"].id):
+        raise void_answer("This answer")
+    return Verdict.read(event)
+
+
+def void_answer(what: str) -> ValidationError:
+    """Return the error of an answer to a question that a Clear or a later question has made void."""
+    return ValidationError(
+        f"{what} is to a question that does not count any more.",
+        hint="Clear this task. It asks again.",
+    )
+
+
+def _row_of(context: Context) -> str:
+    return row_key("asked", str(Owner.of(context)))
 
 
 def open_question(context: Context, subject: str, body: str, form: ParamsDict) -> str:
@@ -206,14 +243,15 @@ def review_copyright(
     container_id: str,
     on_copyright_match: Any,
     until: datetime | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    tell: Callable[[str, bool], None] = lambda *_: None,
     **known: Any,
 ) -> None:
     """Read the copyright check of a container, unless it does not matter, and ask a person if it must.
 
     :param on_copyright_match: What its author wrote: ``publish``, ``hold`` or ``fail``.
     :param until: When the answer comes too late, if that is before the container expires.
-    :param tell: Is called with the finding before a person is asked.
+    :param tell: Is called with the finding before a person is asked, and with whether an earlier
+        answer does not count any more.
     :param known: Further arguments of ``answered``.
     :raises ValidationError: If there is a finding, and the task is to ``fail``.
     """
@@ -238,7 +276,6 @@ def review_copyright(
             hint="Use another video. To look again, or to decide otherwise, change on_copyright_match if necessary and "
             "clear this task: nothing is uploaded again.",
         )
-    tell(finding)
     name, now = record.post_key if record else f"container {container_id}", ledger.clock()
     expires = (record.expires if record else now + CONTAINER_LIFE) - EXPIRY_MARGIN
     body = (
@@ -251,6 +288,7 @@ def review_copyright(
         held_subject(name),
         body,
         min(until or expires, expires) - now,
+        tell=partial(tell, finding),
         container_id=container_id,
         **known,
     )
@@ -261,9 +299,8 @@ def held_subject(name: str) -> str:
     return f"Publish {name} in spite of the copyright check?"
 
 
-def approved_container(task: AccountTask, event: Mapping[str, Any], container_id: str) -> str:
+def approved_container(task: AccountTask, verdict: Verdict, container_id: str) -> str:
     """Return the container that a person was asked about, if they approved it."""
-    verdict = Verdict.read(event)
     if not verdict.approved:
         raise ValidationError(
             f"Container {container_id}, which the copyright check held, is not published: {verdict}.",

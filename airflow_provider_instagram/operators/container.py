@@ -13,7 +13,11 @@ from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner, Try
-from airflow_provider_instagram.operators.approval import approved_container, review_copyright
+from airflow_provider_instagram.operators.approval import (
+    approved_container,
+    review_copyright,
+    verdict_of,
+)
 from airflow_provider_instagram.operators.authored import (
     Arguments,
     InstagramBaseOperator,
@@ -211,7 +215,8 @@ class CreateContainerOperator(InstagramBaseOperator, CreatingTask):
 
     def answered(self, context: Context, event: Event, container_id: str) -> str:
         """Continue after a person has answered what to do with a container that is held."""
-        self.container_id = approved_container(self, event, container_id)
+        verdict = verdict_of(context, self.instagram_conn_id, event)
+        self.container_id = approved_container(self, verdict, container_id)
         return self.container_id
 
     def order(self, *, is_resumed: bool) -> Order:

@@ -12,7 +12,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.approval import Verdict, as_block, as_code, ask
+from airflow_provider_instagram.operators.approval import as_block, as_code, ask, verdict_of
 from airflow_provider_instagram.operators.authored import (
     Arguments,
     InstagramBaseOperator,
@@ -134,7 +134,7 @@ class DeleteOperator(InstagramBaseOperator):
         self, context: Context, event: Event, post_key: str | None, media_id: str
     ) -> dict[str, Any]:
         """Delete the post, if a person has agreed to that."""
-        verdict = Verdict.read(event)
+        verdict = verdict_of(context, self.instagram_conn_id, event)
         if not verdict.approved:
             raise AirflowSkipException(f"Media {media_id} is not deleted: {verdict}.")
         self.log.info("Deleting media %s, %s", media_id, verdict)

@@ -23,6 +23,7 @@ from airflow_provider_instagram.operators.approval import (
     as_code,
     held_subject,
     open_question,
+    void_answer,
 )
 from airflow_provider_instagram.operators.base import APPROVE
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION
@@ -149,10 +150,7 @@ class ApprovePost(PostTask):
         approval = records.approval()
         asked_by = approval.question.ti_id if approval is not None and approval.is_open else None
         if approval is None or asked_by != str(context["ti"].id):
-            raise ValidationError(
-                f"This answer about {post_key} is to a question that does not count any more.",
-                hint="Clear this task. It asks again.",
-            )
+            raise void_answer(f"This answer about {post_key}")
         answer = _read_answer(event, approval)
         now = CLOCK.now().isoformat()
         records.record_approval(approval.model_copy(update={"answer": answer, "answered_at": now}))

@@ -26,9 +26,9 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.ledger.records import Owner, Try
 from airflow_provider_instagram.operators.approval import (
-    Verdict,
     approved_container,
     review_copyright,
+    verdict_of,
 )
 from airflow_provider_instagram.operators.base import CREATE, Event
 from airflow_provider_instagram.operators.container import CreatingTask, create
@@ -148,12 +148,15 @@ class CreatePost(PostTask, CreatingTask):
 
     def answered(self, context: Context, event: Event, container_id: str, version: str) -> str:
         """Continue after a person has answered what to do with a container that is held."""
-        verdict = Verdict.read(event)
+        post = self._unedited(context, version)
+        verdict = verdict_of(context, post.account, event)
         if not verdict.approved:
+            # also if a run by hand has asked, too, and was approved before
+            made = self.prepared(context, post).model_copy(update={"container_id": None})
+            self.records(context, post).record_prepared(version, made)
             why = f"The copyright check held the post, and it was not published: {verdict}."
             self.skip_post(context, f"copyright: {verdict}"[:80], why)
-        post = self._unedited(context, version)
-        self.container_id = approved_container(self, event, container_id)
+        self.container_id = approved_container(self, verdict, container_id)
         self._record_container(context, post, self.container_id)
         return self.container_id
 
@@ -198,11 +201,19 @@ class CreatePost(PostTask, CreatingTask):
         made = {"container_id": container_id}
         self.records(context, post).record_prepared(post.version, prepared.model_copy(update=made))
 
-    def _tell_that_it_is_held(self, context: Context, post: ScheduledPost, finding: str) -> None:
-        """Report what the copyright check found, to the Posts page and to whom the calendar tells."""
+    def _tell_that_it_is_held(
+        self, context: Context, post: ScheduledPost, finding: str, is_again: bool
+    ) -> None:
+        """Report what the copyright check found, to the Posts page and to whom the calendar tells.
+
+        :param is_again: Whether an earlier answer does not count: people may think that all is done.
+        """
         report_state(context, "held", "copyright", finding)
+        message = "waits for an answer."
+        if is_again:
+            message = "waits for an answer again: an earlier one does not count."
         remedy = f"{finding} It goes out only if somebody approves it in time."
-        self._tell(context, post, Told("held", "waits for an answer.", remedy))
+        self._tell(context, post, Told("held", message, remedy, is_again=is_again))
 
     def order(self, context: Context, post: ScheduledPost, *, is_resumed: bool) -> Order:
         """Return what to create a container of. For the parent of a carousel, the media are sent already.

@@ -19,6 +19,7 @@ from airflow_provider_instagram.calendar.tasks.base import PostTask, other_publi
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, Outcome, known_texts
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.operators.approval import NO_ANSWER
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -32,7 +33,7 @@ STEPS = ("prepare", "approve", "create", "publish", "comment")
 #: like this.
 LATE = "skipped:"
 #: A user has marked the task as a success, or has deleted a row.
-NO_RECORD = "its run has ended, and the ledger does not have the post."
+NO_RECORD = "its publication has ended, and the ledger does not have the post."
 
 
 class TellPost(PostTask):
@@ -75,9 +76,10 @@ class TellPost(PostTask):
             # the task that failed has said so; if none did, this one does
             return Told("unknown", error.message, error.hint or "")
         is_own = done is not None and done.run_id == context["ti"].run_id
-        if done is not None and (is_own or states.get("publish") == "success"):
-            if other_publisher(done, self.settings) is None:
-                return self._published(context, post, done, states)
+        if states.get("publish") == "success":
+            is_own = done is not None and other_publisher(done, self.settings) is None
+        if done is not None and is_own:
+            return self._published(context, post, done, states)
         for step in STEPS:
             if states.get(step) == "failed":
                 failed = self._failed(context, step)
@@ -114,7 +116,7 @@ class TellPost(PostTask):
         reported = self._outcome(context, step)
         mark = str(reported.get("mark") or "")
         reason = f"is not published: {reported.get('reason')}"
-        if mark.startswith(LATE) or mark == NOBODY.mark:
+        if mark.startswith(LATE) or mark in (NOBODY.mark, f"copyright: {NO_ANSWER}"):
             return Told("late", reason)
         return Told("problem", reason) if mark.startswith("id used") else None
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import ANY
+from uuid import uuid4
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
@@ -52,14 +54,15 @@ class Airflow:
 
     def ask(self, **arguments: Any) -> dict[str, Any]:
         """Run a try that asks, and return what Airflow keeps meanwhile."""
+        self.asking = self.context()
         with pytest.raises(TaskAwaitingInput) as waiting:
-            DeleteOperator(task_id="t", **arguments).execute(self.context())
+            DeleteOperator(task_id="t", **arguments).execute(self.asking)
         return waiting.value.kwargs or {}
 
     def answer(self, answer: dict[str, Any], kept: dict[str, Any], **arguments: Any) -> dict[str, Any]:
         """Resume the task with an answer."""
         task = DeleteOperator(task_id="t", **arguments)
-        result: dict[str, Any] = task.resume_execution("answered", {"event": answer, **kept}, self.context())
+        result: dict[str, Any] = task.resume_execution("answered", {"event": answer, **kept}, self.asking)
         return result
 
     def delete(self, **arguments: Any) -> dict[str, Any]:
@@ -124,6 +127,17 @@ def test_without_a_yes_of_a_person_nothing_is_sent(
     with pytest.raises(AirflowSkipException, match="is not deleted"):
         airflow.answer(answer, airflow.ask(post_key="teaser"), post_key="teaser")
     assert instagram_sandbox.calls("delete") == 0
+    assert _is_live(instagram_sandbox, post)
+
+
+def test_a_clear_while_the_answer_is_carried_out_deletes_nothing(
+    airflow: Airflow, instagram_sandbox: SandboxHandle, post: str
+) -> None:
+    """Who has agreed takes it back. Airflow resumes the next try with the answer to the question of the former one."""
+    kept, again = airflow.ask(post_key="teaser"), airflow.context()
+    again["ti"].id, again["ti"].try_number, again["dag_run"].clear_number = uuid4(), again["ti"].try_number + 1, 1
+    with suppress(TaskAwaitingInput, ValidationError):
+        DeleteOperator(task_id="t", post_key="teaser").resume_execution("answered", {"event": YES, **kept}, again)
     assert _is_live(instagram_sandbox, post)
 
 

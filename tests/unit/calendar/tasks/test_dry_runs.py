@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.publish import CommentPost, PublishPost
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
+from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.records import PublishedPost
 from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
 
@@ -140,16 +142,23 @@ def test_an_edit_of_a_live_post_that_nobody_has_approved_touches_no_comment(
     assert written == []
 
 
-def test_what_a_copyright_check_held_is_not_published_by_the_answer_in_a_dry_run(calendar: SimulatedCalendar) -> None:
+def test_what_a_copyright_check_held_is_not_published_by_the_answer_in_a_dry_run(
+    calendar: SimulatedCalendar, mocker: MockerFixture
+) -> None:
+    mocker.patch("airflow_provider_instagram.graph.readiness.copyright_finding", return_value="A song.")
+    mocker.patch("airflow_provider_instagram.calendar.tasks.create.create", return_value="17901")
+    mocker.patch.object(InstagramHook, "get_conn", return_value=nullcontext())
     calendar.write(post("a", 60, on_copyright_match="hold"))
     calendar.plan(0)
     calendar.prepared()
     create, context = CreatePost(task_id="create", settings=calendar.settings), calendar.context()
     wanted = create.wanted_post(context)
     yes = {"chosen_options": ["Approve"], "responded_by_user": {"id": "1", "name": "anna"}}
-    create.answered(calendar.context("manual__1", post="a", dry_run=True), yes, "17901", wanted.version)
-    assert create.prepared(context, wanted).container_id is None
-    create.answered(context, yes, "17901", wanted.version)
+    for one in (calendar.context("manual__1", post="a", dry_run=True), context):
+        assert create.prepared(context, wanted).container_id is None
+        with pytest.raises(TaskAwaitingInput):
+            create.execute(one)
+        create.answered(one, yes, "17901", wanted.version)
     assert create.prepared(context, wanted).container_id == "17901"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from airflow_provider_instagram.calendar.tasks import create as module
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
+from airflow_provider_instagram.calendar.tasks.tell import TellPost
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import readiness
 from airflow_provider_instagram.hooks.instagram import InstagramHook
@@ -84,9 +85,11 @@ def test_a_no_and_silence_skip_the_post(
     calendar: SimulatedCalendar, asked: list[dict[str, Any]], answer: dict[str, Any]
 ) -> None:
     step, context = task(calendar, on_copyright_match="hold")
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        step.execute(context)
     event = {**YES, "chosen_options": ["Reject"], **answer}
     with pytest.raises(AirflowSkipException, match="The copyright check held the post"):
-        step.resume_execution("answered", {"event": event, "container_id": "17901", "version": ""}, context)
+        step.resume_execution("answered", {"event": event, **(waiting.value.kwargs or {})}, context)
     assert calendar.pushed["outcome"]["mark"].startswith("copyright: ")
 
 
@@ -146,3 +149,51 @@ def test_a_later_no_in_another_run_makes_a_yes_void(calendar: SimulatedCalendar,
     with pytest.raises(AirflowSkipException, match="rejected by ben"):
         own.resume_execution("answered", {"event": no, **waiting[0]}, of_own)
     assert published_container(calendar, by_hand, of_by_hand) is None
+
+
+def test_a_clear_while_the_answer_is_carried_out_asks_again(
+    calendar: SimulatedCalendar, asked: list[dict[str, Any]]
+) -> None:
+    """Airflow ends the task, and resumes its next try with the answer to the question of the former one."""
+    step, context = task(calendar, on_copyright_match="hold")
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        step.execute(context)
+    calendar.clear_number, calendar.try_number = 1, 2
+    again = calendar.context()
+    with suppress(TaskAwaitingInput, ValidationError):
+        step.resume_execution("answered", {"event": YES, **(waiting.value.kwargs or {})}, again)
+    assert published_container(calendar, step, again) is None
+
+
+def test_people_are_told_of_a_held_post_that_nobody_answered_in_time(
+    calendar: SimulatedCalendar, asked: list[dict[str, Any]]
+) -> None:
+    told: list[str] = []
+    calendar.given["notify"] = lambda context: told.append(context["event"].event)
+    step, context = task(calendar, on_copyright_match="hold")
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        step.execute(context)
+    silence = {**YES, "chosen_options": ["Reject"], "responded_by_user": None}
+    with pytest.raises(AirflowSkipException, match="nobody has answered in time"):
+        step.resume_execution("answered", {"event": silence, **(waiting.value.kwargs or {})}, context)
+    calendar.states |= {"prepare": "success", "approve": "success", "create": "skipped", "publish": "skipped"}
+    of_tell = calendar.context()
+    of_tell["ti"].xcom_pull = lambda _, key: calendar.pushed[key]
+    TellPost(task_id="tell", settings=calendar.settings).execute(of_tell)
+    assert told == ["held", "late"]
+
+
+def test_people_are_told_again_that_a_post_is_held_if_their_answer_does_not_count_any_more(
+    calendar: SimulatedCalendar, asked: list[dict[str, Any]]
+) -> None:
+    """The task was cleared after a yes."""
+    told: list[str] = []
+    calendar.given["notify"] = lambda context: told.append(context["event"].event)
+    step, context = task(calendar, on_copyright_match="hold")
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        step.execute(context)
+    step.resume_execution("answered", {"event": YES, **(waiting.value.kwargs or {})}, context)
+    calendar.clear_number, calendar.try_number, calendar.max_tries = 1, 2, 4
+    with pytest.raises(TaskAwaitingInput):
+        CreatePost(task_id="create", settings=calendar.settings).execute(calendar.context())
+    assert told == ["held", "held"]
