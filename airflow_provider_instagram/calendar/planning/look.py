@@ -54,8 +54,8 @@ def look(
     :param stored: The plan of the last look, if there is one.
     :param came_at: When the triggerer woke the planner. What the last look has not seen came after
         that, whatever date a user has given the planner's run.
-    :param by_hand: Whether a person has started the planner. Then the file counts as it is, if a
-        problem has named its lost posts before.
+    :param by_hand: Whether a person has started the planner, since a problem has named the lost
+        posts of the file if there is one. Then the file counts as it is.
     """
     reading = _Reading(settings, stored, now, by_hand=by_hand)
     found = reading.found()
@@ -162,7 +162,7 @@ class _Reading:
         if self.stored is None:
             return
         plan, now = self.stored.plan, self.now
-        is_told = self.stored.has_lost_posts
+        is_told = self.stored.lost_at is not None
         to_come = [post.id for post in plan.calendar.posts if post.publish_at > now]
         if is_told:  # a post that became late since then still has to go out
             oldest = (now - self.settings.max_lateness).timestamp()
@@ -204,7 +204,7 @@ class _Reading:
             "made_of": None,
             "about": self.settings.about(),
             # also while the file cannot be read for another reason
-            "has_lost_posts": stored.has_lost_posts or invalid.message == MOST_ARE_LOST,
+            "lost_at": stored.lost_at or (self.now if invalid.message == MOST_ARE_LOST else None),
         }
         return stored.model_copy(update=update)
 

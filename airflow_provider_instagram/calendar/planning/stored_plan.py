@@ -60,7 +60,7 @@ class StoredPlan(Stored):
     :param at: When the planner looked.
     :param made_of: A digest of all that the posts depend on; None if they must be read from the
         text each time.
-    :param has_lost_posts: Whether the file does not count because most of its posts have vanished.
+    :param lost_at: Since when the file does not count because most of its posts have vanished.
     :param generation: How often the planner has begun anew.
     :param mark: What tells it from all earlier plans. Empty if the planner has to begin anew.
     """
@@ -71,7 +71,7 @@ class StoredPlan(Stored):
     plan: Plan
     about: About
     made_of: str | None = None
-    has_lost_posts: bool = False
+    lost_at: AwareDatetime | None = None
     generation: int = 0
     mark: str = ""
 

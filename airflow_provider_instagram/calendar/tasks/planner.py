@@ -119,6 +119,9 @@ class PlanPosts(CalendarTask):
         # any date.
         came_at: datetime | None = None if is_of_user and stored is None else run.run_after
         by_hand = is_of_user and (run.conf or {}).get(BY_HAND, True)
+        lost_at = stored.lost_at if stored is not None else None
+        if lost_at is not None and run.run_after <= lost_at:
+            by_hand = False
         records = PlannedPosts(context, self.settings).records(runs)
         return look(
             self.settings, stored, CLOCK.now(), came_at=came_at, by_hand=by_hand, records=records

@@ -631,3 +631,33 @@ def test_a_look_that_was_marked_while_it_waited_puts_back_no_earlier_plan(
     calendar.write(post("b", 60))
     planner.look(2)
     assert calendar.step("a", had[0]).startswith("skipped")
+
+
+def test_a_planner_that_a_person_has_started_before_the_loss_was_told_does_not_say_that_it_is_wanted(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    """They start it twice, because the first run seems to hang. The sheet is empty for a minute."""
+    calendar.write(*(post(post_id, 600) for post_id in "abcd"))
+    planner.look(0)
+    calendar.write(post("a", 600))
+    calendar.run_after = after_noon(1)
+    for at in (2, 3):
+        planner.look(at, "manual")
+    assert len(calendar.stored().calendar.posts) == 4
+
+
+def test_a_retry_of_a_planner_that_a_person_has_started_before_the_loss_was_told_does_not_say_that_it_is_wanted(
+    planner: Planner, calendar: SimulatedCalendar, mocker: MockerFixture
+) -> None:
+    """Its first try has stored that posts are lost, and then the storage failed."""
+    calendar.write(*(post(post_id, 600) for post_id in "abcd"))
+    planner.look(0)
+    calendar.write(post("a", 600))
+    name = "airflow_provider_instagram.calendar.tasks.planner.store"
+    fails = mocker.patch(name, side_effect=[mocker.DEFAULT, TransientError("away")], wraps=store)
+    calendar.run_after = after_noon(1)
+    with pytest.raises(TransientError):
+        planner.look(1, "manual")
+    mocker.stop(fails)
+    planner.look(2, "manual")
+    assert len(calendar.stored().calendar.posts) == 4
