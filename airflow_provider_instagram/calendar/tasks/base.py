@@ -167,8 +167,8 @@ class PostTask(CalendarTask, AccountTask):
                 return edited(post.id)
             raise _unprepared(post)
         ledger = Ledger.of(context, post.account)
-        user = None if by_hand else PostRows(ledger.store).skipped_by(post)
-        if user is not None:
+        user = PostRows(ledger.store).skipped_by(post)
+        if user is not None and not self.is_requested_now(context, post):
             why = f"{user} decided on the Posts page that {post.id} is not published."
             return Skipped("skipped", why)
         return self.published_by_another(post.id, ledger.post(post.key)) or post

@@ -28,7 +28,7 @@ COMMENT: Final = "comment"
 #: The folders of a local path.
 FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/\s]+/)+(?=[^/\s])")
 SEE_LOG: Final = "See the log of its task."
-NO_RECORD: Final = "its run has ended, and the ledger does not have the post"
+NO_RECORD: Final = "its publication has ended, and the ledger does not have the post"
 ENDED_EARLY: Final = "its run has ended before its tasks"
 LOST_RUN: Final = "its run was deleted"
 NO_APPROVAL: Final = (
@@ -201,6 +201,15 @@ class Facts:
         return self.run is not None and self.run.task(HOLDS).state == "awaiting_input"
 
     @property
+    def is_requested_now(self) -> bool:
+        """Whether a user has started the run to publish the post at once, whoever has skipped it before."""
+        run = self.run
+        if run is None or not (run.by_hand and run.is_active):
+            return False
+        was_late = run.run_after is not None and run.run_after >= self.post.publish_at
+        return run.at_once or was_late
+
+    @property
     def is_rejected(self) -> bool:
         """Whether a person has rejected the post in its run."""
         if self.run is None or self.skipped_by is not None:
@@ -253,8 +262,10 @@ def status_of(facts: Facts, now: datetime, about: About, obstacle: str = "") -> 
     run = facts.run or PostRun("", "queued")
     if not obstacle and (run.at_once or run.task("publish").state == "success"):
         return status
-    until = f"{due + about.max_lateness:%H:%M}"
-    hint = f"It goes out as soon as it can. If that takes until {until}, it is skipped."
+    until = due + about.max_lateness
+    hint = f"It goes out as soon as it can. If that takes until {until:%H:%M}, it is skipped."
+    if now > until:
+        hint = "It is too late by now, and is skipped once its run goes on."
     known = status.text if status.text != GOING_OUT else NOT_ENDED
     reason = obstacle or known or NOT_BEGUN[status.state]
     return replace(status, text=reason, hint=status.hint or hint, is_late=True)
@@ -273,7 +284,7 @@ def _status_of(facts: Facts, now: datetime, about: About) -> Status:
         return _published(facts, facts.done, publish)
     if facts.is_open:
         return _undecided(publish)
-    if facts.skipped_by is not None and not (run is not None and run.by_hand and run.is_active):
+    if facts.skipped_by is not None and not facts.is_requested_now:
         return Status(State.SKIPPED, f"by {facts.skipped_by}")
     if run is None or not (run.has_begun or run.at_once):
         return _without_run(facts, now, about)
@@ -367,12 +378,9 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
         return _at_work(name, task, is_near=run.at_once or now >= due - LAST_MOMENT)
     if run.is_dry:
         return Status(State.SKIPPED, "dry run: everything was done except the publication")
-    if not run.is_active:  # a user has marked a task as a success, or a row was deleted
-        return Status(
-            State.FAILED, NO_RECORD, "Look at the account on Instagram before you try again."
-        )
-    # the ledger has the post in a moment
-    return Status(State.IN_WORK, GOING_OUT, is_going_out=True)
+    # a user has marked a task as a success, or a row was deleted
+    hint = "Look at the account on Instagram before you try again."
+    return Status(State.FAILED, NO_RECORD, hint)
 
 
 def without_folders(text: str) -> str:

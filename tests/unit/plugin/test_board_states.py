@@ -75,7 +75,7 @@ def state(facts: Facts, at: datetime = DUE - HOUR / 2) -> Status:
         (in_run(prepare="success", approve="success", create="success", publish="success", is_dry=True), State.SKIPPED),
         (in_run(prepare="success", approve="skipped", create="skipped", publish="skipped"), State.SKIPPED),
         (in_run(prepare="failed", create="upstream_failed", publish="upstream_failed"), State.FAILED),
-        (in_run(prepare="success", approve="success", create="success", publish="success"), State.IN_WORK),
+        (in_run(prepare="success", approve="success", create="success", publish="success"), State.FAILED),
         (
             in_run(run_state="success", prepare="success", approve="success", create="success", publish="success"),
             State.FAILED,
@@ -166,6 +166,14 @@ def test_a_publisher_that_waits_its_last_half_minute_is_publishing() -> None:
     assert state(waiting, DUE - timedelta(seconds=31)).state is State.READY
     assert state(waiting, DUE - timedelta(seconds=29)).is_going_out
     assert state(replace(waiting, run=replace(waiting.run, at_once=True))).is_going_out  # type: ignore[type-var]
+
+
+def test_a_publication_that_a_user_has_marked_as_a_success_is_not_going_out() -> None:
+    """The run goes on: its calendar is paused, or its last task waits for a slot."""
+    marked = in_run(prepare="success", approve="success", create="success", publish="success", comment=None)
+    for obstacle in ("", "its calendar is paused"):
+        shown = status_of(marked, DUE - HOUR / 2, ABOUT, obstacle)
+        assert (shown.state, shown.is_going_out) == (State.FAILED, False)
 
 
 def test_reasons_are_those_that_the_tasks_reported() -> None:

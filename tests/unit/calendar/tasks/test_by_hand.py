@@ -99,7 +99,8 @@ def test_a_post_that_a_user_skipped_is_published_by_no_run_of_its_own_until_it_i
     one, rows = calendar.stored().calendar.posts[0], PostRows(calendar.ledger().store)
     rows.record_skip(one, "ada")
     assert calendar.step() == "skipped (skipped)"
-    assert calendar.step("manual__1", post="a") == "wanted", "who names it wants it"
+    assert calendar.step("manual__1", post="a") == "skipped (skipped)"
+    assert calendar.step("manual__1", post="a", now=True) == "wanted", "who wants it now has not forgotten the skip"
     rows.record_skip(one, None)
     assert calendar.step() == "wanted"
     rows.record_skip(one, "ada")
@@ -114,3 +115,17 @@ def test_a_run_that_began_before_a_clock_that_is_slow_is_not_too_early(calendar:
     assert calendar.plan(60) == ["a"]
     calendar.now = 58.5
     assert calendar.step() == "wanted"
+
+
+def test_a_skip_counts_for_a_run_by_hand_that_was_started_before_it(calendar: SimulatedCalendar) -> None:
+    """It waits for the post's time. Who skips the post afterwards reads that no run publishes it."""
+    calendar.write(post("a", 5 * DAY))
+    calendar.plan(0)
+    assert calendar.step("manual__1", post="a") == "wanted"
+    had = calendar.prepared()
+    assert calendar.plan(3 * DAY) == ["a"]
+    one, rows = calendar.stored().calendar.posts[0], PostRows(calendar.ledger().store)
+    rows.record_skip(one, "ada")
+    assert calendar.step("a", had) == "skipped (skipped)"
+    calendar.run_after = after_noon(0)
+    assert calendar.step("manual__1", had, post="a").startswith("skipped")
