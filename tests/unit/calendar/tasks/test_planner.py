@@ -661,3 +661,37 @@ def test_a_retry_of_a_planner_that_a_person_has_started_before_the_loss_was_told
     mocker.stop(fails)
     planner.look(2, "manual")
     assert len(calendar.stored().calendar.posts) == 4
+
+
+def test_a_post_that_is_edited_and_put_back_while_its_run_finds_that_it_is_not_live_is_not_lost(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    """Its publisher was killed after it had set out. Its run ends because of the edit; then that is undone."""
+    calendar.write(post("a", 60))
+    planner.look(0)
+    had, ledger = calendar.prepared(), calendar.ledger()
+    intent = ledger.record_intent(f"{ACCOUNT}/a", "17901", Claim(Owner("content", "a", "publish", -1), "nonce"))
+    calendar.write(post("a", 60, caption="better"))
+    assert planner.look(60) == []
+    ledger.withdraw(intent)
+    assert calendar.step("a", had) == "skipped (edited)"
+    calendar.airflow.add("a", state="success")
+    calendar.write(post("a", 60))
+    assert planner.look(61) != [], "nobody publishes it, and nobody is told"
+
+
+def test_a_run_that_ended_because_its_planner_had_forgotten_it_is_not_adopted_when_the_post_comes_back(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    """Each deployment brings another file, and an empty folder: the plan is lost with the post, and lost again."""
+    calendar.write(post("a", 600), post("b", 600))
+    planner.look(0)
+    had, plan_file = calendar.prepared(), Path(calendar.settings.plan_file)
+    plan_file.unlink()
+    calendar.write(post("b", 600))
+    planner.look(1)
+    assert calendar.step("a", had) == "skipped (edited)"
+    calendar.airflow.add("a", state="success")
+    plan_file.unlink()
+    calendar.write(post("a", 600), post("b", 600))
+    assert planner.look(2) == ["a~v2"]
