@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import count
@@ -135,7 +135,8 @@ class Records:
     :param runs: Returns the versions of a post by the runs that a planner has begun for them, also
         of a renamed DAG.
     :param exists: Returns whether Airflow has a run with this id, whoever started it.
-    :param stands: Returns whether Airflow has this run, and it has not failed.
+    :param stands: Returns whether the row of a post names this run, and Airflow has it, and it has
+        not failed.
     :param lost: Returns which of the runs that were begun Airflow does not have any more.
     """
 
@@ -143,7 +144,7 @@ class Records:
     is_open: Callable[[str], bool] = lambda _: False
     runs: Callable[[str], Mapping[str, str]] = lambda _: {}
     exists: Callable[[str], bool] = lambda _: False
-    stands: Callable[[str], bool] = lambda _: False
+    stands: Callable[[str, str], bool] = lambda *_: False
     lost: Callable[[Collection[str]], Collection[str]] = lambda _: ()
 
 
@@ -244,7 +245,7 @@ class _Decision:
             if begun.run in self.lost and not self.records.is_live(post.key):
                 self._begin(post, version, begun)
             return
-        if begun is not None and self._is_unsettled(begun):
+        if begun is not None and self._is_unsettled(post.id, begun):
             return
         live = begun is not None and self.records.is_live(post.key)
         if begun is not None and live and not begun.due <= self.now.timestamp() < due:
@@ -271,18 +272,18 @@ class _Decision:
         known = dict(self.records.runs(post.key))
         if before is not None:
             known[before.run] = before.version
-        run_id = self._run_of_lost_plan(known, version)
+        run_id = self._run_of_lost_plan(post.key, known, version)
         if run_id is None:
             run_id = self._free_name(post.id, known)
             self.start.append(run_id)
         self.begun[post.id] = Begun(version, post.publish_at.timestamp(), post.key, run_id)
 
-    def _run_of_lost_plan(self, known: Mapping[str, str], version: str) -> str | None:
+    def _run_of_lost_plan(self, key: str, known: Mapping[str, str], version: str) -> str | None:
         """Return the run of a version, if the planner has lost its plan: also one whose post a person has rejected."""
         if not self.is_new:
             return None
         for run_id, its_version in known.items():
-            if its_version == version and self.records.stands(run_id):
+            if its_version == version and self.records.stands(key, run_id):
                 return run_id
         return None
 
@@ -308,7 +309,7 @@ class _Decision:
     def at_removed(self, post_id: str) -> None:
         """Decide what becomes of the run of a post that the calendar does not have, or that has a problem."""
         begun = self.begun[post_id]
-        if self._is_unsettled(begun):
+        if self._is_unsettled(post_id, begun):
             return
         if self._is_in_time(begun) and not self.records.is_live(begun.key):
             self._end(begun)
@@ -316,11 +317,16 @@ class _Decision:
         elif begun.due + KEPT.total_seconds() < self.now.timestamp():
             del self.begun[post_id]
 
-    def _is_unsettled(self, begun: Begun) -> bool:
-        """Return whether the run of a post has to find out first whether the post is live, and record that."""
-        is_unsettled = self._is_in_time(begun) and self.records.is_open(begun.key)
-        self.unsettled |= is_unsettled
-        return is_unsettled
+    def _is_unsettled(self, post_id: str, begun: Begun) -> bool:
+        """Return whether the run of a post has to find out first whether the post is live, and record that.
+
+        Then that run ends, also if the edit is undone meanwhile.
+        """
+        if not self._is_in_time(begun) or not self.records.is_open(begun.key):
+            return False
+        self.unsettled = True
+        self.begun[post_id] = replace(begun, version=ENDED)
+        return True
 
     def _is_in_time(self, begun: Begun) -> bool:
         return begun.due + self.max_lateness.total_seconds() > self.now.timestamp()

@@ -10,7 +10,12 @@ from airflow.sdk import Context, Param
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError, TaskAwaitingInput
 
-from airflow_provider_instagram.calendar.tasks.answers import Answer, Approval, PostRecords
+from airflow_provider_instagram.calendar.tasks.answers import (
+    NOBODY,
+    Answer,
+    Approval,
+    PostRecords,
+)
 from airflow_provider_instagram.calendar.tasks.base import PostTask, check_bound, has_caption
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
@@ -116,7 +121,12 @@ class ApprovePost(PostTask):
         if not is_open:
             self._open(context, post, prepared)
             records.record_approval(approval.model_copy(update={"is_open": True}))
-        about = {"account": post.account, "post_key": post.key, "is_dry": records.is_dry}
+        about = {
+            "account": post.account,
+            "post_key": post.key,
+            "version": post.version,
+            "is_dry": records.is_dry,
+        }
         raise TaskAwaitingInput(
             method_name="execute_complete", kwargs=about, timeout=max(left, SHORTEST_QUESTION)
         )
@@ -143,13 +153,31 @@ class ApprovePost(PostTask):
             )
 
     def execute_complete(
-        self, context: Context, event: dict[str, Any], account: str, post_key: str, is_dry: bool
+        self,
+        context: Context,
+        event: dict[str, Any],
+        account: str,
+        post_key: str,
+        version: str,
+        is_dry: bool,
     ) -> dict[str, Any]:
-        """Record the answer, and return if a person approved the post. Skip the post otherwise."""
+        """Record the answer, and return if a person approved the post. Skip the post otherwise.
+
+        Another run may have asked since then. A person's no about the same version counts all the
+        same: it makes the answer there void.
+        """
         records = PostRecords(Ledger.of(context, account).store, post_key, is_dry)
         approval = records.approval()
         asked_by = approval.question.ti_id if approval is not None and approval.is_open else None
         if approval is None or asked_by != str(context["ti"].id):
+            refusal = Answer.read(event).refusal
+            if (
+                refusal not in (None, NOBODY)
+                and approval is not None
+                and approval.version == version
+            ):
+                records.withdraw()
+                self.skip_post(context, *refusal)
             raise void_answer(f"This answer about {post_key}")
         answer = _read_answer(event, approval)
         now = CLOCK.now().isoformat()

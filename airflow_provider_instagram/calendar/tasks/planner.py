@@ -265,7 +265,7 @@ class PlannedPosts:
             is_open=self.is_open,
             runs=lambda key: self.ask(key, lambda rows: rows.runs(key)) or {},
             exists=runs.exists,
-            stands=runs.stands,
+            stands=lambda key, run_id: self.names(key, run_id) and runs.stands(run_id),
             lost=runs.lost,
         )
 
@@ -275,7 +275,15 @@ class PlannedPosts:
 
     def is_open(self, key: str) -> bool:
         """Return whether a request to publish a post may have been sent."""
+        if self.is_live(key):
+            return False
         return bool(self.ask(key, lambda rows: Ledger(rows.store, key).open_intents(key)))
+
+    def names(self, key: str, run_id: str) -> bool:
+        """Return whether the row of a post names a run that has no reason to end."""
+        dag_id, generation = self.settings.dag_id, self.last_plan().generation
+        row = self.ask(key, lambda rows: rows.counting(dag_id, key, run_id, generation))
+        return row is not None and row.run == run_id and not row.why.mark
 
     def begin(self, begun: Begun) -> None:
         """Record for which version of a post a run is begun."""

@@ -218,7 +218,7 @@ class SimulatedCalendar:
                 is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None,
                 runs=lambda key: PostRows(self.ledger(key.partition("/")[0]).store).runs(key),
                 lost=lambda runs: self.deleted.intersection(runs),
-                stands=lambda run: (self.dag_id, run) in self.started and run not in self.deleted,
+                stands=lambda _, run: (self.dag_id, run) in self.started and run not in self.deleted,
             ),
         )
         planner = PlanPosts(task_id="plan", settings=settings)

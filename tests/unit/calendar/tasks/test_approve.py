@@ -606,12 +606,16 @@ def test_an_answer_to_an_earlier_question_does_not_count(approval: Approval) -> 
 
 
 def test_a_later_no_to_the_question_of_another_run_makes_a_yes_void(approval: Approval) -> None:
-    """A user has started a run for the post. Airflow keeps the question of the post's own run open, and takes the no."""
+    """A user has started a run for the post. Airflow keeps the question of the post's own run open."""
     approval.ask()
     of_own_run = approval.kept
     approval.kept = {}
     approval.answer("Approve", run_id="manual__1", params={"post": "a"})
-    no = {"chosen_options": ["Reject"], "params_input": {"reason": "no"}, "responded_by_user": {"id": "2", "name": "ben"}}
+    no = {
+        "chosen_options": ["Reject"],
+        "params_input": {"reason": "no"},
+        "responded_by_user": {"id": "2", "name": "ben"},
+    }
     with pytest.raises((ValidationError, AirflowSkipException)):
         approval.task().execute_complete(approval.calendar.context(), no, **of_own_run)
     with pytest.raises(AirflowSkipException):
