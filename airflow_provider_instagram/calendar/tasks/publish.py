@@ -53,11 +53,7 @@ class PublishPost(PostTask, PublishingTask):
         If an earlier try left its outcome open, the outcome is settled first, whatever the plan
         contains now. Which container is published is in the ledger, and not in an XCom.
         """
-        wanted = self.wanted(context)
-        if isinstance(wanted, Skipped):
-            post, container_id = self._open_post(context, wanted)
-        else:
-            post, container_id = wanted, self._container(context, wanted)
+        post, container_id = self._wanted(context)
         self.container_id = container_id
         result = publish(
             self,
@@ -121,11 +117,21 @@ class PublishPost(PostTask, PublishingTask):
             )
         return made
 
-    def _open_post(self, context: Context, reason: Skipped) -> tuple[ScheduledPost, str]:
-        """Return a post that the plan does not have any more, and the container whose request may have been sent.
+    def _wanted(self, context: Context) -> tuple[ScheduledPost, str]:
+        """Return the post and its container, whatever became of the post if a request may have been sent for it."""
+        try:
+            wanted = self.wanted(context)
+        except ValidationError:  # a run by hand, whose post was removed
+            opened = self._open_post(context)
+            if opened is None:
+                raise
+            return opened
+        if not isinstance(wanted, Skipped):
+            return wanted, self._container(context, wanted)
+        return self._open_post(context) or self.skip_post(context, *wanted)
 
-        If no request is open, the post is skipped.
-        """
+    def _open_post(self, context: Context) -> tuple[ScheduledPost, str] | None:
+        """Return what is known of the post and the container of a request that may have been sent, if there is one."""
         post_id = self.post_id(context)
         for account in self.settings.accounts:
             ledger = Ledger.of(context, account)
@@ -136,7 +142,7 @@ class PublishPost(PostTask, PublishingTask):
                     id=post_id, account=account, publish_at=CLOCK.now(), line=0
                 )
                 return post, intents[0].container_id
-        return self.skip_post(context, *reason)
+        return None
 
     def _check_approval(self, context: Context, post: ScheduledPost) -> None:
         """Skip a post that is not approved, or not any more: a later question makes an answer void.

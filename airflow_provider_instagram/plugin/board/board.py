@@ -447,12 +447,12 @@ class _BoardDraft:
         """Return whether a run is about this version of a post: the one that the planner has started for it.
 
         Of the runs that users start, a dry run tells nothing about a post that is published, and
-        one that has not begun tells nothing at all.
+        one that has not begun, or whose first task is tried again, tells nothing at all.
         """
         if run.is_dated_ahead(self.now):
             return False
         if run.by_hand:
-            tells = (run.has_begun or run.at_once) and not run.is_outdated
+            tells = (run.has_begun or run.at_once) and not run.is_in_vain and not run.is_outdated
             return tells and (self.stored.about.is_dry or not run.is_dry)
         begun = self.stored.plan.begun.get(post.id)
         if begun is None or begun.run != run.run_id:

@@ -161,6 +161,12 @@ class PostRun:
         marks = (task.said("mark") for task in map(self.task, STEPS) if task.state == "skipped")
         return self.by_hand and next(marks, "").startswith(OUTDATED)
 
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether its first task is tried again. It tells nothing of the post before it has done something."""
+        first = self.task(STEPS[0])
+        return first.state == "up_for_retry" or (first.state != "success" and first.try_number > 1)
+
     def has_failed(self, step: str) -> bool:
         """Return whether a task of the post failed, or could not begin because one before it failed."""
         return self.task(step).state in ENDED_BADLY

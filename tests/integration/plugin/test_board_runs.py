@@ -466,6 +466,14 @@ def test_a_run_that_a_user_started_counts_until_it_has_ended(user: Any) -> None:
     assert look(ada)[0] == "failed", "the last one"
 
 
+def test_a_run_by_hand_that_cannot_begin_hides_no_question(user: Any) -> None:
+    """A user has given it an id that is too long for the name of a log, so its first task is tried again for a day."""
+    begin(DAG_ID, "asked", {**PREPARED, "approve": "awaiting_input"})
+    begin(DAG_ID, "asked", {"prepare": "up_for_retry"}, run_id="b" * 250, conf={"post": "asked"})
+    shown = detail(user("ada", "USER"), "asked")
+    assert (shown["card"]["state"], shown["acts"]) == ("waiting", ["approve", "reject"])
+
+
 def test_a_dry_run_that_a_user_started_says_nothing_about_the_post(user: Any) -> None:
     begin(DAG_ID, "hello", PREPARED, run_id="manual__1", conf={"post": "hello", "dry_run": True})
     assert look(user("ada", "USER")) == ("planned", None)

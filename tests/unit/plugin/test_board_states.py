@@ -176,6 +176,15 @@ def test_a_publication_that_a_user_has_marked_as_a_success_is_not_going_out() ->
         assert (shown.state, shown.is_going_out) == (State.FAILED, False)
 
 
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_post_that_is_too_late_for_good_is_not_said_to_go_out(*, by_hand: bool) -> None:
+    """A run cannot begin its first task, such as one that a user has given an id that is too long for a log's name."""
+    stuck = in_run(prepare="up_for_retry")
+    assert stuck.run is not None
+    shown = state(replace(stuck, run=replace(stuck.run, by_hand=by_hand)), DUE + ABOUT.max_lateness + HOUR)
+    assert "It goes out as soon as it can" not in shown.hint
+
+
 def test_reasons_are_those_that_the_tasks_reported() -> None:
     failed = {"state": "failed", "mark": "MediaRejectedError", "reason": "Too long.", "hint": "Cut it."}
     skipped = {"state": "skipped", "mark": "rejected: ugly", "reason": "Rejected by Ada: ugly", "hint": None}

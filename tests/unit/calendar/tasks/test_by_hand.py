@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,15 @@ import pytest
 
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
-from tests.unit.calendar.simulated_runs import after_noon, post
+from airflow_provider_instagram.calendar.tasks.publish import PublishPost
+from airflow_provider_instagram.calendar.tasks.tell import TellPost
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.ledger.records import Claim, Owner
+from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 HOUR, DAY = 60, 24 * 60
@@ -129,3 +136,31 @@ def test_a_skip_counts_for_a_run_by_hand_that_was_started_before_it(calendar: Si
     assert calendar.step("a", had) == "skipped (skipped)"
     calendar.run_after = after_noon(0)
     assert calendar.step("manual__1", had, post="a").startswith("skipped")
+
+
+@pytest.mark.parametrize("edit", [[], [post("a", DAY, captoin="x")]], ids=["removed", "with a problem"])
+def test_a_run_by_hand_settles_a_request_that_may_have_been_sent_whatever_became_of_the_post(
+    calendar: SimulatedCalendar, mocker: MockerFixture, edit: list[dict[str, Any]]
+) -> None:
+    """Its publisher was killed after it had set out. The post's own run does so."""
+    calendar.write(post("a", DAY), post("b", DAY))
+    calendar.plan(0)
+    calendar.prepared(container_id="17901")
+    context, key = calendar.context("manual__1", post="a", now=True), f"{ACCOUNT}/a"
+    context["ti"].task_id = "publish"
+    calendar.ledger().record_intent(key, "17901", Claim(Owner.of(context), "nonce"))
+    calendar.write(*edit, post("b", DAY))
+    calendar.plan(1)
+    settled: list[str] = []
+    live: dict[str, Any] = {"permalink": None, "media_id": None}
+    mocker.patch(
+        "airflow_provider_instagram.calendar.tasks.publish.publish",
+        side_effect=lambda *given, **_: settled.append(given[2]) or live,
+    )
+    told: list[Any] = []
+    calendar.given = {"notify": [told.append]}
+    with suppress(ValidationError):
+        PublishPost(task_id="publish", settings=calendar.settings).execute(context)
+    calendar.states = {"prepare": "success", "approve": "success", "create": "success", "publish": "failed"}
+    TellPost(task_id="tell", settings=calendar.settings).execute(context)
+    assert settled == [key] or told, "nobody learns that it may be live"
