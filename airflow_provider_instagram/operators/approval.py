@@ -250,8 +250,7 @@ def review_copyright(
 
     :param on_copyright_match: What its author wrote: ``publish``, ``hold`` or ``fail``.
     :param until: When the answer comes too late, if that is before the container expires.
-    :param tell: Is called with the finding before a person is asked, and with whether an earlier
-        answer does not count any more.
+    :param tell: Is called before a person is asked, with the finding, and with what :func:`ask` says.
     :param known: Further arguments of ``answered``.
     :raises ValidationError: If there is a finding, and the task is to ``fail``.
     """
@@ -260,10 +259,10 @@ def review_copyright(
         return
     ledger = Ledger.of(context, task.instagram_conn_id)
     record = ledger.container(container_id)
-    if record is not None and record.shows is not ItemKind.VIDEO:
-        return
-    if record is not None and ledger.post(record.post_key) is not None:
-        return
+    if record is not None:
+        is_video = record.shows is ItemKind.VIDEO
+        if not is_video or ledger.post(record.post_key) is not None:
+            return
     from airflow_provider_instagram.graph.readiness import copyright_finding
     from airflow_provider_instagram.hooks.instagram import InstagramHook
 

@@ -11,7 +11,6 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError, TaskAwaitingInput
 
 from airflow_provider_instagram.calendar.tasks.answers import (
-    NOBODY,
     Answer,
     Approval,
     PostRecords,
@@ -170,14 +169,8 @@ class ApprovePost(PostTask):
         approval = records.approval()
         asked_by = approval.question.ti_id if approval is not None and approval.is_open else None
         if approval is None or asked_by != str(context["ti"].id):
-            refusal = Answer.read(event).refusal
-            if (
-                refusal not in (None, NOBODY)
-                and approval is not None
-                and approval.version == version
-            ):
-                records.withdraw()
-                self.skip_post(context, *refusal)
+            if approval is not None and approval.version == version:
+                self._count_refusal(context, records, event)
             raise void_answer(f"This answer about {post_key}")
         answer = _read_answer(event, approval)
         now = CLOCK.now().isoformat()
@@ -189,6 +182,19 @@ class ApprovePost(PostTask):
                 hint="Clear this task. It asks again.",
             )
         return self._carry_out(context, answer)
+
+    def _count_refusal(
+        self, context: Context, records: PostRecords, event: Mapping[str, Any]
+    ) -> None:
+        """Skip the post if it is not approved, and make the answer in the run void that has asked since."""
+        answer = Answer.read(event)
+        if answer.person is None:
+            self.skip_post(
+                context, "asked elsewhere", "Another run has asked about the post since."
+            )
+        if answer.refusal is not None:
+            records.withdraw()
+            self.skip_post(context, *answer.refusal)
 
     def _carry_out(self, context: Context, answer: Answer) -> dict[str, Any]:
         """Skip the post if it is not approved, and return who approved it for people to look at."""

@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 
 from airflow_provider_instagram.calendar.planning.look import look
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+from airflow_provider_instagram.operators.approval import Verdict
 from airflow_provider_instagram.plugin.users import DELETES
 from tests.gallery import DAGS, PAGES, adapted
 from tests.integration.tasks import connect_page
@@ -395,6 +396,7 @@ def test_a_post_is_deleted_by_its_key_after_a_yes_in_a_dag_that_the_page_finds(
         return context["task"].answered(context, by, **kept)
 
     mocker.patch("airflow_provider_instagram.operators.delete.ask", answer)
+    mocker.patch("airflow_provider_instagram.operators.delete.verdict_of", lambda _, __, event: Verdict.read(event))
     name = "gallery/delete_posts.py"
     dag = dags_of(adapted(name), name)[f"{DELETES}instagram_default"]
     assert run_dag(dag, post_key="regretted").state == "success"

@@ -133,7 +133,7 @@ def test_without_a_yes_of_a_person_nothing_is_sent(
 def test_a_clear_while_the_answer_is_carried_out_deletes_nothing(
     airflow: Airflow, instagram_sandbox: SandboxHandle, post: str
 ) -> None:
-    """Who has agreed takes it back. Airflow resumes the next try with the answer to the question of the former one."""
+    """The yes is taken back. Airflow resumes the next try with the answer to the question of the former one."""
     kept, again = airflow.ask(post_key="teaser"), airflow.context()
     again["ti"].id, again["ti"].try_number, again["dag_run"].clear_number = uuid4(), again["ti"].try_number + 1, 1
     with suppress(TaskAwaitingInput, ValidationError):

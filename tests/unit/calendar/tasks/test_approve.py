@@ -601,8 +601,9 @@ def test_an_answer_to_an_earlier_question_does_not_count(approval: Approval) -> 
     approval.clear()
     approval.ask()
     approval.calendar.try_number = 1
+    yes = {"chosen_options": ["Approve"], "responded_by_user": {"id": "2", "name": "ben"}}
     with pytest.raises(ValidationError, match="a question that does not count any more"):
-        approval.task().execute_complete(approval.calendar.context(), {"chosen_options": ["Approve"]}, **kept)
+        approval.task().execute_complete(approval.calendar.context(), yes, **kept)
 
 
 def test_a_later_no_to_the_question_of_another_run_makes_a_yes_void(approval: Approval) -> None:
