@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import is_reserved
 from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.planning import lateness
@@ -52,7 +53,6 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import is_local, is_web, shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
 #: A run that a user started to publish a post at once counts for so long. A Clear on another day
@@ -380,6 +380,20 @@ class PostTask(CalendarTask, AccountTask):
         """Return whether the post is live, or an attempt to publish it has an open outcome."""
         intents = Ledger.of(context, post.account).open_intents(post.key, Owner.of(context))
         return bool(intents) or self.live(context, post) is not None
+
+    def open_post(self, context: Context) -> tuple[ScheduledPost, str] | None:
+        """Return what is known of the post and the container of a request that may have been sent, if there is one."""
+        post_id = self.post_id(context)
+        for account in self.settings.accounts:
+            ledger = Ledger.of(context, account)
+            intents = ledger.open_intents(f"{account}/{post_id}", Owner.of(context))
+            if intents:
+                self.instagram_conn_id = account
+                post = ScheduledPost.model_construct(
+                    id=post_id, account=account, publish_at=CLOCK.now(), line=0
+                )
+                return post, intents[0].container_id
+        return None
 
     def published_by_another(self, post_id: str, done: PublishedPost | None) -> Skipped | None:
         """Return that the post was deleted, or published by another calendar, of which only the name is told."""

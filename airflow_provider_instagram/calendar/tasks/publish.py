@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.planning.lateness import PUNCTUAL, choose_late_time
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
@@ -20,7 +18,6 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
-from airflow_provider_instagram.ledger.records import Owner, PublishedPost
 from airflow_provider_instagram.operators.base import COMMENT, PUBLISH
 from airflow_provider_instagram.operators.comment import write_comment
 from airflow_provider_instagram.operators.publish import PublishingTask, publish
@@ -31,7 +28,12 @@ from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context
+
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.ledger.records import PublishedPost
 
 
 CLEAR_CREATE = "Clear create with all downstream tasks."
@@ -122,27 +124,13 @@ class PublishPost(PostTask, PublishingTask):
         try:
             wanted = self.wanted(context)
         except ValidationError:  # a run by hand, whose post was removed
-            opened = self._open_post(context)
+            opened = self.open_post(context)
             if opened is None:
                 raise
             return opened
         if not isinstance(wanted, Skipped):
             return wanted, self._container(context, wanted)
-        return self._open_post(context) or self.skip_post(context, *wanted)
-
-    def _open_post(self, context: Context) -> tuple[ScheduledPost, str] | None:
-        """Return what is known of the post and the container of a request that may have been sent, if there is one."""
-        post_id = self.post_id(context)
-        for account in self.settings.accounts:
-            ledger = Ledger.of(context, account)
-            intents = ledger.open_intents(f"{account}/{post_id}", Owner.of(context))
-            if intents:
-                self.instagram_conn_id = account
-                post = ScheduledPost.model_construct(
-                    id=post_id, account=account, publish_at=CLOCK.now(), line=0
-                )
-                return post, intents[0].container_id
-        return None
+        return self.open_post(context) or self.skip_post(context, *wanted)
 
     def _check_approval(self, context: Context, post: ScheduledPost) -> None:
         """Skip a post that is not approved, or not any more: a later question makes an answer void.

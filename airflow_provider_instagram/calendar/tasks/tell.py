@@ -53,6 +53,8 @@ class TellPost(PostTask):
         self._row = None
         if self.requested_post(context):
             post = self.settings.stored().plan.calendar.post(self.requested_post(context))
+            if post is None and (opened := self.open_post(context)) is not None:
+                post = opened[0]
         else:
             row = self.row(context)
             post = row.post if row.run == context["ti"].run_id else None

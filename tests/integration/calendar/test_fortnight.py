@@ -119,7 +119,7 @@ class World:
             records=Records(is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None),
         )
         planner = PlanPosts(task_id="plan", settings=self.settings)
-        planner._record(self.context("plan"), stored, before.plan.begun if before else {}, self.now())
+        stored = planner._record(self.context("plan"), stored, before, self.now())
         store(self.settings.plan_file, stored.model_copy(update={"plan": replace(stored.plan, pending=())}))
         for run_id in stored.plan.pending:
             self.tries[run_id] = self.tries.get(run_id, 0) + 1
