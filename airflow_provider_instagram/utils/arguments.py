@@ -34,15 +34,10 @@ UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 TEMPLATE: Final = re.compile(r"{{|{%|{#")
 
 
-def _no_boolean(value: Any) -> Any:
-    """Return a value that is no boolean, which Python counts as a number."""
-    return str(value) if isinstance(value, bool) else value
-
-
-NUMBER: Final = TypeAdapter(
-    Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
-)
-WHOLE_NUMBER: Final = TypeAdapter(Annotated[int, BeforeValidator(_no_boolean)])
+#: Python counts a boolean as a number.
+_NO_BOOLEAN: Final = BeforeValidator(lambda one: str(one) if isinstance(one, bool) else one)
+NUMBER: Final = TypeAdapter(Annotated[float, _NO_BOOLEAN, Field(allow_inf_nan=False)])
+WHOLE_NUMBER: Final = TypeAdapter(Annotated[int, _NO_BOOLEAN])
 BOOLEAN: Final = TypeAdapter(bool)
 
 

@@ -162,7 +162,7 @@ class PlanPosts(CalendarTask):
             # also a run that Airflow has lost: a user may make one with its id
             if begun.run in runs or recorded.is_live(begun.key):
                 continue
-            recorded.end(begun)
+            recorded.record_run(begun, ENDED)
             key = begun.key
             if key.partition("/")[0] not in self.settings.accounts:
                 # its tasks read the rows of the accounts that the DAG has now
@@ -172,7 +172,7 @@ class PlanPosts(CalendarTask):
                 recorded.record(key, PlannedPost(why=why))
         for post_id, begun in plan.begun.items():
             if begun != before.get(post_id):
-                recorded.begin(begun)
+                recorded.record_run(begun, begun.version)
         posts = {post.id: post for post in plan.calendar.posts}
         oldest = (now - self.settings.max_lateness).timestamp()
         for post_id, own in plan.begun.items():
@@ -220,7 +220,7 @@ class PlanPosts(CalendarTask):
         recorded = PlannedPosts(context, self.settings)
         for one in plan.begun.values():
             if one.run in taken:
-                recorded.end(one)
+                recorded.record_run(one, ENDED)
                 recorded.record(one.key, PlannedPost(why=NOT_ITS_RUN))
         begun = {post_id: one for post_id, one in plan.begun.items() if one.run not in taken}
         left = tuple(run_id for run_id in plan.pending if run_id not in done)
@@ -285,17 +285,13 @@ class PlannedPosts:
         row = self.ask(key, lambda rows: rows.counting(dag_id, key, run_id, generation))
         return row is not None and row.run == run_id and not row.why.mark
 
-    def begin(self, begun: Begun) -> None:
-        """Record for which version of a post a run is begun."""
-        self.ask(begun.key, lambda rows: rows.record_run(begun.key, begun.run, begun.version))
+    def record_run(self, begun: Begun, version: str) -> None:
+        """Record which version of a post a run is for."""
+        self.ask(begun.key, lambda rows: rows.record_run(begun.key, begun.run, version))
 
     def overtake(self, key: str) -> None:
         """Record that the run of a post sends no more requests, and only finds out whether it is live."""
         self.ask(key, lambda rows: rows.record_overtaken(self.settings.dag_id, key))
-
-    def end(self, begun: Begun) -> None:
-        """Record that a run publishes nothing any more."""
-        self.ask(begun.key, lambda rows: rows.record_run(begun.key, begun.run, ENDED))
 
     def record(self, key: str, planned: PlannedPost) -> None:
         """Record which run publishes a post."""

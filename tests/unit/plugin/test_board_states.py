@@ -168,14 +168,6 @@ def test_a_publisher_that_waits_its_last_half_minute_is_publishing() -> None:
     assert state(replace(waiting, run=replace(waiting.run, at_once=True))).is_going_out  # type: ignore[type-var]
 
 
-def test_a_publication_that_a_user_has_marked_as_a_success_is_not_going_out() -> None:
-    """The run goes on: its calendar is paused, or its last task waits for a slot."""
-    marked = in_run(prepare="success", approve="success", create="success", publish="success", comment=None)
-    for obstacle in ("", "its calendar is paused"):
-        shown = status_of(marked, DUE - HOUR / 2, ABOUT, obstacle)
-        assert (shown.state, shown.is_going_out) == (State.FAILED, False)
-
-
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_a_post_that_is_too_late_for_good_is_not_said_to_go_out(*, by_hand: bool) -> None:
     """A run cannot begin its first task, such as one that a user has given an id that is too long for a log's name."""
