@@ -183,9 +183,10 @@ def decide(
     look.is_new = is_new or before is None
     for post in calendar.posts:
         look.at(post)
-    listed = {post.id for post in calendar.posts}
+    listed = {post.id: post for post in calendar.posts}
     for post_id in [post_id for post_id in look.begun if post_id not in listed]:
         look.at_removed(post_id)
+    look.end_overtaken(listed)
     look.passed |= {
         post_id: one
         for post_id, one in look.passed_before.items()
@@ -245,7 +246,7 @@ class _Decision:
             if begun.run in self.lost and not self.records.is_live(post.key):
                 self._begin(post, version, begun)
             return
-        if begun is not None and self._is_unsettled(post.id, begun):
+        if begun is not None and self._is_unsettled(begun):
             return
         live = begun is not None and self.records.is_live(post.key)
         if begun is not None and live and not begun.due <= self.now.timestamp() < due:
@@ -309,7 +310,7 @@ class _Decision:
     def at_removed(self, post_id: str) -> None:
         """Decide what becomes of the run of a post that the calendar does not have, or that has a problem."""
         begun = self.begun[post_id]
-        if self._is_unsettled(post_id, begun):
+        if self._is_unsettled(begun):
             return
         if self._is_in_time(begun) and not self.records.is_live(begun.key):
             self._end(begun)
@@ -317,16 +318,18 @@ class _Decision:
         elif begun.due + KEPT.total_seconds() < self.now.timestamp():
             del self.begun[post_id]
 
-    def _is_unsettled(self, post_id: str, begun: Begun) -> bool:
-        """Return whether the run of a post has to find out first whether the post is live, and record that.
+    def end_overtaken(self, posts: Mapping[str, ScheduledPost]) -> None:
+        """Name no version for a run whose post is another one by now: it ends, also if the edit is undone meanwhile."""
+        for post_id, begun in self.begun.items():
+            post = posts.get(post_id)
+            if post is None or not begun.is_of(post):
+                self.begun[post_id] = replace(begun, version=ENDED)
 
-        Then that run ends, also if the edit is undone meanwhile.
-        """
-        if not self._is_in_time(begun) or not self.records.is_open(begun.key):
-            return False
-        self.unsettled = True
-        self.begun[post_id] = replace(begun, version=ENDED)
-        return True
+    def _is_unsettled(self, begun: Begun) -> bool:
+        """Return whether the run of a post has to find out first whether the post is live, and record that."""
+        is_unsettled = self._is_in_time(begun) and self.records.is_open(begun.key)
+        self.unsettled |= is_unsettled
+        return is_unsettled
 
     def _is_in_time(self, begun: Begun) -> bool:
         return begun.due + self.max_lateness.total_seconds() > self.now.timestamp()

@@ -71,10 +71,12 @@ class LastPlan(Row):
 
     :param mark: What that plan is marked with. Each change of its runs has another mark.
     :param generation: How often the planner has begun anew, without what it knew of its runs.
+    :param taken: The last number of a generation that rows may have, also of a look that has died.
     """
 
     mark: str = ""
     generation: int = 0
+    taken: int = 0
 
 
 class Preview(BaseModel):

@@ -138,9 +138,9 @@ class PlanPosts(CalendarTask):
         last = posts.last_plan()
         if is_changed or begins_anew:
             # If the process dies before the new plan is stored, the next look begins anew.
-            last = last.model_copy(update={"mark": secrets.token_hex(8)})
+            number = max(last.taken, planned.generation) + begins_anew
+            last = last.model_copy(update={"mark": secrets.token_hex(8), "taken": number})
             posts.record_last(last)
-            number = max(last.generation, planned.generation) + begins_anew
             planned = planned.model_copy(update={"mark": last.mark, "generation": number})
         self._record_runs(posts, planned, before, now)
         if begins_anew:

@@ -77,10 +77,7 @@ class TellPost(PostTask):
         except LedgerRowError as error:
             # the task that failed has said so; if none did, this one does
             return Told("unknown", error.message, error.hint or "")
-        is_own = done is not None and done.run_id == context["ti"].run_id
-        if states.get("publish") == "success":
-            is_own = done is not None and other_publisher(done, self.settings) is None
-        if done is not None and is_own:
+        if done is not None and self._is_own(context, done):
             return self._published(context, post, done, states)
         for step in STEPS:
             if states.get(step) == "failed":
@@ -92,6 +89,11 @@ class TellPost(PostTask):
             if states.get(step) == "skipped":
                 return self._skipped(context, step)
         return None
+
+    def _is_own(self, context: Context, done: PublishedPost) -> bool:
+        """Return whether this run has published a post."""
+        is_of_run = done.run_id == context["ti"].run_id
+        return is_of_run and other_publisher(done, self.settings) is None
 
     def _published(
         self,

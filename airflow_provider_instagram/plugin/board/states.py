@@ -319,7 +319,8 @@ def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
             f"deleted from Instagram on {done.deleted_at[:16].replace('T', ' ')} UTC{by}",
         )
     published_at, due = datetime.fromisoformat(done.published_at), facts.post.publish_at
-    if published_at + CLOCKS_DIFFER < due and publish.state != "success":
+    is_planned = done.planned_at is not None and datetime.fromisoformat(done.planned_at) == due
+    if published_at + CLOCKS_DIFFER < due and not is_planned:
         text = f"id used before: {facts.post.id} was published on {done.published_at[:16].replace('T', ' ')}"
         return Status(State.SKIPPED, text, "Give this post another id in the calendar.")
     comment = Task(None) if facts.run is None else facts.run.task(COMMENT)

@@ -530,12 +530,12 @@ def test_any_conf_of_a_run_is_data(user: Any, conf: Any) -> None:
 
 def test_a_post_that_was_published_now_is_published_although_its_run_still_waits(user: Any) -> None:
     ada, now = user("ada", "USER"), datetime.now(timezone.utc)
-    begin(DAG_ID, "hello", PREPARED)
+    post = begin(DAG_ID, "hello", PREPARED)
     done = PublishedPost(KEY, "1", now.isoformat(), "17900", dag_id=DAG_ID, run_id=NOW_ID)
     write_row(ledger_asset(ACCOUNT).uri, f"done:{KEY}", asdict(done))
     assert look(ada) == ("skipped", f"id used before: hello was published on {now:%Y-%m-%d %H:%M}")
-    by_hand = dict.fromkeys(READY, "success")
-    begin(DAG_ID, "hello", by_hand, run_id=NOW_ID, state="success", conf={"post": "hello", "now": True})
+    planned = replace(done, planned_at=post.publish_at.astimezone(timezone.utc).isoformat())
+    write_row(ledger_asset(ACCOUNT).uri, f"done:{KEY}", asdict(planned))
     assert look(ada) == ("published", None)
 
 

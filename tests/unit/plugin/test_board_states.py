@@ -303,7 +303,7 @@ def test_a_skip_by_a_user_holds_until_a_user_publishes_the_post_now() -> None:
 def test_an_id_that_was_published_before_is_not_taken_for_this_post() -> None:
     earlier = replace(DONE, published_at="2030-05-01T08:30:00+00:00")
     assert state(Facts(POST, done=earlier)).state is State.SKIPPED
-    early = replace(in_run(prepare="success", approve="success", create="success", publish="success"), done=earlier)
+    early = Facts(POST, done=replace(earlier, planned_at=DUE.isoformat()))
     assert state(early).state is State.PUBLISHED, "a user published it early"
 
 
@@ -357,3 +357,12 @@ def test_a_late_post_says_when_it_went_out() -> None:
     facts = replace(in_run(publish=Task("success")), post=there, done=live)
     assert state(facts, DUE + HOUR).text == "11:00 instead of 10:30"
     assert state(replace(facts, done=DONE)).text == ""
+
+
+def test_a_post_whose_id_was_used_before_is_not_shown_as_published_because_a_user_has_marked_its_task() -> None:
+    """The post of a week ago had its id. Its own run has found that."""
+    before = replace(DONE, published_at="2030-04-29T08:30:01+00:00", run_id="hello")
+    facts = in_run(prepare=Task("skipped", outcome={"mark": "id used before"}), create="skipped", publish="success")
+    assert facts.run is not None
+    facts = replace(facts, done=before, run=replace(facts.run, run_id="hello~v2"))
+    assert state(facts).state is not State.PUBLISHED

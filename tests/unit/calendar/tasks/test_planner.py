@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
-from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
+from airflow_provider_instagram.calendar.tasks.planner import PlannedPosts, PlanPosts
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 from airflow_provider_instagram.exceptions import TransientError
@@ -708,3 +708,47 @@ def test_a_post_that_is_live_and_goes_to_another_account_within_the_hour_is_publ
     ledger.record_post(PublishedPost(key, "17901", after_noon(60).isoformat(), dag_id="content", run_id="a"))
     calendar.write(post("a", 90), post("b", 600))
     assert planner.look(65) == ["a~v2"]
+
+
+def test_a_post_that_was_removed_after_a_planner_has_died_while_it_began_anew_is_not_published(
+    planner: Planner, calendar: SimulatedCalendar, mocker: MockerFixture
+) -> None:
+    """Its plan was lost. It has written the rows, and not yet how often it has begun anew."""
+    calendar.write(post("a", 60), post("b", 60))
+    planner.look(0)
+    had, kept = calendar.prepared(), calendar.prepared("b")
+    Path(calendar.settings.plan_file).unlink()
+    record = PlannedPosts.record
+
+    def dies_after_the_first(self: PlannedPosts, key: str, planned: Any) -> None:
+        record(self, key, planned)
+        raise TransientError("Airflow is away")
+
+    dies = mocker.patch.object(PlannedPosts, "record", dies_after_the_first)
+    with pytest.raises(TransientError):
+        planner.look(1)
+    mocker.stop(dies)
+    calendar.write(post("b", 60))
+    planner.look(2)
+    assert calendar.step("b", kept) == "wanted"
+    assert calendar.step("a", had).startswith("skipped")
+
+
+def test_a_post_that_goes_back_to_the_account_on_which_it_is_live_and_away_again_is_not_lost(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    """While it was back, its run on the other account has ended itself."""
+    calendar.write(post("a", 60, account="other"), post("b", 600))
+    planner.look(0)
+    done = PublishedPost("other/a", "17901", after_noon(60).isoformat(), dag_id="content", run_id="a")
+    calendar.ledger("other").record_post(done)
+    moved = post("a", 300)
+    calendar.write(moved, post("b", 600))
+    assert planner.look(65) == ["a~v2"]
+    had = calendar.prepared()
+    calendar.write(post("a", 60, account="other"), post("b", 600))
+    planner.look(66)
+    assert calendar.step("a~v2", had).startswith("skipped")
+    calendar.airflow.add("a~v2", state="success")
+    calendar.write(moved, post("b", 600))
+    assert planner.look(70) != [], "nobody publishes it, and nobody is told"
