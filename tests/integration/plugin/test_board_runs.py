@@ -389,6 +389,16 @@ def test_the_reason_of_a_skip_is_in_the_history(user: Any) -> None:
     assert ("Skipped by ada", "the campaign is over") in events
 
 
+def test_nobody_skips_what_a_run_that_the_page_does_not_show_publishes_at_once(user: Any) -> None:
+    ada = user("ada", "USER")
+    begin(DAG_ID, "hello", PREPARED)
+    begin(DAG_ID, "hello", {"prepare": "up_for_retry"}, run_id=NOW_ID, conf={"post": "hello", "now": True})
+    assert look(ada) == ("ready", None)
+    answer = do(ada, "ada", "skip")
+    assert (answer.status_code, NOW_ID in answer.text) == (409, True)
+    assert look(ada) == ("ready", None)
+
+
 def test_a_skip_of_a_post_whose_run_has_not_begun_is_a_row_only(user: Any) -> None:
     ada, not_begun = user("ada", "USER"), dict.fromkeys(READY)
     begin(DAG_ID, "hello", not_begun, state="queued")
