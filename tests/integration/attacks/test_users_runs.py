@@ -162,8 +162,10 @@ def test_a_users_run_that_is_dated_days_ago_keeps_nobody_from_publishing_now(ada
 def test_what_a_user_marks_in_another_run_tells_nothing_of_a_post_that_is_live(ada: Callable[[], TestClient]) -> None:
     """Nor does Try again clear the tasks of that run."""
     post = begin(DAG_ID, "hello", LIVE, state="success")
-    of_run = {"dag_id": DAG_ID, "run_id": "hello", "planned_at": post.publish_at.isoformat()}
-    done = PublishedPost(post.key, "17901", NOW.isoformat(), "17902", **of_run)
+    planned_at = post.publish_at.isoformat()
+    done = PublishedPost(
+        post.key, "17901", NOW.isoformat(), "17902", dag_id=DAG_ID, run_id="hello", planned_at=planned_at
+    )
     write_row(ledger_asset(ACCOUNT).uri, f"done:{post.key}", asdict(done))
     begin(DAG_ID, "hello", LIVE | {"comment": "failed"}, run_id="manual__1", conf={"post": "hello"})
     assert "why" not in card(ada())
