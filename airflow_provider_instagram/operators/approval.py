@@ -162,8 +162,7 @@ def ask(
 
     :param conn_id: The account, whose ledger remembers the question.
     :param body: What they need to know to decide, in Markdown.
-    :param tell: Is called before a person is asked, with whether an earlier answer does not
-        count any more.
+    :param tell: Is called before a person is asked, with whether this task has asked before.
     :param known: Further arguments of ``answered``.
     :raises TaskAwaitingInput: If Airflow has the question.
     :raises ValidationError: If Airflow keeps another one of this task.

@@ -151,9 +151,9 @@ class CreatePost(PostTask, CreatingTask):
         post = self._unedited(context, version)
         verdict = verdict_of(context, post.account, event)
         if not verdict.approved:
-            # also if a run by hand has asked, too, and was approved before
-            made = self.prepared(context, post).model_copy(update={"container_id": None})
-            self.records(context, post).record_prepared(version, made)
+            if verdict.person is not None:  # a run by hand may have been approved before
+                made = self.prepared(context, post).model_copy(update={"container_id": None})
+                self.records(context, post).record_prepared(version, made)
             why = f"The copyright check held the post, and it was not published: {verdict}."
             self.skip_post(context, f"copyright: {verdict}"[:80], why)
         self.container_id = approved_container(self, verdict, container_id)
@@ -206,12 +206,12 @@ class CreatePost(PostTask, CreatingTask):
     ) -> None:
         """Report what the copyright check found, to the Posts page and to whom the calendar tells.
 
-        :param is_again: Whether an earlier answer does not count: people may think that all is done.
+        :param is_again: Whether the task has asked before: people may think that all is done.
         """
         report_state(context, "held", "copyright", finding)
         message = "waits for an answer."
         if is_again:
-            message = "waits for an answer again: an earlier one does not count."
+            message = "waits for an answer again: one that was given before does not count."
         remedy = f"{finding} It goes out only if somebody approves it in time."
         self._tell(context, post, Told("held", message, remedy, is_again=is_again))
 

@@ -77,7 +77,8 @@ class TellPost(PostTask):
         except LedgerRowError as error:
             # the task that failed has said so; if none did, this one does
             return Told("unknown", error.message, error.hint or "")
-        if done is not None and self._is_own(context, done):
+        is_of_run = done is not None and done.run_id == context["ti"].run_id
+        if done and is_of_run and not other_publisher(done, self.settings):
             return self._published(context, post, done, states)
         for step in STEPS:
             if states.get(step) == "failed":
@@ -87,13 +88,8 @@ class TellPost(PostTask):
             return Told("unknown" if intents else "failed", NO_RECORD, "Look at the account first.")
         for step in STEPS:
             if states.get(step) == "skipped":
-                return self._skipped(context, step)
+                return self._skipped(context, step, is_live=done is not None)
         return None
-
-    def _is_own(self, context: Context, done: PublishedPost) -> bool:
-        """Return whether this run has published a post."""
-        is_of_run = done.run_id == context["ti"].run_id
-        return is_of_run and other_publisher(done, self.settings) is None
 
     def _published(
         self,
@@ -115,12 +111,16 @@ class TellPost(PostTask):
         reason = reported.get("reason") or f"The task {step} failed. Its log says why."
         return Told("failed", str(reason), str(reported.get("hint") or ""))
 
-    def _skipped(self, context: Context, step: str) -> Told | None:
-        """Return what there is to tell of a post that was skipped: not what a person has decided."""
+    def _skipped(self, context: Context, step: str, *, is_live: bool) -> Told | None:
+        """Return what there is to tell of a post that was skipped: not what a person has decided.
+
+        :param is_live: Whether another run has published it, or another post with its id.
+        """
         reported = self._outcome(context, step)
         mark = str(reported.get("mark") or "")
         reason = f"is not published: {reported.get('reason')}"
-        if mark.startswith(LATE) or mark in (NOBODY.mark, f"copyright: {NO_ANSWER}"):
+        is_late = mark.startswith(LATE) or mark in (NOBODY.mark, f"copyright: {NO_ANSWER}")
+        if is_late and not is_live:
             return Told("late", reason)
         return Told("problem", reason) if mark.startswith("id used") else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 YES = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "1", "name": "anna"}}
 
+SILENCE = {**YES, "chosen_options": ["Reject"], "responded_by_user": None}
+
 
 @pytest.fixture
 def asked(calendar: SimulatedCalendar, mocker: MockerFixture) -> list[dict[str, Any]]:
@@ -40,6 +42,13 @@ def task(calendar: SimulatedCalendar, run_id: str = "a", **more: Any) -> tuple[C
     step = CreatePost(task_id="create", settings=calendar.settings)
     calendar.prepared()
     return step, calendar.context(run_id, **({"post": "a", "now": True} if run_id != "a" else {}))
+
+
+def waits(step: CreatePost, context: Any) -> dict[str, Any]:
+    """Run the task until it asks, and return what Airflow keeps until the answer."""
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        step.execute(context)
+    return waiting.value.kwargs or {}
 
 
 def published_container(calendar: SimulatedCalendar, step: CreatePost, context: Any) -> str | None:
@@ -85,11 +94,10 @@ def test_a_no_and_silence_skip_the_post(
     calendar: SimulatedCalendar, asked: list[dict[str, Any]], answer: dict[str, Any]
 ) -> None:
     step, context = task(calendar, on_copyright_match="hold")
-    with pytest.raises(TaskAwaitingInput) as waiting:
-        step.execute(context)
     event = {**YES, "chosen_options": ["Reject"], **answer}
+    kept = waits(step, context)
     with pytest.raises(AirflowSkipException, match="The copyright check held the post"):
-        step.resume_execution("answered", {"event": event, **(waiting.value.kwargs or {})}, context)
+        step.resume_execution("answered", {"event": event, **kept}, context)
     assert calendar.pushed["outcome"]["mark"].startswith("copyright: ")
 
 
@@ -132,23 +140,19 @@ def test_a_run_by_hand_makes_no_container_of_an_earlier_version_that_of_a_later_
     assert published_container(calendar, step, context) != "17901"
 
 
-def test_a_later_no_in_another_run_makes_a_yes_void(calendar: SimulatedCalendar, asked: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize(("later", "counts"), [("a no", False), ("silence", True)])
+def test_a_later_no_in_another_run_makes_a_yes_void(
+    calendar: SimulatedCalendar, asked: list[dict[str, Any]], later: str, *, counts: bool
+) -> None:
     """A user has started a run for the post, so two questions about the same container are open."""
     own, of_own = task(calendar, on_copyright_match="hold")
-    by_hand, of_by_hand = (
-        CreatePost(task_id="create", settings=calendar.settings),
-        calendar.context("manual__1", post="a"),
-    )
-    waiting = []
-    for step, context in ((own, of_own), (by_hand, of_by_hand)):
-        with pytest.raises(TaskAwaitingInput) as raised:
-            step.execute(context)
-        waiting.append(raised.value.kwargs or {})
-    by_hand.resume_execution("answered", {"event": YES, **waiting[1]}, of_by_hand)
-    no = {**YES, "chosen_options": ["Reject"], "responded_by_user": {"id": "2", "name": "ben"}}
-    with pytest.raises(AirflowSkipException, match="rejected by ben"):
-        own.resume_execution("answered", {"event": no, **waiting[0]}, of_own)
-    assert published_container(calendar, by_hand, of_by_hand) is None
+    by_hand, of_by_hand = CreatePost(task_id="create", settings=calendar.settings), calendar.context("m__1", post="a")
+    kept, kept_by_hand = waits(own, of_own), waits(by_hand, of_by_hand)
+    by_hand.resume_execution("answered", {"event": YES, **kept_by_hand}, of_by_hand)
+    event = {**YES, "chosen_options": ["Reject"]} if later == "a no" else SILENCE
+    with pytest.raises(AirflowSkipException):
+        own.resume_execution("answered", {"event": event, **kept}, of_own)
+    assert published_container(calendar, by_hand, of_by_hand) == ("17901" if counts else None)
 
 
 def test_a_clear_while_the_answer_is_carried_out_asks_again(
@@ -156,12 +160,11 @@ def test_a_clear_while_the_answer_is_carried_out_asks_again(
 ) -> None:
     """Airflow ends the task, and resumes its next try with the answer to the question of the former one."""
     step, context = task(calendar, on_copyright_match="hold")
-    with pytest.raises(TaskAwaitingInput) as waiting:
-        step.execute(context)
+    kept = waits(step, context)
     calendar.clear_number, calendar.try_number = 1, 2
     again = calendar.context()
-    with suppress(TaskAwaitingInput, ValidationError):
-        step.resume_execution("answered", {"event": YES, **(waiting.value.kwargs or {})}, again)
+    with pytest.raises(ValidationError, match="a question that does not count any more"):
+        step.resume_execution("answered", {"event": YES, **kept}, again)
     assert published_container(calendar, step, again) is None
 
 
@@ -171,11 +174,9 @@ def test_people_are_told_of_a_held_post_that_nobody_answered_in_time(
     told: list[str] = []
     calendar.given["notify"] = lambda context: told.append(context["event"].event)
     step, context = task(calendar, on_copyright_match="hold")
-    with pytest.raises(TaskAwaitingInput) as waiting:
-        step.execute(context)
-    silence = {**YES, "chosen_options": ["Reject"], "responded_by_user": None}
+    kept = waits(step, context)
     with pytest.raises(AirflowSkipException, match="nobody has answered in time"):
-        step.resume_execution("answered", {"event": silence, **(waiting.value.kwargs or {})}, context)
+        step.resume_execution("answered", {"event": SILENCE, **kept}, context)
     calendar.states |= {"prepare": "success", "approve": "success", "create": "skipped", "publish": "skipped"}
     of_tell = calendar.context()
     of_tell["ti"].xcom_pull = lambda _, key: calendar.pushed[key]
@@ -190,9 +191,7 @@ def test_people_are_told_again_that_a_post_is_held_if_their_answer_does_not_coun
     told: list[str] = []
     calendar.given["notify"] = lambda context: told.append(context["event"].event)
     step, context = task(calendar, on_copyright_match="hold")
-    with pytest.raises(TaskAwaitingInput) as waiting:
-        step.execute(context)
-    step.resume_execution("answered", {"event": YES, **(waiting.value.kwargs or {})}, context)
+    step.resume_execution("answered", {"event": YES, **waits(step, context)}, context)
     calendar.clear_number, calendar.try_number, calendar.max_tries = 1, 2, 4
     with pytest.raises(TaskAwaitingInput):
         CreatePost(task_id="create", settings=calendar.settings).execute(calendar.context())
