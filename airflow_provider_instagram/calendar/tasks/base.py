@@ -385,8 +385,8 @@ class PostTask(CalendarTask, AccountTask):
         """Return what is known of the post and the container of a request that may have been sent, if there is one."""
         post_id = self.post_id(context)
         for account in self.settings.accounts:
-            ledger = Ledger.of(context, account)
-            intents = ledger.open_intents(f"{account}/{post_id}", Owner.of(context))
+            key = f"{account}/{post_id}"
+            intents = Ledger.of(context, account).open_intents(key, Owner.of(context))
             if intents:
                 self.instagram_conn_id = account
                 post = ScheduledPost.model_construct(
@@ -564,8 +564,13 @@ def other_publisher(done: PublishedPost, settings: CalendarSettings) -> str | No
 
 
 def used_before(post: ScheduledPost, done: PublishedPost) -> bool:
-    """Return whether a post's id was published before the post's time, by another post or before it was moved."""
-    return datetime.fromisoformat(done.published_at) + lateness.CLOCKS_DIFFER < post.publish_at
+    """Return whether a post's id was published before the post's time, by another post or before it was moved.
+
+    A post that a user has published early is planned for its time.
+    """
+    is_early = datetime.fromisoformat(done.published_at) + lateness.CLOCKS_DIFFER < post.publish_at
+    planned_at = done.planned_at and datetime.fromisoformat(done.planned_at)
+    return is_early and planned_at != post.publish_at
 
 
 def task_states(context: Context, *task_ids: str) -> dict[str, Any]:

@@ -266,12 +266,10 @@ async def _skip(act: Act) -> str:
     Airflow keeps the answer that has rejected a post, so another run asks again.
     """
     post, is_skip = act.facts.post, act.name == "skip"
-    for other in act.board.source.runs.get(post.id, ()):
-        if is_skip and other.at_once and other.is_active:
-            message = f"The run {other.run_id} publishes this post at once, whoever skips it."
-            raise HTTPException(
-                409, f"{message} End that run in Airflow first. Nothing was changed."
-            )
+    now = [run for run in act.board.source.runs.get(post.id, ()) if run.is_requested_now(post)]
+    if is_skip and now:
+        message = f"The run {now[0].run_id} publishes this post at once, whoever skips it."
+        raise HTTPException(409, f"{message} End that run in Airflow first. Nothing was changed.")
     if not is_skip and act.facts.is_rejected:
         await _start_another(act)
         return "Brought back. Another run prepares it, and asks for an approval again."

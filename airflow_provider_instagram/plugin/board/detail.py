@@ -235,7 +235,6 @@ def _history(
         "prepare": "Files ready" if prepared.media else "",
         "approve": "Nobody has approved this",
         "create": "Instagram has it" if prepared.container_id else "",
-        "comment": "First comment written" if facts.done is not None else "",
     }
     if facts.run is not None:
         for step, task in facts.run.tasks.items():

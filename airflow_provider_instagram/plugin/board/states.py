@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.planning.lateness import CLOCKS_DIFFER
 from airflow_provider_instagram.calendar.tasks.answers import Answer
+from airflow_provider_instagram.calendar.tasks.base import used_before
 from airflow_provider_instagram.exceptions import AuthenticationError
 
 if TYPE_CHECKING:
@@ -167,6 +168,11 @@ class PostRun:
         first = self.task(STEPS[0])
         return first.state == "up_for_retry" or (first.state != "success" and first.try_number > 1)
 
+    def is_requested_now(self, post: ScheduledPost) -> bool:
+        """Return whether it goes on, and a user has started it to publish a post at once, as its tasks see it."""
+        was_late = self.run_after is not None and self.run_after >= post.publish_at
+        return self.is_active and self.by_hand and (self.at_once or was_late)
+
     def has_failed(self, step: str) -> bool:
         """Return whether a task of the post failed, or could not begin because one before it failed."""
         return self.task(step).state in ENDED_BADLY
@@ -209,11 +215,7 @@ class Facts:
     @property
     def is_requested_now(self) -> bool:
         """Whether a user has started the run to publish the post at once, whoever has skipped it before."""
-        run = self.run
-        if run is None or not (run.by_hand and run.is_active):
-            return False
-        was_late = run.run_after is not None and run.run_after >= self.post.publish_at
-        return run.at_once or was_late
+        return self.run is not None and self.run.is_requested_now(self.post)
 
     @property
     def is_rejected(self) -> bool:
@@ -319,8 +321,7 @@ def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
             f"deleted from Instagram on {done.deleted_at[:16].replace('T', ' ')} UTC{by}",
         )
     published_at, due = datetime.fromisoformat(done.published_at), facts.post.publish_at
-    is_planned = done.planned_at is not None and datetime.fromisoformat(done.planned_at) == due
-    if published_at + CLOCKS_DIFFER < due and not is_planned:
+    if used_before(facts.post, done):
         text = f"id used before: {facts.post.id} was published on {done.published_at[:16].replace('T', ' ')}"
         return Status(State.SKIPPED, text, "Give this post another id in the calendar.")
     comment = Task(None) if facts.run is None else facts.run.task(COMMENT)
