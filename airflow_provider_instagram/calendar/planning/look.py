@@ -59,10 +59,10 @@ def look(
     """
     reading = _Reading(settings, stored, now, by_hand=by_hand)
     found = reading.found()
-    before, mark, generation = None, "", 0
+    before, mark = None, ""
     # Until its file could be read for the first time, a calendar is new.
     if stored is not None and (stored.text or stored.plan.begun):
-        before, generation = stored.plan, stored.generation
+        before = stored.plan
         # Nobody could end a run while the DAG did not name its account.
         if set(settings.accounts) <= set(stored.about.accounts):
             mark = stored.mark
@@ -75,12 +75,12 @@ def look(
         prepare_ahead=settings.work_ahead,
         max_lateness=settings.max_lateness,
         came_at=came_at,
-        is_new=stored is None or not stored.mark,
+        is_new=not (stored and stored.mark),
         is_dry=settings.dry_run,
         records=records,
     )
     plan = replace(plan, readable=found.plan.readable)
-    planned = found.model_copy(update={"plan": plan, "generation": generation, "mark": mark})
+    planned = found.model_copy(update={"plan": plan, "mark": mark})
     return planned, reading.due(planned)
 
 

@@ -180,7 +180,7 @@ def decide(
     """
     look = _Decision(before, now, prepare_ahead, max_lateness, DRY_MARK if is_dry else "", records)
     look.came_at = min(came_at or now, now)
-    look.is_new = is_new or before is None
+    look.is_new |= is_new
     for post in calendar.posts:
         look.at(post)
     listed = {post.id: post for post in calendar.posts}
@@ -213,7 +213,7 @@ class _Decision:
         mark: str,
         records: Records,
     ) -> None:
-        self.is_new = False
+        self.is_new = before is None
         self.now = self.came_at = now
         self.prepare_ahead = prepare_ahead
         self.max_lateness = max_lateness

@@ -61,7 +61,6 @@ class StoredPlan(Stored):
     :param made_of: A digest of all that the posts depend on; None if they must be read from the
         text each time.
     :param lost_at: Since when the file does not count because most of its posts have vanished.
-    :param generation: How often the planner has begun anew.
     :param mark: What tells it from all earlier plans. Empty if the planner has to begin anew.
     """
 
@@ -72,7 +71,6 @@ class StoredPlan(Stored):
     about: About
     made_of: str | None = None
     lost_at: AwareDatetime | None = None
-    generation: int = 0
     mark: str = ""
 
 

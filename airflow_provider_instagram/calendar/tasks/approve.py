@@ -10,11 +10,7 @@ from airflow.sdk import Context, Param
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError, TaskAwaitingInput
 
-from airflow_provider_instagram.calendar.tasks.answers import (
-    Answer,
-    Approval,
-    PostRecords,
-)
+from airflow_provider_instagram.calendar.tasks.answers import Answer, Approval, PostRecords
 from airflow_provider_instagram.calendar.tasks.base import PostTask, check_bound, has_caption
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
@@ -186,7 +182,7 @@ class ApprovePost(PostTask):
     def _count_refusal(
         self, context: Context, records: PostRecords, event: Mapping[str, Any]
     ) -> None:
-        """Skip the post if it is not approved, and make the answer in the run void that has asked since."""
+        """Skip the post if a person rejects it, and withdraw the answer of the run that has asked since."""
         answer = Answer.read(event)
         if answer.person is None:
             self.skip_post(

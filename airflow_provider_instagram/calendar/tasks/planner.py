@@ -1,9 +1,10 @@
 """The task of a calendar's planner: it reads the file, and starts one run for each post.
 
-1. It looks at the file, and decides. If the process dies before the third step, nothing has
-   changed.
-2. It records each run that it is about to start or to end in the ledger of its post, with the post,
-   in a row that no user can write or read. The tasks of the run read that row.
+1. It looks at the file, and decides. Nothing has changed yet.
+2. If the runs change, it records the mark of the new plan. If the process dies before that plan is
+   stored, the next look begins anew. It records each run that it is about to start or to end in the
+   ledger of its post, with the post, in a row that no user can write or read. The tasks of the run
+   read that row.
 3. It stores the plan, in which the runs to start are *pending*.
 4. It starts them, and stores the plan again. The next look, two minutes later, tries again what is
    pending still.
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_provider_instagram.calendar.planning.plan import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan
 
@@ -136,26 +138,26 @@ class PlanPosts(CalendarTask):
         is_changed = plan.begun != before
         begins_anew = not planned.mark and bool(is_changed or plan.readable or plan.calendar.posts)
         last = posts.last_plan()
+        generation = last.taken + begins_anew
         if is_changed or begins_anew:
             # If the process dies before the new plan is stored, the next look begins anew.
-            number = max(last.taken, planned.generation) + begins_anew
-            last = last.model_copy(update={"mark": secrets.token_hex(8), "taken": number})
+            last = last.model_copy(update={"mark": secrets.token_hex(8), "taken": generation})
             posts.record_last(last)
-            planned = planned.model_copy(update={"mark": last.mark, "generation": number})
-        self._record_runs(posts, planned, before, now)
+            planned = planned.model_copy(update={"mark": last.mark})
+        self._record_runs(posts, plan, before, generation, now)
         if begins_anew:
-            posts.record_last(last.model_copy(update={"generation": planned.generation}))
+            posts.record_last(last.model_copy(update={"generation": generation}))
         return planned
 
     def _record_runs(
         self,
         recorded: PlannedPosts,
-        planned: StoredPlan,
+        plan: Plan,
         before: Mapping[str, Begun],
+        generation: int,
         now: datetime,
     ) -> None:
         """Record which runs publish the posts to come, whatever the ledger says of them now, and which end."""
-        plan = planned.plan
         runs = {one.run for one in plan.begun.values()}
         keys = {one.key for one in plan.begun.values()}
         for post_id, begun in before.items():
@@ -188,7 +190,7 @@ class PlanPosts(CalendarTask):
                 post=post,
                 location=self.settings.location,
                 pin=plan.calendar.pin,
-                generation=planned.generation,
+                generation=generation,
             )
             recorded.record(own.key, row)
 
@@ -242,9 +244,9 @@ class PlanPosts(CalendarTask):
 
 @dataclass(frozen=True)
 class PlannedPosts:
-    """The rows of a calendar's posts, by their keys, and of its DAG, by the names of its accounts.
+    """The rows of a calendar's posts, by their keys, and that of its last plan.
 
-    If a row is not good, the run of its post says so.
+    If the row of a post is not good, its run says so.
     """
 
     context: Context
@@ -275,14 +277,13 @@ class PlannedPosts:
 
     def is_open(self, key: str) -> bool:
         """Return whether a request to publish a post may have been sent."""
-        if self.is_live(key):
-            return False
-        return bool(self.ask(key, lambda rows: Ledger(rows.store, key).open_intents(key)))
+        intents = self.ask(key, lambda rows: Ledger(rows.store, key).open_intents(key))
+        return bool(intents) and not self.is_live(key)
 
     def names(self, key: str, run_id: str) -> bool:
         """Return whether the row of a post names a run that has no reason to end."""
-        dag_id, generation = self.settings.dag_id, self.last_plan().generation
-        row = self.ask(key, lambda rows: rows.counting(dag_id, key, run_id, generation))
+        about = (self.settings.dag_id, key, run_id, self.last_plan().generation)
+        row = self.ask(key, lambda rows: rows.counting(*about))
         return row is not None and row.run == run_id and not row.why.mark
 
     def record_run(self, begun: Begun, version: str) -> None:

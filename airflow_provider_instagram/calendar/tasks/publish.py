@@ -124,8 +124,7 @@ class PublishPost(PostTask, PublishingTask):
         try:
             wanted = self.wanted(context)
         except ValidationError:  # a run by hand, whose post was removed
-            opened = self.open_post(context)
-            if opened is None:
+            if (opened := self.open_post(context)) is None:
                 raise
             return opened
         if not isinstance(wanted, Skipped):
