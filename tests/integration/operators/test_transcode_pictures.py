@@ -279,9 +279,7 @@ def test_a_killed_task_leaves_no_process(sign: signal.Signals, airflow_db: None,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     wait_for(lambda: len(running_with(mark)) >= 2, within_s=200)  # a program and its copy
-    wait_for(
-        lambda: any((tmp_path / "out").glob(".instagram-work-*")), within_s=200
-    )  # it decodes: the result comes later
+    wait_for(lambda: any((tmp_path / "out").glob(".instagram-work-*")), within_s=200)
     os.kill(task.pid, sign)
     task.communicate(timeout=20)
     assert task.returncode != 0
