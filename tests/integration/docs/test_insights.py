@@ -22,7 +22,7 @@ ONE_LINE, TRY = EXAMPLE.findall((ROOT / "docs/insights/index.md").read_text())
 (CONNECTION,) = re.findall(r"AIRFLOW_CONN_WAREHOUSE='(.*)'", (ROOT / "docs/insights/index.md").read_text())
 (BEST,) = EXAMPLE.findall((ROOT / "docs/insights/dags.md").read_text())
 TEXT = (ROOT / "docs/insights/targets.md").read_text()
-pytestmark = pytest.mark.usefixtures("no_stored_tokens")
+pytestmark = pytest.mark.usefixtures("no_stored_tokens", "no_known_posts")
 
 
 def dag_of(source: str) -> Any:
