@@ -45,6 +45,18 @@ class CreatingTask(AccountTask):
     media_sent: tuple[str, ...] = ()
     aliases = (ledger_alias,)
 
+    def processed(self, context: Context, event: Event, ti_id: str) -> str:
+        """Continue when Instagram has processed the media. Another try begins anew.
+
+        After a Clear of a task that runs, Airflow hands the event of its last try to the next one,
+        and it resumes a task that waits with an answer to a question of an earlier try.
+
+        :param ti_id: Airflow's id of the try that has sent the media.
+        """
+        is_own = ti_id == str(context["ti"].id) and "container_id" in event
+        execute: Callable[..., str] = self.execute
+        return execute(context, event if is_own else None)
+
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the lineage of the task, for OpenLineage: the media in, the container out."""
         from airflow_provider_instagram.operators.lineage import container_lineage
@@ -284,6 +296,11 @@ def create(
             deadline.timestamp(),
             known=result.known,
         )
-        task.defer(trigger=trigger, method_name="execute", timeout=until_next_look(result.age))
+        task.defer(
+            trigger=trigger,
+            method_name="processed",
+            kwargs={"ti_id": str(context["ti"].id)},
+            timeout=until_next_look(result.age),
+        )
     pin_ledger_asset(context, ledger)
     return result

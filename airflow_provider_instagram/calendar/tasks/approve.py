@@ -155,17 +155,23 @@ class ApprovePost(PostTask):
         post_key: str,
         version: str,
         is_dry: bool,
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | None:
         """Record the answer, and return if a person approved the post. Skip the post otherwise.
 
-        Another run may have asked since then. A person's no about the same version counts all the
-        same: it makes the answer there void.
+        After a Clear of a task that carries out its answer, Airflow hands that to the next try,
+        which asks again. Another run may have asked since then. A person's no about the same
+        version counts all the same: it makes the answer there void.
         """
         records = PostRecords(Ledger.of(context, account).store, post_key, is_dry)
-        approval = records.approval()
+        approval, ti = records.approval(), context["ti"]
         asked_by = approval.question.ti_id if approval is not None and approval.is_open else None
-        if approval is None or asked_by != str(context["ti"].id):
+        if approval is None or asked_by != str(ti.id):
             if approval is not None and approval.version == version:
+                asked = approval.question
+                is_of_run = (asked.dag_id, asked.run_id) == (ti.dag_id, ti.run_id)
+                if is_of_run and asked.try_number < ti.try_number:
+                    records.withdraw()
+                    return self.execute(context)
                 self._count_refusal(context, records, event)
             raise void_answer(f"This answer about {post_key}")
         answer = _read_answer(event, approval)

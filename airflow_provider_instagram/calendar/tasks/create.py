@@ -226,7 +226,8 @@ class CreatePost(PostTask, CreatingTask):
             self.check_links(post)
         prepared = self.prepared(context, post)
         approval = self._approval(context, post, prepared)
-        self._record_order(context, post, prepared, approval)
+        if not is_resumed:  # the items of a carousel are those of the answer before they were sent
+            self._record_order(context, post, prepared, approval)
         created = self._post_to_create(post, prepared, approval)
         self.media_sent = created.media
         publish_at: datetime | None = post.publish_at

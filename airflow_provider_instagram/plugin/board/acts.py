@@ -171,6 +171,9 @@ async def _answer(act: Act) -> str:
             questions.is_asked_about, act.dag_id, act.facts.post, run.run_id, asks
         ):
             raise HTTPException(409, CHANGED)
+        is_yes = is_approved and not act.facts.is_held
+        if is_yes and await run_in_threadpool(questions.is_replaced, act.facts.post, run):
+            raise HTTPException(409, CHANGED)
         await _call(act, "PATCH", path, body)
     counted = None if act.facts.is_held else await run_in_threadpool(_counted, act)
     if counted is not None and (counted.approved, counted.person) != (is_approved, act.user.name):

@@ -396,8 +396,9 @@ class _BoardDraft:
             approval = PostRecords(rows, post.key).approval()
         except LedgerRowError as error:
             return Facts(post, bad_row=error, run=self._run(post))
-        senders = {one.claim.owner.run_id for one in intents}
-        run = self._run(post, senders if done is None else {done.run_id})
+        senders = {one.claim.owner.run_id for one in intents} if done is None else {done.run_id}
+        asked_by = approval.question.run_id if approval is not None else None
+        run = self._run(post, senders, asked_by)
         is_to_come = done is None and not intents
         is_undone = is_to_come and (run is None or not run.is_active)
         has_lost_run = is_undone and self._has_lost_run(post)
@@ -424,17 +425,25 @@ class _BoardDraft:
             lacks_approval=is_to_come and is_asked and has_gone_on and not is_approved,
         )
 
-    def _run(self, post: ScheduledPost, senders: Collection[str | None] = ()) -> PostRun | None:
+    def _run(
+        self,
+        post: ScheduledPost,
+        senders: Collection[str | None] = (),
+        asked_by: str | None = None,
+    ) -> PostRun | None:
         """Return the run whose tasks tell the state of a post.
 
-        That is the one that has published it or sent the request, or else one that has not ended,
-        or the last one.
+        That is the one that has published it or sent the request, or else one that asks a person,
+        one that has not ended, or the last one.
 
         :param senders: The ids of the former, by the ledger.
+        :param asked_by: The run that has asked last, by the ledger. Only its question counts.
         """
 
-        def order(run: PostRun) -> tuple[bool, bool, datetime]:
-            return run.run_id in senders, run.is_active, run.queued_at or LONG_AGO
+        def order(run: PostRun) -> tuple[bool, bool, bool, bool, datetime]:
+            asks = run.task("approve").state == "awaiting_input"
+            counts = asks and run.run_id == asked_by
+            return run.run_id in senders, counts, asks, run.is_active, run.queued_at or LONG_AGO
 
         runs = self.source.runs.get(post.id, ())
         counting = [run for run in runs if run.run_id in senders or self._counts(post, run)]
@@ -447,12 +456,12 @@ class _BoardDraft:
         """Return whether a run is about this version of a post: the one that the planner has started for it.
 
         Of the runs that users start, a dry run tells nothing about a post that is published, and
-        one that has not begun, or whose first task is tried again, tells nothing at all.
+        one that has not begun tells nothing at all.
         """
         if run.is_dated_ahead(self.now):
             return False
         if run.by_hand:
-            tells = (run.has_begun or run.at_once) and not run.is_in_vain and not run.is_outdated
+            tells = (run.has_begun or run.at_once) and not run.is_outdated
             return tells and (self.stored.about.is_dry or not run.is_dry)
         begun = self.stored.plan.begun.get(post.id)
         if begun is None or begun.run != run.run_id:

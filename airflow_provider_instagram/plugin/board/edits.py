@@ -127,7 +127,7 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> Json:
     written = await run_in_threadpool(_write, board, [edited])
     changed = ", ".join(edited.fields).replace("_", " ") if given.do == "change" else None
     key = facts.post.key if facts else None
-    about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed}
+    about = {"post": edited.new_id or edited.post_id, "post_key": key, "changed": changed}
     done = await run_in_threadpool(_recorded, board, user, given.do, written, about)
     removed = {"lines": written.edited.removed, "after": written.edited.after}
     undo = sealed("undo", {"dag_id": given.dag_id, "post_id": given.post_id, **removed})
@@ -236,8 +236,8 @@ def _check_state(board: Board, given: EditRequest) -> None:
 
 def _edit_of(given: EditRequest) -> edits.Edit:
     fields = {name: _clean(name, value) for name, value in given.fields.items()}
-    new_id = given.new_id if given.do == "duplicate" else given.post_id
-    for name, value in {"id": new_id, **fields}.items():
+    new_id = given.new_id if given.do == "duplicate" else ""
+    for name, value in {"id": new_id or given.post_id, **fields}.items():
         form, remedy = FORMS.get(name, ("", ""))
         if name not in {*FORMS, *FIELDS} or (name == "account" and given.do != "add"):
             raise _refused(f"{name} cannot be changed here.", name)
@@ -249,7 +249,7 @@ def _edit_of(given: EditRequest) -> edits.Edit:
         if removed is None or (removed["dag_id"], removed["post_id"]) != about:
             raise HTTPException(422, "This can no longer be brought back. Nothing was changed.")
         return edits.Edit("restore", given.post_id, lines=removed["lines"], after=removed["after"])
-    return edits.Edit(given.do, given.post_id, given.seen, fields, given.new_id)
+    return edits.Edit(given.do, given.post_id, given.seen, fields, new_id)
 
 
 def _refused(message: str, field: str) -> HTTPException:

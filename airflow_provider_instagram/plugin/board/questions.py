@@ -32,6 +32,14 @@ def is_asked_about(dag_id: str, post: ScheduledPost, run_id: str, step: str) -> 
     )
 
 
+def is_replaced(post: ScheduledPost, run: PostRun) -> bool:
+    """Return whether another run has asked about a post since this one: a yes to this one would not count."""
+    with suppress(InstagramError), open_ledger(post.account) as store:
+        approval = PostRecords(store, post.key, run.is_dry).approval()
+        return approval is not None and approval.question.run_id != run.run_id
+    return False
+
+
 def counted_answer(dag_id: str, post: ScheduledPost, run: PostRun) -> tuple[Answer | None, str]:
     """Return a person's answer about this version of a post and its time, or None and an empty text.
 

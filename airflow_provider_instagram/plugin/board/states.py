@@ -162,12 +162,6 @@ class PostRun:
         marks = (task.said("mark") for task in map(self.task, STEPS) if task.state == "skipped")
         return self.by_hand and next(marks, "").startswith(OUTDATED)
 
-    @property
-    def is_in_vain(self) -> bool:
-        """Whether its first task is tried again. It tells nothing of the post before it has done something."""
-        first = self.task(STEPS[0])
-        return first.state == "up_for_retry" or (first.state != "success" and first.try_number > 1)
-
     def is_requested_now(self, post: ScheduledPost) -> bool:
         """Return whether it goes on, and a user has started it to publish a post at once, as its tasks see it."""
         was_late = self.run_after is not None and self.run_after >= post.publish_at

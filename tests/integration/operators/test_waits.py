@@ -40,7 +40,7 @@ def _context(rows: Rows, *, began: timedelta = timedelta()) -> Any:
     told = SimpleNamespace(add=lambda *_, **__: None, limit=lambda number: [None] * number)
     everything = type("Everything", (dict,), {"__missing__": lambda *_: told})()
     tries = {"try_number": 1, "max_tries": 8, "start_date": datetime.now(timezone.utc) - began}
-    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="t", map_index=-1, **tries)
+    ti = SimpleNamespace(id=1, dag_id="dag", run_id="run", task_id="t", map_index=-1, **tries)
     store = {ledger_asset("instagram_default"): rows}
     return {"ti": ti, "asset_state_store": store, "outlet_events": everything, "inlet_events": everything}
 

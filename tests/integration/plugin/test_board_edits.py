@@ -138,6 +138,20 @@ def test_an_editor_changes_a_post_and_the_audit_log_has_the_diff(user: Any, cale
     assert "Changed by ada" in [event["what"] for event in detail(ada)["history"]]
 
 
+@pytest.mark.parametrize("do", ["change", "remove"])
+def test_an_edit_is_told_of_the_post_that_was_edited_whatever_other_id_the_request_names(
+    user: Any, calendar: Path, do: str
+) -> None:
+    """Only a copy has another id. The history of an innocent post would say that it was edited, or removed."""
+    ada = user("ada", "USER")
+    fields = {"caption": "Bye"} if do == "change" else {}
+    answer = edit(ada, "ada", do=do, seen=detail(ada)["edit"]["seen"], fields=fields, new_id="signed")
+    if answer.status_code == 200:
+        assert audit()[-1]["post"] == "hello"
+    else:
+        assert answer.status_code == 422
+
+
 def test_a_post_is_not_skipped_or_published_in_the_version_before_an_edit(user: Any, calendar: Path) -> None:
     """The planner reads an edit some seconds later, and a skip is about the version that the plan has."""
     ada = user("ada", "USER")

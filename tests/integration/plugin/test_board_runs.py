@@ -390,9 +390,10 @@ def test_the_reason_of_a_skip_is_in_the_history(user: Any) -> None:
 
 
 def test_nobody_skips_what_a_run_that_the_page_does_not_show_publishes_at_once(user: Any) -> None:
+    """The post's own run was cleared since, and is shown."""
     ada = user("ada", "USER")
-    begin(DAG_ID, "hello", PREPARED)
     begin(DAG_ID, "hello", {"prepare": "up_for_retry"}, run_id=NOW_ID, conf={"post": "hello", "now": True})
+    begin(DAG_ID, "hello", PREPARED)
     assert look(ada) == ("ready", None)
     answer = do(ada, "ada", "skip")
     assert (answer.status_code, NOW_ID in answer.text) == (409, True)
@@ -482,6 +483,28 @@ def test_a_run_by_hand_that_cannot_begin_hides_no_question(user: Any) -> None:
     begin(DAG_ID, "asked", {"prepare": "up_for_retry"}, run_id="b" * 250, conf={"post": "asked"})
     shown = detail(user("ada", "USER"), "asked")
     assert (shown["card"]["state"], shown["acts"]) == ("waiting", ["approve", "reject"])
+
+
+def test_a_run_by_hand_whose_first_task_was_only_marked_hides_no_question(user: Any) -> None:
+    """No task of it can begin, for the same reason. The user has marked the first one as a success."""
+    begin(DAG_ID, "asked", {**PREPARED, "approve": "awaiting_input"})
+    tasks = {"prepare": "success", "approve": "up_for_retry"}
+    begin(DAG_ID, "asked", tasks, run_id="b" * 250, conf={"post": "asked"})
+    routes.boards.board(DAG_ID, is_fresh=True)
+    shown = detail(user("ada", "USER"), "asked")
+    assert (shown["card"]["state"], shown["acts"]) == ("waiting", ["approve", "reject"])
+
+
+def test_a_yes_to_a_question_after_which_another_run_has_asked_is_refused(user: Any) -> None:
+    """It would not count: Approve counts for the last question only."""
+    ask(DAG_ID, "asked")
+    uri, key, approval = approved()
+    question = approval.question.model_copy(update={"run_id": "manual__1", "ti_id": "2"})
+    since = {"question": question, "answer": None, "is_open": True}
+    write_row(uri, key, approval.model_copy(update=since).model_dump(mode="json"))
+    routes.boards.board(DAG_ID, is_fresh=True)
+    answer = do(user("ada", "USER"), "ada", "approve", "asked")
+    assert answer.json().get("done") != "Approved. It is published at its time."
 
 
 def test_a_dry_run_that_a_user_started_says_nothing_about_the_post(user: Any) -> None:

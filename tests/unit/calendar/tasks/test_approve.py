@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -23,6 +23,7 @@ from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.base import WAITS
 from airflow_provider_instagram.calendar.tasks.covers import cover_file, cover_name
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
+from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.publish import CommentPost, PublishPost
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
@@ -621,6 +622,43 @@ def test_a_later_no_to_the_question_of_another_run_makes_a_yes_void(approval: Ap
         approval.task().execute_complete(approval.calendar.context(), no, **of_own_run)
     with pytest.raises(AirflowSkipException):
         approval.published_at("manual__1", post="a")
+
+
+@pytest.mark.parametrize("option", ["Approve", "Reject"])
+def test_a_clear_of_a_task_that_carries_out_its_answer_asks_again(approval: Approval, option: str) -> None:
+    """Airflow hands the answer to the next try. The former try may have recorded it already."""
+    for has_recorded in (False, True):
+        approval.ask()
+        kept, answer = approval.kept, {"chosen_options": [option], "responded_by_user": {"id": "2", "name": "ben"}}
+        if has_recorded:
+            with suppress(AirflowSkipException):
+                approval.task().execute_complete(approval.calendar.context(), answer, **kept)
+        approval.calendar.try_number += 1  # a Clear that leaves the state of the run changes nothing else
+        with pytest.raises(TaskAwaitingInput):
+            approval.task().execute_complete(approval.calendar.context(), answer, **kept)
+        with pytest.raises(ValidationError, match="needs an approval"):
+            approval.made_with()
+
+
+def test_the_items_of_a_carousel_that_are_sent_are_not_those_of_a_later_yes(calendar: SimulatedCalendar) -> None:
+    """While Instagram processes them, files are replaced, and a user has the run prepare and ask about them again."""
+    before, after = ([{"tier": "full", "kind": "video", "sha256": one * 64}] * 2 for one in "01")
+    approval = Approval(calendar, video=None, carousel=["a.mp4", "b.mp4"], reports=before)
+    approval.answer("Approve")
+    approval.order()  # the items are sent, and create waits for them
+    prepare, context = approval.task(PreparePost), calendar.context()
+    wanted = prepare.wanted_post(context)
+    prepare._recorded(context, wanted, ["a.mp4", "b.mp4"], after)
+    # a user deletes the task approve, and Airflow makes it anew: it has no question yet
+    calendar.made_anew, approval.kept = 1, {}
+    calendar.airflow.bodies.clear()
+    approval.answer("Approve")
+    assert approval.made_with() == ("As written", ("1" * 64,) * 2)
+    step = approval.task(CreatePost)
+    step.order(calendar.context(), step.wanted_post(calendar.context()), is_resumed=True)
+    # the parent is made of the items that were sent
+    with pytest.raises(ValidationError, match="approved again while its container 17901 was made"):
+        step._record_container(calendar.context(), wanted, "17901")
 
 
 @pytest.mark.parametrize("option", ["Approve", "Reject"])

@@ -73,3 +73,18 @@ def test_a_post_that_nobody_has_approved_does_not_wait_for_its_lead_time(calenda
     task = CreatePost(task_id="create", settings=calendar.settings)
     with pytest.raises(ValidationError, match="a needs an approval"):
         task.execute(calendar.context())
+
+
+def test_a_clear_while_create_resumes_makes_no_container_of_the_file_before_that_of_the_file_after(
+    calendar: SimulatedCalendar, mocker: MockerFixture
+) -> None:
+    """Airflow ends the task, and hands the event of the former try to the next one, after prepare has run again."""
+    mocker.patch.object(module, "create", lambda task, context, event, *_: "17901" if event else "17902")
+    calendar.write(post("a", 30))
+    calendar.plan(0)
+    calendar.prepared()
+    step = CreatePost(task_id="create", settings=calendar.settings)
+    former, event = str(calendar.context()["ti"].id), {"error": None, "known": None, "container_id": "17901"}
+    assert step.processed(calendar.context(), event, former) == "17901"
+    calendar.try_number = 2
+    assert step.processed(calendar.context(), event, former) == "17902"

@@ -168,6 +168,18 @@ def test_a_clear_while_the_answer_is_carried_out_asks_again(
     assert published_container(calendar, step, again) is None
 
 
+def test_an_answer_to_a_question_that_a_clear_has_closed_breaks_no_wait(
+    calendar: SimulatedCalendar, asked: list[dict[str, Any]]
+) -> None:
+    """The task was cleared, and waits for another container. Airflow resumes it with the answer all the same."""
+    step, context = task(calendar, on_copyright_match="hold")
+    waits(step, context)
+    calendar.clear_number, calendar.try_number = 1, 2
+    again = calendar.context()
+    with pytest.raises(TaskAwaitingInput):
+        step.resume_execution("processed", {"event": YES, "ti_id": str(again["ti"].id)}, again)
+
+
 def test_people_are_told_of_a_held_post_that_nobody_answered_in_time(
     calendar: SimulatedCalendar, asked: list[dict[str, Any]]
 ) -> None:
