@@ -40,7 +40,10 @@ class ProcessLimits:
     cpu_s: int
     memory_bytes: int = 4 * 1024**3
     output_bytes: int = 0
-    stdout_bytes: int = 256 * 1024**2
+
+
+#: A program that prints more than this is stopped.
+MAX_STDOUT_BYTES: Final = 256 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def run(
     cancel = cancel or Cancel()
     cancel.raise_if_requested()
     process = start(command, limits, pass_fds=pass_fds)
-    output = _Output(limits.stdout_bytes, on_line)
+    output = _Output(on_line)
     try:
         with cancel.watching(lambda: end_group(process)):
             until = time.monotonic() + limits.wall_s
@@ -199,13 +202,10 @@ def beside(work: Callable[[Cancel], T], cancel: Cancel) -> Iterator[Future[T]]:
 
 
 class _Output:
-    """What a program has printed so far.
+    """What a program has printed so far."""
 
-    :param stdout_left: How many bytes its standard output may still have.
-    """
-
-    def __init__(self, stdout_left: int, on_line: OnLine | None) -> None:
-        self._stdout_left = stdout_left
+    def __init__(self, on_line: OnLine | None) -> None:
+        self._stdout_left = MAX_STDOUT_BYTES
         self._on_line = on_line
         self.stdout = bytearray()
         self.stderr = bytearray()

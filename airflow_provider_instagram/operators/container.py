@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.sdk import Context, conf
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.posts.kinds import OnCopyrightMatch, Placement
     from airflow_provider_instagram.posts.post import TrialGraduation, Upload
     from airflow_provider_instagram.publishing.create import Order
+    from airflow_provider_instagram.publishing.use_case import WaitForContainers
 
 
 class CreatingTask(AccountTask):
@@ -262,13 +263,8 @@ def create(
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.hooks.scopes import known_scopes
-    from airflow_provider_instagram.publishing.create import (
-        POLL_INTERVAL,
-        PROCESSING_TIMEOUT,
-        Create,
-    )
+    from airflow_provider_instagram.publishing.create import Create
     from airflow_provider_instagram.publishing.use_case import WaitForContainers
-    from airflow_provider_instagram.triggers.container import ContainerStatusTrigger
 
     hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
     use_case = Create(
@@ -288,19 +284,25 @@ def create(
     while result is None:
         result = use_case.run(order(is_resumed=False))
     if isinstance(result, WaitForContainers):
-        deadline, interval_s = CLOCK.now() + PROCESSING_TIMEOUT, POLL_INTERVAL.total_seconds()
-        trigger = ContainerStatusTrigger(
-            task.instagram_conn_id,
-            result.container_ids,
-            interval_s,
-            deadline.timestamp(),
-            known=result.known,
-        )
-        task.defer(
-            trigger=trigger,
-            method_name="processed",
-            kwargs={"ti_id": str(context["ti"].id)},
-            timeout=until_next_look(result.age),
-        )
+        _wait(task, context, result)
     pin_ledger_asset(context, ledger)
     return result
+
+
+def _wait(task: AccountTask, context: Context, wait: WaitForContainers) -> NoReturn:
+    """Defer a task until Instagram has processed containers."""
+    from airflow_provider_instagram.publishing.create import POLL_INTERVAL, PROCESSING_TIMEOUT
+    from airflow_provider_instagram.triggers.container import ContainerStatusTrigger
+
+    task.defer(
+        trigger=ContainerStatusTrigger(
+            task.instagram_conn_id,
+            wait.container_ids,
+            POLL_INTERVAL.total_seconds(),
+            (CLOCK.now() + PROCESSING_TIMEOUT).timestamp(),
+            known=wait.known,
+        ),
+        method_name="processed",
+        kwargs={"ti_id": str(context["ti"].id)},
+        timeout=until_next_look(wait.age),
+    )

@@ -390,7 +390,7 @@ class PostTask(CalendarTask, AccountTask):
             if intents:
                 self.instagram_conn_id = account
                 post = ScheduledPost.model_construct(
-                    id=post_id, account=account, publish_at=CLOCK.now(), line=0
+                    id=post_id, account=account, publish_at=CLOCK.now()
                 )
                 return post, intents[0].container_id
         return None

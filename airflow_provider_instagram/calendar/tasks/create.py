@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
 #: How often the link of a post that is never too late is fetched: for about an hour.
 TRIES_FOR_A_PERSON = 15
-CLEAR_PREPARE = "clear prepare with all downstream tasks"
 
 
 class CreatePost(PostTask, CreatingTask):
@@ -119,7 +118,7 @@ class CreatePost(PostTask, CreatingTask):
         """Return the error of a file that Instagram did not take, with what to do, and whether a retry can help."""
         if cause_of(error) in (Cause.UNFIT_FILE, Cause.NOT_FETCHED_OR_UNFIT):
             code = f" ({error.subcode})" if error.subcode else ""
-            again = CLEAR_PREPARE
+            again = "clear prepare with all downstream tasks"
             if self.needs_approval(post):
                 # another file needs another approval, and a run asks for one only
                 again = f"trigger the DAG with the post {post.id}"
