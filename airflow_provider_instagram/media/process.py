@@ -29,6 +29,8 @@ GRACE_S: Final = 1.0
 POLL_S: Final = 0.1
 STDERR_KEPT_BYTES: Final = 16 * 1024
 READ_BYTES: Final = 64 * 1024
+#: A program that prints more than this is stopped.
+MOST_STDOUT_BYTES: Final = 256 * 1024**2
 LAUNCHER: Final = str(Path(__file__).with_name("_launch.py"))
 
 
@@ -40,10 +42,6 @@ class ProcessLimits:
     cpu_s: int
     memory_bytes: int = 4 * 1024**3
     output_bytes: int = 0
-
-
-#: A program that prints more than this is stopped.
-MAX_STDOUT_BYTES: Final = 256 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +203,7 @@ class _Output:
     """What a program has printed so far."""
 
     def __init__(self, on_line: OnLine | None) -> None:
-        self._stdout_left = MAX_STDOUT_BYTES
+        self._stdout_left = MOST_STDOUT_BYTES
         self._on_line = on_line
         self.stdout = bytearray()
         self.stderr = bytearray()

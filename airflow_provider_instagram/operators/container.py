@@ -49,8 +49,8 @@ class CreatingTask(AccountTask):
     def processed(self, context: Context, event: Event, ti_id: str | None = None) -> str:
         """Continue when Instagram has processed the media. Another try begins anew.
 
-        After a Clear of a task that runs, Airflow hands the event of its last try to the next one,
-        and it resumes a task that waits with an answer to a question of an earlier try.
+        After a Clear of a task that runs, Airflow hands the event of that try to the next one. If a
+        person answers a question of an earlier try, Airflow ends the wait with that answer.
 
         :param ti_id: Airflow's id of the try that has sent the media. ``dag.test()`` leaves it out.
         """

@@ -60,7 +60,6 @@ class ApprovePost(PostTask):
     """
 
     weight = APPROVE
-    tells = True
 
     @reports_failure
     def execute(self, context: Context) -> dict[str, Any] | None:
@@ -74,23 +73,28 @@ class ApprovePost(PostTask):
         approval = records.approval()
         about = (post.version, prepared.digests)
         if approval is None or (approval.version, approval.sha256) != about:
-            return self._ask(context, post, prepared)
+            return self._ask(context, post, prepared, approval)
         is_of_earlier_try = approval.question.is_of_earlier_try(context)
         counts = is_of_earlier_try or self.takes_over(context, post, approval)
         if approval.answer is not None and counts:
             records.record_approval(approval.model_copy(update={"question": Question.of(context)}))
             return self._carry_out(context, approval.answer)
-        return self._ask(context, post, prepared, is_open=approval.is_open and is_of_earlier_try)
+        is_open = approval.is_open and is_of_earlier_try
+        return self._ask(context, post, prepared, approval, is_open=is_open)
 
     def _ask(
         self,
         context: Context,
         post: ScheduledPost,
         prepared: PreparedPost,
+        before: Approval | None,
         *,
         is_open: bool = False,
     ) -> NoReturn:
-        """Open the question, unless Airflow has it from an earlier try, and wait for its answer."""
+        """Open the question, unless Airflow has it from an earlier try, and wait for its answer.
+
+        :param before: The last question about the post.
+        """
         left = self.answer_by(context, post) - CLOCK.now()
         if left <= timedelta() and not is_open:
             self.skip_post(
@@ -99,10 +103,9 @@ class ApprovePost(PostTask):
                 f"Its time, {post.publish_at.isoformat()}, has passed, so nobody is asked.",
             )
         records = self.records(context, post)
-        before = records.approval()
         is_again = before is not None and before.answer is not None
         # if that of prepare failed, too
-        self.tell_that_it_waits(context, post, emits=False, is_again=is_again)
+        self.tell_that_it_waits(context, post, is_again=is_again)
         approval = Approval(
             question=Question.of(context),
             post_id=post.id,
@@ -158,9 +161,9 @@ class ApprovePost(PostTask):
     ) -> dict[str, Any] | None:
         """Record the answer, and return if a person approved the post. Skip the post otherwise.
 
-        After a Clear of a task that carries out its answer, Airflow hands that to the next try,
-        which asks again. Another run may have asked since then. A person's no about the same
-        version counts all the same: it makes the answer there void.
+        After a Clear of a task that runs, Airflow hands this answer to its next try, which asks
+        again. Another run may have asked since then. A person's no about the same version counts
+        all the same: it makes the answer there void.
         """
         records = PostRecords(Ledger.of(context, account).store, post_key, is_dry)
         approval, ti = records.approval(), context["ti"]

@@ -98,8 +98,9 @@ class PostTask(CalendarTask, AccountTask):
     the stored plan has it.
     """
 
-    #: Whether the task tells people something, if the calendar has anybody to tell.
-    tells: ClassVar[bool] = False
+    #: Whether the task emits what it tells people as an event. Airflow stores events only of a task
+    #: that succeeds.
+    emits: ClassVar[bool] = False
     #: Whether it works with what was made of the post's version.
     needs_prepared: ClassVar[bool] = True
 
@@ -113,7 +114,7 @@ class PostTask(CalendarTask, AccountTask):
     ) -> None:
         inlets = [*(inlets or ()), events_asset(settings.dag_id)]
         outlets = list(outlets or ())
-        if settings.notify is not None and self.tells:
+        if settings.notify is not None and self.emits:
             alias = events_alias(settings.dag_id)
             inlets, outlets = [*inlets, alias], [*outlets, alias]
         for account in settings.accounts:
@@ -454,7 +455,7 @@ class PostTask(CalendarTask, AccountTask):
         return self.settings.dry_run or is_asked
 
     def tell_that_it_waits(
-        self, context: Context, post: ScheduledPost, *, emits: bool, is_again: bool = False
+        self, context: Context, post: ScheduledPost, *, is_again: bool = False
     ) -> None:
         """Report once that a post waits for an approval.
 
@@ -467,16 +468,15 @@ class PostTask(CalendarTask, AccountTask):
         if is_again:
             message = "waits for an approval again: an earlier answer does not count."
         remedy = "It goes out only if somebody approves it in time."
-        self._tell(context, post, Told("waiting", message, remedy, is_again=is_again), emits=emits)
+        self._tell(context, post, Told("waiting", message, remedy, is_again=is_again))
 
-    def _tell(
-        self, context: Context, post: ScheduledPost, told: Told, *, emits: bool = False
-    ) -> None:
+    def _tell(self, context: Context, post: ScheduledPost, told: Told) -> None:
         """Report something, if the calendar has anybody to tell. The task goes on if that fails or hangs."""
         if self.settings.notify is None:
             return
         try:
-            tell_post(context, self.settings, post, self.told_of_run(context, told), emits=emits)
+            told = self.told_of_run(context, told)
+            tell_post(context, self.settings, post, told, emits=self.emits)
         except Exception:
             self.log.exception("No notification was sent that %s %s", post.id, told.message)
 

@@ -64,7 +64,6 @@ class CreatePost(PostTask, CreatingTask):
     """
 
     weight = CREATE
-    tells = True
 
     @reports_failure
     def execute(self, context: Context, event: Event | None = None) -> str:
@@ -225,7 +224,7 @@ class CreatePost(PostTask, CreatingTask):
             self.check_links(post)
         prepared = self.prepared(context, post)
         approval = self._approval(context, post, prepared)
-        if not is_resumed:  # the items of a carousel are those of the answer before they were sent
+        if not is_resumed:  # the items that were sent stay those of the answer that is recorded
             self._record_order(context, post, prepared, approval)
         created = self._post_to_create(post, prepared, approval)
         self.media_sent = created.media

@@ -47,7 +47,7 @@ class PreparePost(PostTask):
 
     ui_color = "#fdf1f6"
     weight = TRANSCODE
-    tells = True
+    emits = True
     needs_prepared = False
 
     @reports_failure
@@ -78,7 +78,7 @@ class PreparePost(PostTask):
             for place, result in enumerate(results)
         ]
         if not self.takes_over(context, post, self.records(context, post).approval()):
-            self.tell_that_it_waits(context, post, emits=True)
+            self.tell_that_it_waits(context, post)
         return self._recorded(context, post, [one.location for one in results], reports)
 
     def _recorded(

@@ -43,7 +43,6 @@ class PublishPost(PostTask, PublishingTask):
     """Publish a post of a calendar at its time. Late posts are published one after the other, or not at all."""
 
     weight = PUBLISH
-    tells = True
 
     def __init__(self, *, multiple_outputs: bool = True, **kwargs: Any) -> None:
         super().__init__(multiple_outputs=multiple_outputs, **kwargs)

@@ -43,7 +43,7 @@ class TellPost(PostTask):
     the run. If a notifier fails, the task is retried, and calls all of them again.
     """
 
-    tells = True
+    emits = True
 
     def __init__(self, *, retries: int = 5, **kwargs: Any) -> None:
         super().__init__(retries=retries, **kwargs)

@@ -66,7 +66,11 @@ CHANGED: Final = (
     "This post, one of its files, or the question about it has changed since the page showed it to you. Nothing was "
     "answered. The page shows it as it is now."
 )
-
+#: Only an answer to the last question counts.
+ASKED_SINCE: Final = (
+    "Another run has asked about this post since, so a yes to the run {} does not count. Nothing was answered. Clear "
+    "approve of this run in Airflow: it asks again."
+)
 
 ActName = Literal["approve", "reject", "retry", "publish_now", "skip", "unskip", "live", "not_live"]
 
@@ -171,9 +175,10 @@ async def _answer(act: Act) -> str:
             questions.is_asked_about, act.dag_id, act.facts.post, run.run_id, asks
         ):
             raise HTTPException(409, CHANGED)
-        is_yes = is_approved and not act.facts.is_held
-        if is_yes and await run_in_threadpool(questions.is_replaced, act.facts.post, run):
-            raise HTTPException(409, CHANGED)
+        if is_approved and asks == "approve":
+            last = await run_in_threadpool(questions.last_question, act.facts.post, run)
+            if last is not None and last.question.run_id != run.run_id:
+                raise HTTPException(409, ASKED_SINCE.format(run.run_id))
         await _call(act, "PATCH", path, body)
     counted = None if act.facts.is_held else await run_in_threadpool(_counted, act)
     if counted is not None and (counted.approved, counted.person) != (is_approved, act.user.name):

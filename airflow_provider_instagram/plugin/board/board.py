@@ -433,17 +433,16 @@ class _BoardDraft:
     ) -> PostRun | None:
         """Return the run whose tasks tell the state of a post.
 
-        That is the one that has published it or sent the request, or else one that asks a person,
-        one that has not ended, or the last one.
+        That is the one that has published it or sent the request, or else the one whose question
+        counts, one that has not ended, or the last one.
 
         :param senders: The ids of the former, by the ledger.
-        :param asked_by: The run that has asked last, by the ledger. Only its question counts.
+        :param asked_by: The run that has asked a person last, by the ledger.
         """
 
-        def order(run: PostRun) -> tuple[bool, bool, bool, bool, datetime]:
-            asks = run.task("approve").state == "awaiting_input"
-            counts = asks and run.run_id == asked_by
-            return run.run_id in senders, counts, asks, run.is_active, run.queued_at or LONG_AGO
+        def order(run: PostRun) -> tuple[bool, bool, bool, datetime]:
+            asks = run.run_id == asked_by and run.task("approve").state == "awaiting_input"
+            return run.run_id in senders, asks, run.is_active, run.queued_at or LONG_AGO
 
         runs = self.source.runs.get(post.id, ())
         counting = [run for run in runs if run.run_id in senders or self._counts(post, run)]

@@ -32,12 +32,11 @@ def is_asked_about(dag_id: str, post: ScheduledPost, run_id: str, step: str) -> 
     )
 
 
-def is_replaced(post: ScheduledPost, run: PostRun) -> bool:
-    """Return whether another run has asked about a post since this one: a yes to this one would not count."""
+def last_question(post: ScheduledPost, run: PostRun) -> Approval | None:
+    """Return the last question about a post, whatever run has asked it. Only an answer to that one counts."""
     with suppress(InstagramError), open_ledger(post.account) as store:
-        approval = PostRecords(store, post.key, run.is_dry).approval()
-        return approval is not None and approval.question.run_id != run.run_id
-    return False
+        return PostRecords(store, post.key, run.is_dry).approval()
+    return None
 
 
 def counted_answer(dag_id: str, post: ScheduledPost, run: PostRun) -> tuple[Answer | None, str]:
@@ -67,11 +66,10 @@ def counted_answer(dag_id: str, post: ScheduledPost, run: PostRun) -> tuple[Answ
 
 def approval_of(dag_id: str, post: ScheduledPost, run: PostRun) -> Approval | None:
     """Return the last question about this version of a post, if this run has asked it."""
-    with suppress(InstagramError), open_ledger(post.account) as store:
-        approval = PostRecords(store, post.key, run.is_dry).approval()
-        if approval is not None and approval.question.dag_id == dag_id:
-            return approval if is_of_run(approval, post, run) else None
-    return None
+    approval = last_question(post, run)
+    if approval is None or approval.question.dag_id != dag_id:
+        return None
+    return approval if is_of_run(approval, post, run) else None
 
 
 def is_of_run(approval: Approval, post: ScheduledPost, run: PostRun) -> bool:

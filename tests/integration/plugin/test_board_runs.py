@@ -328,6 +328,14 @@ def approved() -> tuple[str, str, Any]:
     return uri, key, approval
 
 
+def ask_last(run_id: str) -> None:
+    """Record that a run has asked about the post last."""
+    uri, key, approval = approved()
+    question = approval.question.model_copy(update={"run_id": run_id})
+    row = approval.model_copy(update={"question": question, "answer": None, "is_open": True})
+    write_row(uri, key, row.model_dump(mode="json"))
+
+
 @pytest.mark.parametrize("act", ["unskip", "retry"])
 def test_another_run_finds_an_id_that_no_run_has(user: Any, act: str) -> None:
     ada = user("ada", "ADMIN")
@@ -477,18 +485,11 @@ def test_a_run_that_a_user_started_counts_until_it_has_ended(user: Any) -> None:
     assert look(ada)[0] == "failed", "the last one"
 
 
-def test_a_run_by_hand_that_cannot_begin_hides_no_question(user: Any) -> None:
-    """A user has given it an id that is too long for the name of a log, so its first task is tried again for a day."""
+@pytest.mark.parametrize("tasks", [{"prepare": "up_for_retry"}, {"prepare": "success", "approve": "up_for_retry"}])
+def test_a_run_by_hand_that_cannot_begin_hides_no_question(user: Any, tasks: dict[str, str]) -> None:
+    """Its id is too long for the name of a log, so its tasks are tried again for a day. A user may mark the first."""
     begin(DAG_ID, "asked", {**PREPARED, "approve": "awaiting_input"})
-    begin(DAG_ID, "asked", {"prepare": "up_for_retry"}, run_id="b" * 250, conf={"post": "asked"})
-    shown = detail(user("ada", "USER"), "asked")
-    assert (shown["card"]["state"], shown["acts"]) == ("waiting", ["approve", "reject"])
-
-
-def test_a_run_by_hand_whose_first_task_was_only_marked_hides_no_question(user: Any) -> None:
-    """No task of it can begin, for the same reason. The user has marked the first one as a success."""
-    begin(DAG_ID, "asked", {**PREPARED, "approve": "awaiting_input"})
-    tasks = {"prepare": "success", "approve": "up_for_retry"}
+    ask_last("asked")
     begin(DAG_ID, "asked", tasks, run_id="b" * 250, conf={"post": "asked"})
     routes.boards.board(DAG_ID, is_fresh=True)
     shown = detail(user("ada", "USER"), "asked")
@@ -498,13 +499,10 @@ def test_a_run_by_hand_whose_first_task_was_only_marked_hides_no_question(user: 
 def test_a_yes_to_a_question_after_which_another_run_has_asked_is_refused(user: Any) -> None:
     """It would not count: Approve counts for the last question only."""
     ask(DAG_ID, "asked")
-    uri, key, approval = approved()
-    question = approval.question.model_copy(update={"run_id": "manual__1", "ti_id": "2"})
-    since = {"question": question, "answer": None, "is_open": True}
-    write_row(uri, key, approval.model_copy(update=since).model_dump(mode="json"))
+    ask_last("manual__1")
     routes.boards.board(DAG_ID, is_fresh=True)
     answer = do(user("ada", "USER"), "ada", "approve", "asked")
-    assert answer.json().get("done") != "Approved. It is published at its time."
+    assert (answer.status_code, "Another run has asked" in answer.text) == (409, True)
 
 
 def test_a_dry_run_that_a_user_started_says_nothing_about_the_post(user: Any) -> None:

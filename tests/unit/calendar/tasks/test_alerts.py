@@ -242,7 +242,7 @@ def test_a_notifier_that_hangs_keeps_no_post_from_being_published(
     calendar.write(post("a", HOUR, approval="required"))
     calendar.plan(0)
     step = PreparePost(task_id="step", settings=calendar.settings)
-    step.tell_that_it_waits(calendar.context(), calendar.stored().calendar.posts[0], emits=True)
+    step.tell_that_it_waits(calendar.context(), calendar.stored().calendar.posts[0])
     assert told == ["begins to tell waiting"]
     server_answers.set()
 
