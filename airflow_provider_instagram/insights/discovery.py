@@ -117,7 +117,7 @@ class Discovery:
 
         known, waiting = self._known(self._events), list[datetime]()
         for event in self._events.values():
-            if event.media_id not in known and not self._is_settled(event):
+            if event.media_id not in known and not self._write_post_of(event):
                 waiting.append(event.at)
         if self._events:
             self.progress.events_until = min(waiting, default=now)
@@ -140,8 +140,8 @@ class Discovery:
             if not self.budget.left():
                 return
 
-    def _is_settled(self, event: PostEvent) -> bool:
-        """Read the post of an event, and return whether it is not to be looked for again."""
+    def _write_post_of(self, event: PostEvent) -> bool:
+        """Write a row for the post of an event. Return whether the event needs no other look."""
         if not self.budget.left():
             return False
         try:
@@ -150,7 +150,7 @@ class Discovery:
             if cause_of(error) is not Cause.NO_SUCH_OBJECT:
                 raise
             log.warning(
-                "Instagram does not show the post %s. It is looked for during a day.",
+                "Instagram does not show the post %s. It is looked for until a day after its event.",
                 event.media_id,
             )
             return self.ledger.clock() - event.at > LOOKED_FOR

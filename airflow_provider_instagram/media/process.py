@@ -1,4 +1,4 @@
-"""Run programs with resource limits, a timeout and a cancel, and leave no orphans. Nothing else starts ffmpeg."""
+"""Run programs with resource limits, a timeout and a cancel, and leave no orphans. All that reads a user's file is run here."""
 
 from __future__ import annotations
 
@@ -118,8 +118,10 @@ def run(
     output = _Output(on_line)
     try:
         with cancel.watching(lambda: end_group(process)):
-            until = time.monotonic() + limits.wall_s
-            timed_out = not (output.read_until(process, until) and _wait_until(process, until))
+            deadline = time.monotonic() + limits.wall_s
+            timed_out = not (
+                output.read_until(process, deadline) and _wait_until(process, deadline)
+            )
     finally:
         end(process)
     cancel.raise_if_requested()
@@ -276,6 +278,6 @@ def end_group(process: Process) -> None:
         # the thread that runs it has read its exit code in the meantime
         with suppress(ProcessLookupError):
             os.killpg(process.pid, sign)
-        until = time.monotonic() + grace_s
-        while time.monotonic() < until and not has_ended(process):
+        deadline = time.monotonic() + grace_s
+        while time.monotonic() < deadline and not has_ended(process):
             time.sleep(0.005)

@@ -77,7 +77,7 @@ class PlannedPost(BaseModel):
     post: ScheduledPost | None = None
     location: str = ""
     pin: str | None = None
-    why: Skipped = Skipped("", "")
+    why: Skipped | None = None
     generation: int = 0
 
 
@@ -119,9 +119,9 @@ class PostRows:
 
     def planned(self, dag_id: str, key: str) -> PlannedPost | None:
         """Return which run of a DAG publishes a post."""
-        return read_row(self.store, PlannedPost, _of_dag(dag_id, key))
+        return read_row(self.store, PlannedPost, _planned_key(dag_id, key))
 
-    def counting(self, dag_id: str, key: str, run_id: str, generation: int) -> PlannedPost | None:
+    def row_in_force(self, dag_id: str, key: str, run_id: str, generation: int) -> PlannedPost | None:
         """Return the row of a post. A run that the planner has forgotten finds why it ends, and others find no row.
 
         :param generation: How often the planner has begun anew, as it was read before.
@@ -135,7 +135,7 @@ class PostRows:
         """Record which run of a DAG publishes a post."""
         if planned != self.planned(dag_id, key):
             content = planned.model_dump(mode="json", exclude_defaults=True)
-            self.store.set(_of_dag(dag_id, key), content)
+            self.store.set(_planned_key(dag_id, key), content)
 
     def record_overtaken(self, dag_id: str, key: str) -> None:
         """Record that a post was edited or removed before its run knows whether it is live."""
@@ -168,7 +168,7 @@ class PostRows:
         self.store.set(row_key("late", post.key), row.model_dump(mode="json"))
 
 
-def _of_dag(dag_id: str, key: str) -> str:
+def _planned_key(dag_id: str, key: str) -> str:
     """Return the key of a row that each calendar has for itself: two may have a post with the same id."""
     return row_key("planned", f"{key}:{dag_id}")
 

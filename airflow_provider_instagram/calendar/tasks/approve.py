@@ -75,7 +75,7 @@ class ApprovePost(PostTask):
         if approval is None or (approval.version, approval.sha256) != about:
             return self._ask(context, post, prepared, approval)
         is_of_earlier_try = approval.question.is_of_earlier_try(context)
-        counts = is_of_earlier_try or self.takes_over(context, post, approval)
+        counts = is_of_earlier_try or self.is_answered_in_renamed_dag(context, post, approval)
         if approval.answer is not None and counts:
             records.record_approval(approval.model_copy(update={"question": Question.of(context)}))
             return self._carry_out(context, approval.answer)
@@ -95,7 +95,7 @@ class ApprovePost(PostTask):
 
         :param before: The last question about the post.
         """
-        left = self.answer_by(context, post) - CLOCK.now()
+        left = self.answer_deadline(context, post) - CLOCK.now()
         if left <= timedelta() and not is_open:
             self.skip_post(
                 context,
@@ -112,7 +112,7 @@ class ApprovePost(PostTask):
             version=post.version,
             sha256=prepared.digests,
             caption=post.caption if has_caption(post) else None,
-            at_once=self.is_requested_now(context, post),
+            at_once=self.is_wanted_at_once(context, post),
             is_open=is_open,
         )
         records.record_approval(approval)
@@ -138,7 +138,7 @@ class ApprovePost(PostTask):
         form = _form(post.caption if has_caption(post) else None)
         at = f"{post.publish_at:%a %d %b %Y, %H:%M %Z}"
         body = question(post, prepared.reports)
-        if self.is_requested_now(context, post):
+        if self.is_wanted_at_once(context, post):
             at, body = "once", f"{AT_ONCE}\n\n{body}"
         subject = f"{_about(post)}{at}?"
         if self.is_dry_run(context):

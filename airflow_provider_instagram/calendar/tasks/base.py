@@ -158,7 +158,7 @@ class PostTask(CalendarTask, AccountTask):
         # the parameters of a run that was the post's own do not count once it is replaced
         was_planned = self._row is not None and self._row.run == context["ti"].run_id
         self._row = None
-        by_hand = bool(self.requested_post(context)) and not was_planned
+        by_hand = bool(self.requested_id(context)) and not was_planned
         post = self._requested(context) if by_hand else self._planned(context)
         if isinstance(post, Skipped):
             return post
@@ -169,10 +169,10 @@ class PostTask(CalendarTask, AccountTask):
             raise _unprepared(post)
         ledger = Ledger.of(context, post.account)
         user = PostRows(ledger.store).skipped_by(post)
-        if user is not None and not self.is_requested_now(context, post):
+        if user is not None and not self.is_wanted_at_once(context, post):
             why = f"{user} decided on the Posts page that {post.id} is not published."
             return Skipped("skipped", why)
-        return self.published_by_another(post.id, ledger.post(post.key)) or post
+        return self.why_id_is_used(post.id, ledger.post(post.key)) or post
 
     def _planned(self, context: Context) -> ScheduledPost | Skipped:
         """Return the post for which the planner has begun this run, or why the run publishes nothing.
@@ -187,13 +187,13 @@ class PostTask(CalendarTask, AccountTask):
             if is_over and row.is_dry != self.settings.dry_run:
                 return Skipped("edited", "The DAG has another dry_run by now.")
             self._check_dry_run(row.is_dry)
-            if row.why.mark and self.live(context, row.post) is None:
+            if row.why is not None and self.live(context, row.post) is None:
                 return row.why
             self._found_at = row.location, row.pin
             return row.post
         if row.run:
             return replaced_by(row.run, post_id)
-        if row.why.mark:
+        if row.why is not None:
             return row.why
         if is_reserved(post_id):
             raise ValidationError(
@@ -211,7 +211,7 @@ class PostTask(CalendarTask, AccountTask):
 
         :raises ValidationError: If the plan does not have it.
         """
-        stored, post_id = self.settings.stored(), self.requested_post(context)
+        stored, post_id = self.settings.stored(), self.requested_id(context)
         calendar = stored.plan.calendar
         post = calendar.post(post_id)
         if post is not None:
@@ -248,12 +248,10 @@ class PostTask(CalendarTask, AccountTask):
         for account in self.settings.accounts:
             rows = PostRows(Ledger.of(context, account).store)
             key = f"{account}/{post_of(ti.run_id)}"
-            row = rows.counting(ti.dag_id, key, ti.run_id, generation)
+            row = rows.row_in_force(ti.dag_id, key, ti.run_id, generation)
             if row is not None:
                 found.append(row)
-        # The row of an account that the post has left only says that it was edited.
-        found.sort(key=lambda row: (row.run == ti.run_id, bool(row.run), row.why.mark != "edited"))
-        return found[-1] if found else PlannedPost()
+        return max(found, key=lambda row: _weight(row, ti.run_id), default=PlannedPost())
 
     def use_account(self, post: ScheduledPost) -> None:
         """Work with the account of a post.
@@ -280,17 +278,17 @@ class PostTask(CalendarTask, AccountTask):
         names the run. An answer about the post's time then does not count.
         """
         approval = self.records(context, post).answer(context, post.version)
-        if approval is None or approval.at_once or not self.is_requested_now(context, post):
+        if approval is None or approval.at_once or not self.is_wanted_at_once(context, post):
             return approval
         return None
 
-    def takes_over(self, context: Context, post: ScheduledPost, approval: Approval | None) -> bool:
+    def is_answered_in_renamed_dag(self, context: Context, post: ScheduledPost, approval: Approval | None) -> bool:
         """Return whether this version was answered in a DAG that was renamed. A run by hand asks anew all the same.
 
         Only the answer in the run of that version counts, as the ledger has it: an edit since then,
         or the end of that run, has made the answer void.
         """
-        if approval is None or approval.answer is None or self.requested_post(context):
+        if approval is None or approval.answer is None or self.requested_id(context):
             return False
         question = approval.question
         if approval.version != post.version or question.dag_id == context["ti"].dag_id:
@@ -316,7 +314,7 @@ class PostTask(CalendarTask, AccountTask):
         if is_dry != self.settings.dry_run:
             raise _reads_another("values of dry_run")
 
-    def requested_post(self, context: Context) -> str:
+    def requested_id(self, context: Context) -> str:
         """Return the id of the post for which a user started this run.
 
         Empty for the run that the planner begins for a post: a user may have started it before,
@@ -328,16 +326,16 @@ class PostTask(CalendarTask, AccountTask):
 
     def post_id(self, context: Context) -> str:
         """Return the id of the post of this run."""
-        return self.requested_post(context) or post_of(context["ti"].run_id)
+        return self.requested_id(context) or post_of(context["ti"].run_id)
 
-    def is_requested_now(self, context: Context, post: ScheduledPost) -> bool:
+    def is_wanted_at_once(self, context: Context, post: ScheduledPost) -> bool:
         """Return whether a user started this run to publish the post at once.
 
         That is a post whose time had passed, however late it is, or any post if the user chose
         *now*.
         """
         started = context["dag_run"].run_after
-        if not self.requested_post(context) or started <= CLOCK.now() - REQUEST_COUNTS_FOR:
+        if not self.requested_id(context) or started <= CLOCK.now() - REQUEST_COUNTS_FOR:
             return False
         return post.publish_at <= started or bool(context["params"].get("now"))
 
@@ -382,7 +380,7 @@ class PostTask(CalendarTask, AccountTask):
         intents = Ledger.of(context, post.account).open_intents(post.key, Owner.of(context))
         return bool(intents) or self.live(context, post) is not None
 
-    def open_post(self, context: Context) -> tuple[ScheduledPost, str] | None:
+    def open_request(self, context: Context) -> tuple[ScheduledPost, str] | None:
         """Return what is known of the post and the container of a request that may have been sent, if there is one."""
         post_id = self.post_id(context)
         for account in self.settings.accounts:
@@ -396,7 +394,7 @@ class PostTask(CalendarTask, AccountTask):
                 return post, intents[0].container_id
         return None
 
-    def published_by_another(self, post_id: str, done: PublishedPost | None) -> Skipped | None:
+    def why_id_is_used(self, post_id: str, done: PublishedPost | None) -> Skipped | None:
         """Return that the post was deleted, or published by another calendar, of which only the name is told."""
         if done is None:
             return None
@@ -423,7 +421,7 @@ class PostTask(CalendarTask, AccountTask):
         self, context: Context, post: ScheduledPost, now: datetime, at: datetime
     ) -> Skipped | None:
         """Return why a post is too late even at the earliest possible time, or None if it is not."""
-        if self.is_requested_now(context, post):
+        if self.is_wanted_at_once(context, post):
             return None
         return lateness.too_late(
             post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness
@@ -434,13 +432,13 @@ class PostTask(CalendarTask, AccountTask):
         InstagramHook(self.instagram_conn_id).compare_clock()
         return CLOCK.now()
 
-    def answer_by(self, context: Context, post: ScheduledPost) -> datetime:
+    def answer_deadline(self, context: Context, post: ScheduledPost) -> datetime:
         """Return until when a person may answer a question about a post: as long as it may be published.
 
         For a post that a user requested after its time, that is one lead time.
         """
         now = self.compared_now()
-        if self.is_requested_now(context, post):
+        if self.is_wanted_at_once(context, post):
             return now + self.settings.lead_time
         is_late = now >= post.publish_at and self.settings.late == "publish"
         return post.publish_at + (self.settings.max_lateness if is_late else timedelta())
@@ -451,7 +449,7 @@ class PostTask(CalendarTask, AccountTask):
 
     def is_dry_run(self, context: Context) -> bool:
         """Return whether this is a dry run: everything but the publication."""
-        is_asked = bool(self.requested_post(context)) and bool(context["params"].get("dry_run"))
+        is_asked = bool(self.requested_id(context)) and bool(context["params"].get("dry_run"))
         return self.settings.dry_run or is_asked
 
     def tell_that_it_waits(
@@ -486,7 +484,7 @@ class PostTask(CalendarTask, AccountTask):
         So neither of them keeps anything of the post's own run from being told.
         """
         name = told.once or told.event
-        if self.requested_post(context):
+        if self.requested_id(context):
             name += " by hand"
         if self.is_dry_run(context):
             name += DRY_MARK
@@ -501,6 +499,12 @@ class PostTask(CalendarTask, AccountTask):
         self.log.warning("%s", reason)
         report_state(context, "skipped", mark, reason)
         raise AirflowSkipException(reason)
+
+
+def _weight(row: PlannedPost, run_id: str) -> tuple[bool, bool, bool]:
+    """Return how much one of the rows of a post says about a run: that of an account that the post has left, little."""
+    is_left = row.why is not None and row.why.mark == "edited"
+    return row.run == run_id, bool(row.run), not is_left
 
 
 def _reads_another(what: str) -> TransientError:
@@ -528,7 +532,7 @@ def has_caption(post: ScheduledPost) -> bool:
 
 def is_sent_as_link(source: str, upload: str, report: FileReport) -> bool:
     """Return whether Instagram fetches a file itself from its source, where the calendar's author keeps it."""
-    may_be_link = upload != "file" or kind_in(report) is ItemKind.PICTURE
+    may_be_link = upload != "file" or kind_of_result(report) is ItemKind.PICTURE
     return is_web(source) and may_be_link and report.get("tier") == "pass"
 
 
@@ -553,7 +557,7 @@ def check_bound(post: ScheduledPost, prepared: PreparedPost, digests: Sequence[s
     )
 
 
-def kind_in(report: FileReport) -> ItemKind:
+def kind_of_result(report: FileReport) -> ItemKind:
     """Return the kind of a result, from the report of its transcode."""
     return ItemKind(report.get("kind", ItemKind.VIDEO))
 

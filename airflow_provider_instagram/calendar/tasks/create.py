@@ -14,7 +14,7 @@ from airflow_provider_instagram.calendar.tasks.base import (
     edited,
     has_caption,
     is_sent_as_link,
-    kind_in,
+    kind_of_result,
 )
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
 from airflow_provider_instagram.exceptions import (
@@ -75,7 +75,7 @@ class CreatePost(PostTask, CreatingTask):
             # or the page waits for days until this fails
             self._check_answer(context, post)
             self._wait_for_lead_time(context, post)
-        elif not event["error"] and self.requested_post(context):
+        elif not event["error"] and self.requested_id(context):
             # it may be about the container of an earlier version: that of this one is looked for
             event = None
         try:
@@ -84,7 +84,7 @@ class CreatePost(PostTask, CreatingTask):
         except MediaRejectedError as error:
             raise self._explained(context, post, error) from None
         post = self._unedited(context, post.version)
-        until = self.answer_by(context, post) if post.on_copyright_match == "hold" else None
+        until = self.answer_deadline(context, post) if post.on_copyright_match == "hold" else None
         review_copyright(
             self,
             context,
@@ -139,7 +139,7 @@ class CreatePost(PostTask, CreatingTask):
         """Wait until the lead time begins, so that the container outlives the post's time."""
         moment = post.publish_at - self.settings.lead_time
         left = moment - CLOCK.now()
-        if self.is_requested_now(context, post) or left <= shortest_deferral():
+        if self.is_wanted_at_once(context, post) or left <= shortest_deferral():
             return
         self.log.info("Creating the container at %s", moment.isoformat())
         self.defer(trigger=at_moment(moment), method_name="lead_time_begins", timeout=left)
@@ -229,7 +229,7 @@ class CreatePost(PostTask, CreatingTask):
         created = self._post_to_create(post, prepared, approval)
         self.media_sent = created.media
         publish_at: datetime | None = post.publish_at
-        if self.is_dry_run(context) or self.is_requested_now(context, post):
+        if self.is_dry_run(context) or self.is_wanted_at_once(context, post):
             publish_at = None
         if is_resumed:
             return Order(created, publish_at, waits=True)
@@ -247,7 +247,7 @@ class CreatePost(PostTask, CreatingTask):
 
         A person who wants the post now waits for about an hour.
         """
-        if self.is_requested_now(context, post):
+        if self.is_wanted_at_once(context, post):
             return Try.of(self, context).number < TRIES_FOR_A_PERSON
         at = CLOCK.now() + (error.retry_after or timedelta())
         return self.too_late(context, post, at, at) is None
@@ -296,7 +296,7 @@ class CreatePost(PostTask, CreatingTask):
 
         :raises ValidationError: If the result is of the other kind.
         """
-        kind = kind_in(report)
+        kind = kind_of_result(report)
         if item.kind not in (None, kind):  # the name of a file need not show its kind
             raise ValidationError(
                 f"The calendar calls {urls.shown(item.location)} {item.kind}, but it is {kind.in_words}.",

@@ -283,8 +283,8 @@ class PlannedPosts:
     def names(self, key: str, run_id: str) -> bool:
         """Return whether the row of a post names a run that has no reason to end."""
         about = (self.settings.dag_id, key, run_id, self.last_plan().generation)
-        row = self.ask(key, lambda rows: rows.counting(*about))
-        return row is not None and row.run == run_id and not row.why.mark
+        row = self.ask(key, lambda rows: rows.row_in_force(*about))
+        return row is not None and row.run == run_id and row.why is None
 
     def record_run(self, begun: Begun, version: str) -> None:
         """Record which version of a post a run is for."""

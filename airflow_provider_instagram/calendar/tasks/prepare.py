@@ -77,7 +77,7 @@ class PreparePost(PostTask):
             {**result.report.as_data(), **self._about_result(post, place, *result)}
             for place, result in enumerate(results)
         ]
-        if not self.takes_over(context, post, self.records(context, post).approval()):
+        if not self.is_answered_in_renamed_dag(context, post, self.records(context, post).approval()):
             self.tell_that_it_waits(context, post)
         return self._recorded(context, post, [one.location for one in results], reports)
 

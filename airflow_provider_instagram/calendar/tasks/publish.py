@@ -75,7 +75,7 @@ class PublishPost(PostTask, PublishingTask):
         if self.is_dry_run(context):
             return post.publish_at
         self._check_approval(context, post)
-        if now - post.publish_at <= PUNCTUAL and not self.is_requested_now(context, post):
+        if now - post.publish_at <= PUNCTUAL and not self.is_wanted_at_once(context, post):
             return post.publish_at
         reason = self.too_late(context, post, now, now)
         if reason is not None:
@@ -90,7 +90,7 @@ class PublishPost(PostTask, PublishingTask):
 
     def check_live(self, context: Context, post: PublishedPost) -> None:
         """Skip the task if the post was deleted, or published by another calendar."""
-        if (reason := self.published_by_another(self.post_id(context), post)) is not None:
+        if (reason := self.why_id_is_used(self.post_id(context), post)) is not None:
             self.skip_post(context, *reason)
 
     def check_quota_wait(
@@ -123,12 +123,12 @@ class PublishPost(PostTask, PublishingTask):
         try:
             wanted = self.wanted(context)
         except ValidationError:  # a run by hand, whose post was removed
-            if (opened := self.open_post(context)) is None:
+            if (opened := self.open_request(context)) is None:
                 raise
             return opened
         if not isinstance(wanted, Skipped):
             return wanted, self._container(context, wanted)
-        return self.open_post(context) or self.skip_post(context, *wanted)
+        return self.open_request(context) or self.skip_post(context, *wanted)
 
     def _check_approval(self, context: Context, post: ScheduledPost) -> None:
         """Skip a post that is not approved, or not any more: a later question makes an answer void.

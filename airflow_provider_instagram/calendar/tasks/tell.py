@@ -51,9 +51,9 @@ class TellPost(PostTask):
     def execute(self, context: Context) -> None:
         """Report what went wrong with the post, if anything did."""
         self._row = None
-        if self.requested_post(context):
-            post = self.settings.stored().plan.calendar.post(self.requested_post(context))
-            if post is None and (opened := self.open_post(context)) is not None:
+        if self.requested_id(context):
+            post = self.settings.stored().plan.calendar.post(self.requested_id(context))
+            if post is None and (opened := self.open_request(context)) is not None:
                 post = opened[0]
         else:
             row = self.row(context)
@@ -102,7 +102,7 @@ class TellPost(PostTask):
         if states.get("comment") == "failed":
             return self._failed(context, "comment")
         late = datetime.fromisoformat(done.published_at) - post.publish_at
-        if late > CLOCKS_DIFFER and not self.is_requested_now(context, post):
+        if late > CLOCKS_DIFFER and not self.is_wanted_at_once(context, post):
             return Told("late", f"was published {in_words(late)} after its time.")
         return None
 

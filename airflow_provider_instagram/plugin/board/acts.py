@@ -274,7 +274,7 @@ async def _skip(act: Act) -> str:
     Airflow keeps the answer that has rejected a post, so another run asks again.
     """
     post, is_skip = act.facts.post, act.name == "skip"
-    now = [run for run in act.board.source.runs.get(post.id, ()) if run.is_requested_now(post)]
+    now = [run for run in act.board.source.runs.get(post.id, ()) if run.is_wanted_at_once(post)]
     if is_skip and now:
         message = f"The run {now[0].run_id} publishes this post at once, whoever skips it."
         raise HTTPException(409, f"{message} End that run in Airflow first. Nothing was changed.")

@@ -445,8 +445,8 @@ class _BoardDraft:
             return run.run_id in senders, asks, run.is_active, run.queued_at or LONG_AGO
 
         runs = self.source.runs.get(post.id, ())
-        counting = [run for run in runs if run.run_id in senders or self._counts(post, run)]
-        run = max(counting, key=order, default=None)
+        that_count = [run for run in runs if run.run_id in senders or self._counts(post, run)]
+        run = max(that_count, key=order, default=None)
         if run is not None and self.stored.about.is_dry:
             return replace(run, is_dry=True)
         return run

@@ -95,7 +95,7 @@ def acts_in(status: Status, facts: Facts) -> list[str]:
     is_undone = facts.is_rejected and facts.post.publish_at > utc_now()
     if state is State.SKIPPED and (is_undone or facts.skipped_by is not None):
         acts.insert(0, "unskip")
-    if facts.is_requested_now:
+    if facts.is_wanted_at_once:
         # who started the run wants the post, whatever the calendar says
         acts = [act for act in acts if act != "skip"]
     if status.is_late and run is not None and run.has_begun and run.is_active:

@@ -162,7 +162,7 @@ class PostRun:
         marks = (task.said("mark") for task in map(self.task, STEPS) if task.state == "skipped")
         return self.by_hand and next(marks, "").startswith(OUTDATED)
 
-    def is_requested_now(self, post: ScheduledPost) -> bool:
+    def is_wanted_at_once(self, post: ScheduledPost) -> bool:
         """Return whether it goes on, and a user has started it to publish a post at once, as its tasks see it."""
         was_late = self.run_after is not None and self.run_after >= post.publish_at
         return self.is_active and self.by_hand and (self.at_once or was_late)
@@ -207,9 +207,9 @@ class Facts:
         return self.run is not None and self.run.task(HOLDS).state == "awaiting_input"
 
     @property
-    def is_requested_now(self) -> bool:
+    def is_wanted_at_once(self) -> bool:
         """Whether a user has started the run to publish the post at once, whoever has skipped it before."""
-        return self.run is not None and self.run.is_requested_now(self.post)
+        return self.run is not None and self.run.is_wanted_at_once(self.post)
 
     @property
     def is_rejected(self) -> bool:
@@ -286,7 +286,7 @@ def _status_of(facts: Facts, now: datetime, about: About) -> Status:
         return _published(facts, facts.done, publish)
     if facts.is_open:
         return _undecided(publish)
-    if facts.skipped_by is not None and not facts.is_requested_now:
+    if facts.skipped_by is not None and not facts.is_wanted_at_once:
         return Status(State.SKIPPED, f"by {facts.skipped_by}")
     if run is None or not (run.has_begun or run.at_once):
         return _without_run(facts, now, about)

@@ -44,9 +44,9 @@ def test_who_names_a_post_today_wants_it_now(
     context["dag_run"].run_after = after_noon(-started_ago)
     one = calendar.stored().calendar.posts[0]
     step = ApprovePost(task_id="step", settings=calendar.settings)
-    assert step.is_requested_now(context, one) is at_once
+    assert step.is_wanted_at_once(context, one) is at_once
     if at_once:
-        assert step.answer_by(context, one) == after_noon(HOUR), "a person has time to approve it"
+        assert step.answer_deadline(context, one) == after_noon(HOUR), "a person has time to approve it"
 
 
 def test_a_run_that_is_started_for_a_post_that_is_not_there_says_so(calendar: SimulatedCalendar) -> None:

@@ -525,7 +525,7 @@ def test_parameters_of_the_run_of_a_post_count_for_nothing(
     planner.look(0)
     step, context = PreparePost(task_id="step", settings=calendar.settings), calendar.context("a", **params)
     one = step.wanted_post(context)
-    assert (one.id, step.is_dry_run(context), step.is_requested_now(context, one)) == ("a", False, False)
+    assert (one.id, step.is_dry_run(context), step.is_wanted_at_once(context, one)) == ("a", False, False)
     by_hand = calendar.context("a~v9", **params | {"post": "a"})
     assert step.wanted_post(by_hand).id == "a"
     assert step.is_dry_run(by_hand) is ("dry_run" in params)
