@@ -101,7 +101,7 @@ def _store_runs() -> None:
     from airflow.utils.state import DagRunState
     from sqlalchemy import insert, select
 
-    from airflow_provider_instagram.calendar.planning.plan import Begun
+    from airflow_provider_instagram.calendar.planning.begin_runs import Begun
     from airflow_provider_instagram.calendar.planning.stored_plan import plan_file, read_plan, store
     from airflow_provider_instagram.ledger.assets import ledger_asset
     from airflow_provider_instagram.ledger.seal import sealed

@@ -26,7 +26,7 @@ from airflow_provider_instagram.accounts.connect import (
     write_login,
 )
 from airflow_provider_instagram.accounts.overview import AccountSummary, account_summaries
-from airflow_provider_instagram.calendar.planning import rows as _registered  # noqa: F401 -- kinds of rows
+from airflow_provider_instagram.calendar.planning import post_rows as _registered  # noqa: F401 -- kinds of rows
 from airflow_provider_instagram.exceptions import (
     LedgerRowError,
     PermissionDeniedError,

@@ -1,4 +1,4 @@
-"""Run programs with resource limits, a timeout and a cancel, and leave no orphans. All that reads a user's file is run here."""
+"""Run programs with resource limits, a timeout and a cancel, and leave no orphans: all that read a user's file."""
 
 from __future__ import annotations
 

@@ -167,17 +167,26 @@ def _broken_by_types(values: Values, model: type[Post]) -> Iterator[BrokenLimit]
 
 
 def _broken_by_caption(caption: str) -> Iterator[BrokenLimit]:
-    length = len(caption.encode("utf-16-le")) // 2
-    counted = caption[: 2 * LONGEST_CAPTION]  # a longer one is shortened before anything else
-    if length > LONGEST_CAPTION:
-        message = f"The caption has {length} characters (emoji count as two)."
-        yield BrokenLimit("caption", message, f"Shorten it to {LONGEST_CAPTION}.")
-    for what, pattern, most in (
-        ("hashtags", HASHTAG, MOST_HASHTAGS),
-        ("@mentions", MENTION, MOST_MENTIONS),
-    ):
-        if (number := len(pattern.findall(counted))) > most:
-            yield BrokenLimit("caption", f"The caption has {number} {what}.", _at_most(most))
+    counted = (("hashtags", HASHTAG, MOST_HASHTAGS), ("@mentions", MENTION, MOST_MENTIONS))
+    yield from _broken_by_text("caption", "caption", caption, LONGEST_CAPTION, counted)
+
+
+def _broken_by_text(
+    option: str,
+    what: str,
+    text: str,
+    longest: int,
+    counted: Iterable[tuple[str, re.Pattern[str], int]],
+) -> Iterator[BrokenLimit]:
+    """Yield the limits of a text: its length, and how often it may have what each pattern finds."""
+    length = len(text.encode("utf-16-le", "surrogatepass")) // 2
+    if length > longest:
+        message = f"The {what} has {length} characters (emoji count as two)."
+        yield BrokenLimit(option, message, f"Shorten it to {longest}.")
+    start = text[: 2 * longest]  # a longer text is shortened before anything else
+    for found, pattern, most in counted:
+        if (number := len(pattern.findall(start))) > most:
+            yield BrokenLimit(option, f"The {what} has {number} {found}.", _at_most(most))
 
 
 def broken_by_carousel(items: tuple[Item, ...]) -> Iterator[BrokenLimit]:
@@ -280,21 +289,11 @@ def read_private_message(value: Any) -> str | None:
 
 def broken_comment_limits(message: str, option: str = "message") -> Iterator[BrokenLimit]:
     """Yield each limit that the text of a comment breaks, in the field ``option``."""
-    length = len(message.encode("utf-16-le", "surrogatepass")) // 2
-    counted = message[: 2 * LONGEST_COMMENT]  # a longer one is shortened before anything else
-    if length > LONGEST_COMMENT:
-        text = f"The comment has {length} characters (emoji count as two)."
-        yield BrokenLimit(option, text, f"Shorten it to {LONGEST_COMMENT}.")
-    if (hashtags := len(_HASHTAG_OF_COMMENT.findall(counted))) > MOST_HASHTAGS_OF_COMMENT:
-        yield BrokenLimit(
-            option, f"The comment has {hashtags} hashtags.", _at_most(MOST_HASHTAGS_OF_COMMENT)
-        )
-    if (links := len(_LINK.findall(counted))) > MOST_LINKS_OF_COMMENT:
-        yield BrokenLimit(
-            option,
-            f"The comment has {links} links.",
-            f"At most {MOST_LINKS_OF_COMMENT} is allowed.",
-        )
+    counted = (
+        ("hashtags", _HASHTAG_OF_COMMENT, MOST_HASHTAGS_OF_COMMENT),
+        ("links", _LINK, MOST_LINKS_OF_COMMENT),
+    )
+    yield from _broken_by_text(option, "comment", message, LONGEST_COMMENT, counted)
     if message.isupper():
         yield BrokenLimit(
             option, "The comment is all in capital letters.", "Write some letters in lower case."
@@ -358,4 +357,4 @@ def _read(given: Values) -> dict[str, Any]:
 
 
 def _at_most(number: int) -> str:
-    return f"At most {number} are allowed."
+    return f"At most {number} {'is' if number == 1 else 'are'} allowed."

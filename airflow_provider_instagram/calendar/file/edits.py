@@ -38,8 +38,8 @@ from airflow_provider_instagram.posts.limits import Values
 from airflow_provider_instagram.posts.post import MEDIA
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.entries import Row, Rows
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-    from airflow_provider_instagram.calendar.file.rows import Row, Rows
 
 #: A message names lines, which move with an edit.
 LINE: Final = re.compile(r"\blines? \d+")

@@ -12,6 +12,7 @@ from operator import attrgetter
 
 from typing_extensions import TypedDict, Unpack
 
+from airflow_provider_instagram.calendar.file.entries import Row, Rows, Value, without_secrets
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import (
     CALENDAR_FIELDS,
@@ -30,7 +31,6 @@ from airflow_provider_instagram.calendar.file.problems import (
     sorted_problems,
 )
 from airflow_provider_instagram.calendar.file.reader import is_table, read_rows, read_text
-from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value, without_secrets
 from airflow_provider_instagram.calendar.file.sheet import SheetForm
 from airflow_provider_instagram.calendar.file.slots import read_slots
 from airflow_provider_instagram.calendar.file.times import (

@@ -19,9 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import yaml
 
-from airflow_provider_instagram.calendar.file.media_paths import read_or_invalid
-from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem, remedy_for_name
-from airflow_provider_instagram.calendar.file.rows import (
+from airflow_provider_instagram.calendar.file.entries import (
     MAX_POSTS,
     Row,
     Rows,
@@ -29,6 +27,8 @@ from airflow_provider_instagram.calendar.file.rows import (
     check_count,
     public_name,
 )
+from airflow_provider_instagram.calendar.file.media_paths import read_or_invalid
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem, remedy_for_name
 from airflow_provider_instagram.utils.urls import is_web
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from airflow_provider_instagram.calendar.file.rows import Rows
+    from airflow_provider_instagram.calendar.file.entries import Rows
 
 #: How long a sheet may take to answer. Airflow ends the import of a DAG file after 30 s
 #: (``dagbag_import_timeout``).

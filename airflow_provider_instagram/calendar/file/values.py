@@ -20,8 +20,8 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.entries import Row, Rows, Value
     from airflow_provider_instagram.calendar.file.model import AnyPost
-    from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
     from airflow_provider_instagram.posts.item import Item
 
 #: What is written when a post is added, and changed only in the file: the key, under which it is

@@ -15,11 +15,11 @@ from itertools import count, zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from airflow_provider_instagram.calendar.file.edits import Fill, digest, plain
+from airflow_provider_instagram.calendar.file.entries import Row, row_of
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.post_parser import items_in
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem, sorted_problems
 from airflow_provider_instagram.calendar.file.reader import Record, read_rows, split_csv
-from airflow_provider_instagram.calendar.file.rows import Row, row_of
 from airflow_provider_instagram.calendar.file.sheet_import import Asked, SheetReading, import_sheet
 from airflow_provider_instagram.calendar.file.times import zone
 from airflow_provider_instagram.calendar.file.values import NAME_A_FILE, OPEN_TO_ALL

@@ -14,7 +14,7 @@ from airflow_provider_instagram.publishing.use_case import Skipped
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
-    from airflow_provider_instagram.calendar.planning.rows import PostRows
+    from airflow_provider_instagram.calendar.planning.post_rows import PostRows
 
 #: A post is late after this. A worker that starts slowly does not make a post late.
 PUNCTUAL = timedelta(seconds=60)

@@ -14,7 +14,7 @@ from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
 from airflow_provider_instagram.calendar.file.sheet import read_sheet
-from airflow_provider_instagram.calendar.planning.plan import (
+from airflow_provider_instagram.calendar.planning.begin_runs import (
     NO_RECORDS,
     Plan,
     Records,

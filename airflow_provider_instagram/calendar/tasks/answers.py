@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel
 
-from airflow_provider_instagram.calendar.planning.plan import DRY_MARK
-from airflow_provider_instagram.calendar.planning.rows import read_row
+from airflow_provider_instagram.calendar.planning.begin_runs import DRY_MARK
+from airflow_provider_instagram.calendar.planning.post_rows import read_row
 from airflow_provider_instagram.ledger.ledger import row_key
 from airflow_provider_instagram.ledger.records import AS_WRITTEN
 from airflow_provider_instagram.operators.approval import Question, Verdict

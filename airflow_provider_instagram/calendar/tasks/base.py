@@ -15,13 +15,13 @@ from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import is_reserved
 from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.planning import lateness
-from airflow_provider_instagram.calendar.planning.plan import (
+from airflow_provider_instagram.calendar.planning.begin_runs import (
     DRY_MARK,
     NOT_ITS_RUN,
     post_of,
     replaced_by,
 )
-from airflow_provider_instagram.calendar.planning.rows import PlannedPost, PostRows
+from airflow_provider_instagram.calendar.planning.post_rows import PlannedPost, PostRows
 from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY, Retries, planner_id
 from airflow_provider_instagram.calendar.planning.told import (
     LAST_PLAN,
@@ -169,7 +169,7 @@ class PostTask(CalendarTask, AccountTask):
             raise _unprepared(post)
         ledger = Ledger.of(context, post.account)
         user = PostRows(ledger.store).skipped_by(post)
-        if user is not None and not self.is_wanted_at_once(context, post):
+        if user and not self.is_wanted_at_once(context, post):
             why = f"{user} decided on the Posts page that {post.id} is not published."
             return Skipped("skipped", why)
         return self.why_id_is_used(post.id, ledger.post(post.key)) or post
@@ -251,7 +251,15 @@ class PostTask(CalendarTask, AccountTask):
             row = rows.row_in_force(ti.dag_id, key, ti.run_id, generation)
             if row is not None:
                 found.append(row)
-        return max(found, key=lambda row: _weight(row, ti.run_id), default=PlannedPost())
+        # Of an account that the post has left, the row only says that it was edited.
+        found.sort(
+            key=lambda row: (
+                row.run == ti.run_id,
+                bool(row.run),
+                row.why is None or row.why.mark != "edited",
+            )
+        )
+        return found[-1] if found else PlannedPost()
 
     def use_account(self, post: ScheduledPost) -> None:
         """Work with the account of a post.
@@ -282,7 +290,9 @@ class PostTask(CalendarTask, AccountTask):
             return approval
         return None
 
-    def is_answered_in_renamed_dag(self, context: Context, post: ScheduledPost, approval: Approval | None) -> bool:
+    def is_answered_in_renamed_dag(
+        self, context: Context, post: ScheduledPost, approval: Approval | None
+    ) -> bool:
         """Return whether this version was answered in a DAG that was renamed. A run by hand asks anew all the same.
 
         Only the answer in the run of that version counts, as the ledger has it: an edit since then,
@@ -499,12 +509,6 @@ class PostTask(CalendarTask, AccountTask):
         self.log.warning("%s", reason)
         report_state(context, "skipped", mark, reason)
         raise AirflowSkipException(reason)
-
-
-def _weight(row: PlannedPost, run_id: str) -> tuple[bool, bool, bool]:
-    """Return how much one of the rows of a post says about a run: that of an account that the post has left, little."""
-    is_left = row.why is not None and row.why.mark == "edited"
-    return row.run == run_id, bool(row.run), not is_left
 
 
 def _reads_another(what: str) -> TransientError:

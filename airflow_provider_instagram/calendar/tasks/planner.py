@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError
 
-from airflow_provider_instagram.calendar.planning.look import look, next_look
-from airflow_provider_instagram.calendar.planning.plan import (
+from airflow_provider_instagram.calendar.planning.begin_runs import (
     ENDED,
     NOT_ITS_RUN,
     Begun,
@@ -30,7 +29,8 @@ from airflow_provider_instagram.calendar.planning.plan import (
     post_of,
     reason_to_end,
 )
-from airflow_provider_instagram.calendar.planning.rows import PlannedPost, PostRows
+from airflow_provider_instagram.calendar.planning.look import look, next_look
+from airflow_provider_instagram.calendar.planning.post_rows import PlannedPost, PostRows
 from airflow_provider_instagram.calendar.planning.settings import BY_HAND, SHORTEST_DELAY
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
 from airflow_provider_instagram.calendar.planning.told import LAST_PLAN, LastPlan, events_asset
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.planning.plan import Plan
+    from airflow_provider_instagram.calendar.planning.begin_runs import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan
 

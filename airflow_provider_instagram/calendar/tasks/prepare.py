@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import Context, conf
 from airflow.sdk.exceptions import AirflowRescheduleException
 
-from airflow_provider_instagram.calendar.file.rows import public_name
+from airflow_provider_instagram.calendar.file.entries import public_name
 from airflow_provider_instagram.calendar.tasks.answers import (
     KEPT_OF_REPORTS,
     FileReport,
@@ -77,7 +77,9 @@ class PreparePost(PostTask):
             {**result.report.as_data(), **self._about_result(post, place, *result)}
             for place, result in enumerate(results)
         ]
-        if not self.is_answered_in_renamed_dag(context, post, self.records(context, post).approval()):
+        if not self.is_answered_in_renamed_dag(
+            context, post, self.records(context, post).approval()
+        ):
             self.tell_that_it_waits(context, post)
         return self._recorded(context, post, [one.location for one in results], reports)
 

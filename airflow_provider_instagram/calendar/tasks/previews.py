@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
-    from airflow_provider_instagram.calendar.planning.plan import Plan
+    from airflow_provider_instagram.calendar.planning.begin_runs import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
 #: A post gets no preview if it is transcoded so soon.

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Context, conf
 
+from airflow_provider_instagram.calendar.file.entries import public_name
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.file.rows import public_name
 from airflow_provider_instagram.calendar.tasks.alerts import (
     notifier_failed,
     tell_problems,

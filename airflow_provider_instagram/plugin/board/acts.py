@@ -16,7 +16,7 @@ from fastapi import HTTPException
 from pydantic import AfterValidator, Field
 from starlette.concurrency import run_in_threadpool
 
-from airflow_provider_instagram.calendar.planning.rows import PostRows
+from airflow_provider_instagram.calendar.planning.post_rows import PostRows
 from airflow_provider_instagram.calendar.planning.settings import BY_HAND, planner_id
 from airflow_provider_instagram.calendar.tasks.answers import PostRecords
 from airflow_provider_instagram.calendar.tasks.base import has_caption
@@ -24,9 +24,9 @@ from airflow_provider_instagram.exceptions import MediaRejectedError, Validation
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board import questions
-from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.forms import has_unread_edit
+from airflow_provider_instagram.plugin.board.queries import write_act
 from airflow_provider_instagram.plugin.board.states import COMMENT, HOLDS, STEPS, Facts, PostRun
 from airflow_provider_instagram.plugin.bodies import Json, PageRequest, PostId
 from airflow_provider_instagram.plugin.users import may_act, may_edit

@@ -20,15 +20,15 @@ from airflow_provider_instagram.calendar.file.model import (
 from airflow_provider_instagram.calendar.file.parser import Rules
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.reader import is_edited_elsewhere
-from airflow_provider_instagram.calendar.planning.plan import Plan, next_moment
-from airflow_provider_instagram.calendar.planning.rows import PostRows
+from airflow_provider_instagram.calendar.planning.begin_runs import Plan, next_moment
+from airflow_provider_instagram.calendar.planning.post_rows import PostRows
 from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.calendar.planning.stored_plan import About, StoredPlan
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanReader
 from airflow_provider_instagram.calendar.tasks.answers import PostRecords
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
+from airflow_provider_instagram.plugin.board.queries import CalendarSource
 from airflow_provider_instagram.plugin.board.questions import is_of_run
 from airflow_provider_instagram.plugin.board.states import (
     Facts,

@@ -23,8 +23,8 @@ from airflow.utils.session import create_session
 from fastapi import HTTPException
 
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, calendars
-from airflow_provider_instagram.plugin.board.airflow_rows import stands_still
 from airflow_provider_instagram.plugin.board.board import Board, BoardReader
+from airflow_provider_instagram.plugin.board.queries import stands_still
 from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.plugin.users import READ, may, may_edit
 from airflow_provider_instagram.utils.clock import utc_now

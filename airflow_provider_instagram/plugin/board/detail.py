@@ -20,8 +20,8 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.plugin.board import questions
-from airflow_provider_instagram.plugin.board.airflow_rows import acts_of_users
 from airflow_provider_instagram.plugin.board.board import Board, kind_of
+from airflow_provider_instagram.plugin.board.queries import acts_of_users
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts, State
 from airflow_provider_instagram.plugin.users import dag_that_deletes, own_accounts
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.calendar.planning.plan import DRY_MARK
+from airflow_provider_instagram.calendar.planning.begin_runs import DRY_MARK
 from airflow_provider_instagram.calendar.tasks.answers import Answer, PostRecords, PreparedPost
 from airflow_provider_instagram.calendar.tasks.approve import is_about
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.ledger.database import open_ledger
-from airflow_provider_instagram.plugin.board.airflow_rows import asked_by, event_in
+from airflow_provider_instagram.plugin.board.queries import asked_by, event_in
 from airflow_provider_instagram.plugin.board.states import ENDED_BADLY, HOLDS
 
 if TYPE_CHECKING:

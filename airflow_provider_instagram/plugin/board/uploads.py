@@ -16,8 +16,8 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.writer import scratch_file
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.media.kind import HEAD_BYTES, kind_by_head
-from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.forms import writer_of
+from airflow_provider_instagram.plugin.board.queries import write_act
 from airflow_provider_instagram.plugin.bodies import received
 from airflow_provider_instagram.posts.kinds import kind_by_name
 from airflow_provider_instagram.utils.owned_folder import lack_of_space

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.file.model import Calendar
-from airflow_provider_instagram.calendar.planning.plan import Plan
+from airflow_provider_instagram.calendar.planning.begin_runs import Plan
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, store
 from airflow_provider_instagram.exceptions import TransientError

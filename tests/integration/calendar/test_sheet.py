@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_mock import MockerFixture
 
-    from airflow_provider_instagram.calendar.planning.plan import Plan
+    from airflow_provider_instagram.calendar.planning.begin_runs import Plan
 
 NOON = datetime(2030, 5, 1, 12, tzinfo=timezone.utc)
 HEAD = "ID,Wann,Clip,Caption,Notes"

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.dag import _planner, _reporter
-from airflow_provider_instagram.calendar.planning.plan import Begun
+from airflow_provider_instagram.calendar.planning.begin_runs import Begun
 from airflow_provider_instagram.calendar.planning.stored_plan import plan_file, read_plan, store
 from tests.integration.calendar.runs import planned, settings_of
 from tests.integration.conftest import store_dag

@@ -20,9 +20,9 @@ from airflow.sdk.execution_time.comms import (
 )
 from pydantic import JsonValue, TypeAdapter
 
+from airflow_provider_instagram.calendar.planning.begin_runs import Records
 from airflow_provider_instagram.calendar.planning.look import look
-from airflow_provider_instagram.calendar.planning.plan import Records
-from airflow_provider_instagram.calendar.planning.rows import PostRows
+from airflow_provider_instagram.calendar.planning.post_rows import PostRows
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
 from airflow_provider_instagram.calendar.tasks.answers import PostRecords, PreparedPost
@@ -38,7 +38,7 @@ from airflow_provider_instagram.ledger.seal import SealedStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.calendar.planning.plan import Plan
+    from airflow_provider_instagram.calendar.planning.begin_runs import Plan
 
 JSON: TypeAdapter[Any] = TypeAdapter(JsonValue)
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost
-from airflow_provider_instagram.calendar.planning.plan import Plan
+from airflow_provider_instagram.calendar.planning.begin_runs import Plan
 from airflow_provider_instagram.calendar.planning.stored_plan import About, StoredPlan
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag
-from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
 from airflow_provider_instagram.plugin.board.board import Board, PostCard
+from airflow_provider_instagram.plugin.board.queries import CalendarSource
 from airflow_provider_instagram.plugin.board.states import State, Status
 
 EMPTY = Calendar("")

@@ -9,8 +9,8 @@ import pytest
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.planning.begin_runs import Plan, decide
 from airflow_provider_instagram.calendar.planning.fill import proposal_for, time_on
-from airflow_provider_instagram.calendar.planning.plan import Plan, decide
 
 LOCATION = "/calendars/plan.yaml"
 NOW = datetime(2030, 5, 6, 5, 0, tzinfo=timezone.utc)  # a Monday, 07:00 in Berlin

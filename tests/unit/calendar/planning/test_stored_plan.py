@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.planning.plan import Begun, Passed
-from airflow_provider_instagram.calendar.planning.rows import PlannedPost, PostRows
+from airflow_provider_instagram.calendar.planning.begin_runs import Begun, Passed
+from airflow_provider_instagram.calendar.planning.post_rows import PlannedPost, PostRows
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due, read_plan
 from tests.unit.calendar.simulated_runs import NOON, Rows, after_noon
 

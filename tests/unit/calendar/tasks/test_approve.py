@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
-from airflow_provider_instagram.calendar.planning.plan import ENDED
-from airflow_provider_instagram.calendar.planning.rows import PostRows
+from airflow_provider_instagram.calendar.planning.begin_runs import ENDED
+from airflow_provider_instagram.calendar.planning.post_rows import PostRows
 from airflow_provider_instagram.calendar.tasks import prepare
 from airflow_provider_instagram.calendar.tasks.answers import PostRecords
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost

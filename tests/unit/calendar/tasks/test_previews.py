@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
-from airflow_provider_instagram.calendar.planning.plan import Begun, Plan
+from airflow_provider_instagram.calendar.planning.begin_runs import Begun, Plan
 from airflow_provider_instagram.calendar.planning.told import Preview, PreviewRecord
 from airflow_provider_instagram.calendar.tasks import previews
 from airflow_provider_instagram.exceptions import ValidationError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_instagram.calendar import stored_dags
-from airflow_provider_instagram.plugin.board import airflow_rows
+from airflow_provider_instagram.plugin.board import queries
 
 USED = {
     "airflow.jobs.job.Job": "job_type latest_heartbeat",
@@ -41,7 +41,7 @@ def test_each_model_has_the_columns_that_the_page_reads(model: str) -> None:
 
 
 def test_all_that_is_read_of_models_is_in_two_modules() -> None:
-    plugin = Path(airflow_rows.__file__).parent
+    plugin = Path(queries.__file__).parent
     files = [Path(stored_dags.__file__), *plugin.glob("*.py")]
     importing = {file.name for file in files if "from airflow.models" in file.read_text()}
-    assert importing == {"stored_dags.py", "airflow_rows.py"}
+    assert importing == {"stored_dags.py", "queries.py"}

@@ -32,7 +32,7 @@ from sqlalchemy import Text, case, cast, func, or_, select
 
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning import told
-from airflow_provider_instagram.calendar.planning.plan import post_of
+from airflow_provider_instagram.calendar.planning.begin_runs import post_of
 from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.calendar.tasks.base import REQUEST_COUNTS_FOR
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, known_texts

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
-from airflow_provider_instagram.calendar.planning.plan import ENDED
+from airflow_provider_instagram.calendar.planning.begin_runs import ENDED
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import IN_THE_MAKING, OF_A_POST, row_key
 from airflow_provider_instagram.ledger.records import AS_WRITTEN
@@ -121,7 +121,9 @@ class PostRows:
         """Return which run of a DAG publishes a post."""
         return read_row(self.store, PlannedPost, _planned_key(dag_id, key))
 
-    def row_in_force(self, dag_id: str, key: str, run_id: str, generation: int) -> PlannedPost | None:
+    def row_in_force(
+        self, dag_id: str, key: str, run_id: str, generation: int
+    ) -> PlannedPost | None:
         """Return the row of a post. A run that the planner has forgotten finds why it ends, and others find no row.
 
         :param generation: How often the planner has begun anew, as it was read before.

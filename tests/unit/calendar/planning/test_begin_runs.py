@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
-from airflow_provider_instagram.calendar.planning.plan import KEPT, Plan, Records, decide, next_moment
+from airflow_provider_instagram.calendar.planning.begin_runs import KEPT, Plan, Records, decide, next_moment
 
 NOW = datetime(2030, 5, 6, 12, tzinfo=timezone.utc)
 AHEAD, LATENESS = timedelta(days=3), timedelta(hours=1)

@@ -184,14 +184,11 @@ def decide(
     for post in calendar.posts:
         look.at(post)
     listed = {post.id: post for post in calendar.posts}
-    for post_id in [post_id for post_id in look.begun if post_id not in listed]:
+    for post_id in sorted(look.begun.keys() - listed):
         look.at_removed(post_id)
     look.end_overtaken(listed)
-    look.passed |= {
-        post_id: one
-        for post_id, one in look.passed_before.items()
-        if post_id in calendar.left_out and post_id not in look.passed
-    }
+    unread = look.passed_before.keys() & calendar.left_out
+    look.passed = {post_id: look.passed_before[post_id] for post_id in unread} | look.passed
     return Plan(
         calendar,
         look.begun,
