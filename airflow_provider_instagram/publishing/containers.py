@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from airflow_provider_instagram.exceptions import (
@@ -24,6 +24,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.listing import read_after_create
 from airflow_provider_instagram.graph.models import ContainerState, ContainerStatus
+from airflow_provider_instagram.graph.readiness import VISIBLE_WITHIN, shows_none
 from airflow_provider_instagram.graph.upload import VideoUpload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
@@ -51,8 +52,6 @@ MOST_DOUBTFUL_FETCHES = 8
 SPONSORS: Final = "branded_content_sponsor_ids"
 #: An Instagram user id, beside which a user name may have digits only, too.
 _ID: Final = re.compile(r"[0-9]{15,20}")
-# A container that is still not found after this time no longer exists.
-VISIBLE_WITHIN = timedelta(minutes=2)
 #: How many videos of a carousel are uploaded at the same time.
 UPLOADS_AT_ONCE: Final = 3
 
@@ -178,6 +177,11 @@ class ContainerCreator:
             return self._create(self._draft(content, None), None, parameters).container_id
         except MediaRejectedError as error:
             if cause_of(error) is Cause.INVALID_CHILDREN:
+                if shows_none(self.client, self.ig_user_id):
+                    raise NotReadyError(
+                        f"The items of the carousel are not processed yet: {error.message}",
+                        hint="The task is tried again.",
+                    ) from error
                 self.ledger.discard_children(self.post_key)
                 error.hint = "Clear this task to create new containers for the items."
             raise
@@ -222,6 +226,8 @@ class ContainerCreator:
         try:
             status = read_after_create(self.client, calls.container_status(intent.container_id))
         except NotReadyError as error:
+            if shows_none(self.client, self.ig_user_id):
+                return True
             finding = f"can no longer be found ({error.message})"
         else:
             if status.state is not ContainerState.ERROR:
@@ -252,8 +258,11 @@ class ContainerCreator:
         try:
             status = read_after_create(self.client, calls.container_status(latest.container_id))
         except NotReadyError as error:
-            if self.ledger.clock() - datetime.fromisoformat(latest.created_at) < VISIBLE_WITHIN:
+            if latest.age(self.ledger.clock()) < VISIBLE_WITHIN:
                 raise
+            # how much it has of a video that is sent, only its status says
+            if latest.upload_uri is None and shows_none(self.client, self.ig_user_id):
+                return ContainerStatus(latest.container_id)
             failure = ContainerExpiredError(
                 f"Container {latest.container_id} no longer exists: {error.message}"
             )

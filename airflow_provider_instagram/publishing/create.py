@@ -15,6 +15,7 @@ from airflow_provider_instagram.exceptions import (
     InstagramError,
     MediaNotFetchedError,
     MediaRejectedError,
+    NotReadyError,
     PermissionDeniedError,
     ValidationError,
 )
@@ -28,6 +29,8 @@ from airflow_provider_instagram.graph.capabilities import (
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.readiness import (
     LOOK_PAUSES_S,
+    check_not_gone,
+    is_not_shown,
     still_processing,
     wait_until_ready,
 )
@@ -152,11 +155,15 @@ class Create:
         :return: None if the container has failed, and a new one may help.
         """
         ids = [container_ids] if isinstance(container_ids, str) else container_ids
-        if isinstance(failure, REPLACEABLE):
-            self._check_replaceable(failure, ids)
+        try:
+            if is_not_shown(failure):
+                with self.account.get_conn() as client:
+                    check_not_gone(client, self.account.ig_user_id(client), ids[0])
+            elif failure is not None:
+                raise failure
+        except REPLACEABLE as replaceable:
+            self._check_replaceable(replaceable, ids)
             return None
-        if failure is not None:
-            raise failure
         if order is None or known is None:
             return ids[0]
         with self._creator(order) as creator:
@@ -206,9 +213,8 @@ class Create:
             try:
                 if self._is_processing(record, container_id):
                     return WaitForContainers(container_id, self._age(container_id))
-            except REPLACEABLE as failure:
-                self._check_replaceable(failure, [container_id])
-                return None
+            except (*REPLACEABLE, NotReadyError) as failure:
+                return self.resume(None, failure, container_id, None)
         return container_id
 
     def _send(self, order: Order) -> str | WaitForContainers:
@@ -265,15 +271,21 @@ class Create:
                     known = {"content": prepared.content, "child_ids": prepared.child_ids}
                     return WaitForContainers(waiting, self._age(waiting[0]), known)
                 for container_id in waiting:
-                    wait_until_ready(
-                        creator.client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL
-                    )
+                    self._wait_for_item(creator, container_id)
             except REPLACEABLE as failure:
                 raise_if_not_fetched(self.ledger, failure, [*prepared.pictures, *prepared.videos])
                 # the next pass replaces the container if a new one can help
                 log.warning("%s", failure)
                 continue
             return creator.get_or_create_parent(prepared.content, prepared.child_ids)
+
+    def _wait_for_item(self, creator: ContainerCreator, container_id: str) -> None:
+        try:
+            wait_until_ready(creator.client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)
+        except NotReadyError as error:
+            if not is_not_shown(error):
+                raise
+            check_not_gone(creator.client, creator.ig_user_id, container_id)
 
     def _is_processing(self, record: ContainerRecord | None, container_id: str) -> bool:
         """Return whether to wait for a container, after a few seconds in this process if it is ready soon."""

@@ -19,6 +19,7 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.listing import media_since, read_after_create, stories_since
 from airflow_provider_instagram.graph.models import ContainerState, Media
+from airflow_provider_instagram.graph.readiness import VISIBLE_WITHIN, shows_none
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent, PublishedPost
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
@@ -43,9 +44,6 @@ READ_FOR_AT_LEAST = timedelta(seconds=60)
 READ_AGAIN_AFTER = timedelta(seconds=10)
 # Instagram's clock and ours differ, and a post carries the time at which its publication began.
 CLOCK_TOLERANCE = timedelta(minutes=2)
-# Source: Meta's error table: a container that is not found may not be visible yet, for at most this
-# long.
-GONE_AFTER = timedelta(minutes=2)
 # A live post appears in the account's media with a delay, at most this long.
 POST_VISIBLE_WITHIN = timedelta(seconds=90)
 
@@ -81,6 +79,8 @@ class OutcomeReader:
                 status = self.client.send(calls.container_status(intent.container_id))
             except NotReadyError as error:
                 # 100/33: the container is not visible, which proves nothing
+                if is_last and shows_none(self.client, self.ig_user_id):
+                    return self._listed(intent, min(self.ledger.clock(), in_effect_by))
                 if is_last:
                     raise undecided(self.ledger, intent, "can no longer be found") from error
             else:
@@ -99,6 +99,28 @@ class OutcomeReader:
 
     def _found(self, intent: Intent, published_by: datetime) -> PublishedPost:
         post = self.find_post(intent.post_key, intent.container_id, intent.when, published_by)
+        return self._of_intent(intent, post)
+
+    def _listed(self, intent: Intent, published_by: datetime) -> PublishedPost | None:
+        """Find the post of a container that is not shown in the account's list, by its caption, kind and time.
+
+        :return: The post. None if it is not listed, so that it does not exist.
+        :raises OutcomeUnknownError: If the list does not tell.
+        """
+        record = self.ledger.container(intent.container_id)
+        if record is None or not record.has_caption or intent.needs_manual_resolution:
+            raise undecided(self.ledger, intent, "is not shown, and its post has no caption")
+        while self.ledger.clock() < published_by + POST_VISIBLE_WITHIN:
+            self.sleep(READ_AGAIN_AFTER.total_seconds())
+        found = self.candidates(record, intent.when, published_by)
+        if len(found) > 1:
+            raise undecided(self.ledger, intent, f"may be one of {len(found)} new posts")
+        post = PublishedPost(
+            intent.post_key, intent.container_id, self.ledger.now(), ig_user_id=self.ig_user_id
+        )
+        return self._of_intent(intent, as_post(post, found[0])) if found else None
+
+    def _of_intent(self, intent: Intent, post: PublishedPost) -> PublishedPost:
         found = post.permalink or post.media_id or "it cannot be told apart from others"
         log.info("The post was found on the account: %s. Nothing was sent again.", found)
         return replace(post, event_pending=True, planned_at=intent.planned_at)
@@ -182,7 +204,7 @@ class OutcomeReader:
         :raises ContainerExpiredError: If the container no longer exists. The request was refused.
         """
         log.info("%s", error)
-        gone_at = self.ledger.clock() + GONE_AFTER
+        gone_at = self.ledger.clock() + VISIBLE_WITHIN
         while True:
             self.sleep((error.retry_after or READ_AGAIN_AFTER).total_seconds())
             try:
@@ -190,6 +212,8 @@ class OutcomeReader:
             except NotReadyError as unreadable:
                 if self.ledger.clock() < gone_at:
                     continue
+                if shows_none(self.client, self.ig_user_id):
+                    return False
                 self.ledger.withdraw(intent)
                 raise _expired(
                     f"Container {intent.container_id} no longer exists: {unreadable.message}"

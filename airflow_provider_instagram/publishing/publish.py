@@ -23,7 +23,7 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.models import ContainerState, ContainerStatus
-from airflow_provider_instagram.graph.readiness import still_processing
+from airflow_provider_instagram.graph.readiness import is_not_shown, shows_none, still_processing
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.publishing.claims import PostClaims
 from airflow_provider_instagram.publishing.outcome import (
@@ -230,8 +230,16 @@ class Publisher:
                 reservations.release(free.claim.nonce)
 
     def _status(self, container_id: str) -> ContainerStatus:
-        """Read the container, for a few seconds if it is still processed and will be ready soon."""
-        status = self.client.send(calls.container_status(container_id))
+        """Read the container, for a few seconds if it is still processed and will be ready soon.
+
+        If Instagram shows no container at all, the request to publish tells whether it is ready.
+        """
+        try:
+            status = self.client.send(calls.container_status(container_id))
+        except NotReadyError as error:
+            if is_not_shown(error) and shows_none(self.client, self.ig_user_id):
+                return ContainerStatus(container_id)
+            raise
         record = self.ledger.container(container_id)
         if status.is_terminal or record is None or not record.is_ready_soon:
             return status

@@ -117,11 +117,25 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         """Continue after the wait in the triggerer."""
         if event["error"] is None:
             return str(event["container_id"])
+        from airflow_provider_instagram.graph import readiness
+
         error = InstagramError.from_data(event["error"])
-        if isinstance(error, NotReadyError):
-            raise AirflowSensorTimeout(str(error)) from error
         with self._add_hints():
-            raise error
+            if readiness.is_not_shown(error):
+                self._check_not_gone()
+                return str(event["container_id"])
+            if not isinstance(error, NotReadyError):
+                raise error
+        raise AirflowSensorTimeout(str(error)) from error
+
+    def _check_not_gone(self) -> None:
+        """Check that Instagram does not show the container because it shows none."""
+        from airflow_provider_instagram.graph.readiness import check_not_gone
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+        hook = InstagramHook(self.instagram_conn_id)
+        with hook.get_conn() as client:
+            check_not_gone(client, hook.ig_user_id(client), self.container_id)
 
     def poke(self, context: Context) -> PokeReturnValue | None:  # type: ignore[override]
         """Read the container once, and return its id if it can be published, or None while it is processed."""

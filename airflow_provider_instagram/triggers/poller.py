@@ -183,6 +183,9 @@ class Poller:
             return True
         pause_s = waiter.wait.next_interval_s(now)
         if isinstance(answer, InstagramError) and not isinstance(answer, RateLimitError):
+            visible_from = waiter.wait.since + readiness.VISIBLE_WITHIN.total_seconds()
+            if readiness.is_not_shown(answer) and now > visible_from:
+                raise answer
             log.warning("%s", answer)
             if answer.retry_after is not None:
                 pause_s = max(pause_s, answer.retry_after.total_seconds())

@@ -46,6 +46,10 @@ ACTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("Lose the answer to a publish", _planned(operation="publish", drop=True, when="after")),
     ("Publish: not ready", _planned(operation="publish", code=9007, subcode=2207027)),
     ("Status: Meta is down", _planned(operation="status", html=True)),
+    (
+        "Status: no container is shown",
+        _planned(operation="status", code=100, subcode=33, times=0),
+    ),
     ("Throttle a call", _planned(operation="*", code=80002)),
     ("Token expired", _planned(operation="*", code=190, subcode=0)),
     ("Cut an upload at 100 kB", _planned(operation="upload", cut_after_bytes=100_000)),

@@ -36,7 +36,7 @@ class Rows(dict[str, Any]):
                 self[key] = sealed({**content, "created_at": created}, key, ledger_asset("instagram_default").uri)
 
 
-def _context(rows: Rows, *, began: timedelta = timedelta()) -> Any:
+def context_of(rows: Rows, *, began: timedelta = timedelta()) -> Any:
     told = SimpleNamespace(add=lambda *_, **__: None, limit=lambda number: [None] * number)
     everything = type("Everything", (dict,), {"__missing__": lambda *_: told})()
     tries = {"try_number": 1, "max_tries": 8, "start_date": datetime.now(timezone.utc) - began}
@@ -62,14 +62,14 @@ def test_create_looks_itself_less_and_less_often_when_no_triggerer_does(
     create = CreateContainerOperator(
         task_id="t", video=str(portrait_video), post_key="unnoticed", wait_for_completion=True
     )
-    assert _wait(create.execute, _context(rows)) == timedelta(minutes=5)
+    assert _wait(create.execute, context_of(rows)) == timedelta(minutes=5)
     rows.grow_older(timedelta(minutes=6))
-    next_look = _wait(create.resume_execution, *TIMED_OUT, _context(rows))
+    next_look = _wait(create.resume_execution, *TIMED_OUT, context_of(rows))
     assert timedelta(minutes=6) <= next_look < timedelta(minutes=7)
     rows.grow_older(timedelta(minutes=6))
     instagram_sandbox.advance(PROCESSING_S)
     (container,) = instagram_sandbox.containers
-    assert create.resume_execution(*TIMED_OUT, _context(rows)) == container.container_id
+    assert create.resume_execution(*TIMED_OUT, context_of(rows)) == container.container_id
     assert instagram_sandbox.calls("create") == 1
 
 
@@ -78,15 +78,15 @@ def test_the_sensor_looks_itself_and_ends_at_its_timeout(
 ) -> None:
     instagram_sandbox.process_next(after_s=PROCESSING_S)
     rows = Rows()
-    container_id = CreateContainerOperator(task_id="t", video=str(portrait_video)).execute(_context(rows))
+    container_id = CreateContainerOperator(task_id="t", video=str(portrait_video)).execute(context_of(rows))
     sensor = ContainerStatusSensor(task_id="t", container_id=container_id, timeout=3600)
-    assert _wait(sensor.execute, _context(rows)) == timedelta(minutes=5)
+    assert _wait(sensor.execute, context_of(rows)) == timedelta(minutes=5)
     after = timedelta(minutes=20)
-    assert _wait(sensor.resume_execution, *TIMED_OUT, _context(rows, began=after)) >= after
+    assert _wait(sensor.resume_execution, *TIMED_OUT, context_of(rows, began=after)) >= after
     with pytest.raises(AirflowSensorTimeout, match="still not ready"):
-        sensor.resume_execution(*TIMED_OUT, _context(rows, began=timedelta(hours=2)))
+        sensor.resume_execution(*TIMED_OUT, context_of(rows, began=timedelta(hours=2)))
     soft = ContainerStatusSensor(task_id="t", container_id=container_id, timeout=60, soft_fail=True)
     with pytest.raises(AirflowSkipException):
-        soft.resume_execution(*TIMED_OUT, _context(rows, began=timedelta(hours=2)))
+        soft.resume_execution(*TIMED_OUT, context_of(rows, began=timedelta(hours=2)))
     instagram_sandbox.advance(PROCESSING_S)
-    assert sensor.resume_execution(*TIMED_OUT, _context(rows, began=timedelta(hours=2))) == container_id
+    assert sensor.resume_execution(*TIMED_OUT, context_of(rows, began=timedelta(hours=2))) == container_id

@@ -193,8 +193,10 @@ def test_an_expired_container_was_not_published(account: Account, portrait_video
 
 
 def test_a_container_that_vanished_after_the_request_is_not_guessed_about(
-    account: Account, portrait_video: Path
+    account: Account, portrait_video: Path, mocker: MockerFixture
 ) -> None:
+    """Instagram shows others."""
+    mocker.patch("airflow_provider_instagram.publishing.outcome.shows_none", return_value=False)
     container_id = account.container(portrait_video)
     account.intent(container_id)
     account.sandbox.fail("status", 100, 33, times=0)

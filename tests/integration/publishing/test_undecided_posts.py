@@ -369,10 +369,11 @@ def test_a_container_that_is_gone_when_it_is_to_be_published_is_replaced(
     """24/2207006: not found. The container is read for two minutes, and then a new one may replace it."""
     old = account.container(portrait_video)
     account.sandbox.fail("publish", 24, 2207006)
-    account.sandbox.fail("status", 100, 33, times=4 + 7, nth=2)
+    account.sandbox.fail("status", 100, 33, times=4, nth=2)
     with pytest.raises(ContainerExpiredError, match="Clear the create task"):
         account.publish("post-1", old)
     assert 120 <= sum(account.waits) <= 300
+    account.sandbox.fail("status", 100, 33, times=7)
     new = account.container(portrait_video)
     post, _ = account.publish("post-1", new)
     assert (post.container_id, len(account.sandbox.posts)) == (new, 1)
@@ -389,10 +390,10 @@ def test_a_container_that_is_only_fresh_is_not_given_up(account: Account, portra
 def test_create_replaces_no_missing_container_that_may_be_published(account: Account, portrait_video: Path) -> None:
     account.intent(account.container(portrait_video))
     account.sandbox.advance(timedelta(minutes=3))
-    account.sandbox.fail("status", 100, 33, times=0)
+    account.sandbox.fail("status", 100, 33, times=7)  # a new one is shown
     with pytest.raises(OutcomeUnknownError, match="ledger settle"):
         account.container(portrait_video)
-    assert account.sandbox.calls("create") == 1
+    assert len([made for made in account.sandbox.containers if made.caption]) == 1
 
 
 @pytest.mark.parametrize("subcode", [2207053, 2207026])
