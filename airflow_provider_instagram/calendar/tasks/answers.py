@@ -111,8 +111,6 @@ class Approval(BaseModel):
     :param caption: The caption that was shown. None if the post cannot have one.
     :param at_once: Whether it was about a publication at once, and not at the post's time.
     :param is_open: Whether Airflow has the question.
-    :param elsewhere: The runs in which a question about the version was open when this one was
-        asked, and whose answer was not read since. It may be a no.
     :param answered_at: When it was answered, as ISO 8601.
     """
 
@@ -125,7 +123,6 @@ class Approval(BaseModel):
     caption: str | None
     at_once: bool = False
     is_open: bool = False
-    elsewhere: tuple[str, ...] = ()
     answer: Answer | None = None
     answered_at: str = ""
 

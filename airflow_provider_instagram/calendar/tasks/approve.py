@@ -114,7 +114,6 @@ class ApprovePost(PostTask):
             caption=post.caption if has_caption(post) else None,
             at_once=self.is_wanted_at_once(context, post),
             is_open=is_open,
-            elsewhere=self._open_elsewhere(context, post, before, is_open=is_open),
         )
         records.record_approval(approval)
         if not is_open:
@@ -129,17 +128,6 @@ class ApprovePost(PostTask):
         raise TaskAwaitingInput(
             method_name="execute_complete", kwargs=about, timeout=max(left, SHORTEST_QUESTION)
         )
-
-    def _open_elsewhere(
-        self, context: Context, post: ScheduledPost, before: Approval | None, *, is_open: bool
-    ) -> tuple[str, ...]:
-        """Return the other runs in which a question about this version is open."""
-        if before is None or before.version != post.version:
-            return ()
-        if is_open:
-            return before.elsewhere
-        run_ids = {*before.elsewhere, before.question.run_id} - {context["ti"].run_id}
-        return tuple(sorted(run_ids - self.without_question(context, run_ids)))
 
     def _open(self, context: Context, post: ScheduledPost, prepared: PreparedPost) -> None:
         """Open the question in Airflow, or open it again if the task was cleared.
@@ -187,7 +175,7 @@ class ApprovePost(PostTask):
                 if is_of_run and asked.try_number < ti.try_number:
                     records.withdraw()
                     return self.execute(context)
-                self._count_refusal(context, records, approval, event)
+                self._count_refusal(context, records, event)
             raise void_answer(f"This answer about {post_key}")
         answer = _read_answer(event, approval)
         now = CLOCK.now().isoformat()
@@ -201,20 +189,10 @@ class ApprovePost(PostTask):
         return self._carry_out(context, answer)
 
     def _count_refusal(
-        self,
-        context: Context,
-        records: PostRecords,
-        approval: Approval,
-        event: Mapping[str, Any],
+        self, context: Context, records: PostRecords, event: Mapping[str, Any]
     ) -> None:
-        """Skip the post if a person rejects it, and withdraw the answer of the run that has asked since.
-
-        :param approval: The question of that run.
-        """
+        """Skip the post if a person rejects it, and withdraw the answer of the run that has asked since."""
         answer = Answer.read(event)
-        if answer.approved or answer.person is None:
-            others = tuple(run for run in approval.elsewhere if run != context["ti"].run_id)
-            records.record_approval(approval.model_copy(update={"elsewhere": others}))
         if answer.person is None:
             self.skip_post(
                 context, "asked elsewhere", "Another run has asked about the post since."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -289,14 +289,6 @@ class PostTask(CalendarTask, AccountTask):
         if approval is None or approval.at_once or not self.is_wanted_at_once(context, post):
             return approval
         return None
-
-    def without_question(self, context: Context, run_ids: Collection[str]) -> set[str]:
-        """Return which runs wait for no answer about their post."""
-        if not run_ids:
-            return set()
-        ti = context["ti"]
-        states = ti.get_task_states(ti.dag_id, task_ids=["approve"], run_ids=sorted(run_ids))
-        return {run for run in run_ids if states.get(run, {}).get("approve") != "awaiting_input"}
 
     def is_answered_in_renamed_dag(
         self, context: Context, post: ScheduledPost, approval: Approval | None

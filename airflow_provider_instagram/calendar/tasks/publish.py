@@ -14,7 +14,6 @@ from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import (
     InstagramError,
     QuotaExhaustedError,
-    TransientError,
     ValidationError,
 )
 from airflow_provider_instagram.ledger.assets import ledger_alias
@@ -149,11 +148,6 @@ class PublishPost(PostTask, PublishingTask):
         answer = approval.answer
         if answer.refusal is not None:
             self.skip_post(context, *answer.refusal)
-        for run_id in self.without_question(context, approval.elsewhere):
-            raise TransientError(
-                f"The run {run_id} has got an answer about {post.id}, which it has not read yet.",
-                hint="The task is tried again. If this lasts, clear approve, which asks again.",
-            )
         record = Ledger.of(context, post.account).container(self.container_id or "")
         prepared = self.prepared(context, post)
         made_of = (record and record.caption, prepared.container_caption, prepared.container_sha256)

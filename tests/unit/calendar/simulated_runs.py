@@ -161,7 +161,6 @@ class SimulatedCalendar:
     :param try_number: Which try a task is in.
     :param max_tries: Its number of tries, which a Clear raises.
     :param states: The states of the tasks of the run.
-    :param states_of: Those of other runs.
     :param pushed: What tasks have pushed to XCom, by key.
     :param deleted: The ids of runs that Airflow does not have any more, for ``plan``.
     :param started: The DAGs and ids of runs that ``plan`` has started.
@@ -182,7 +181,6 @@ class SimulatedCalendar:
     events: Events = field(default_factory=Events)
     dag_id: str = "content"
     states: dict[str, str | None] = field(default_factory=dict)
-    states_of: dict[str, dict[str, str | None]] = field(default_factory=dict)
     pushed: dict[str, Any] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     started: set[tuple[str, str]] = field(default_factory=set)
@@ -253,9 +251,7 @@ class SimulatedCalendar:
             try_number=self.try_number,
             max_tries=self.max_tries,
             start_date=after_noon(self.now),
-            get_task_states=lambda *_, run_ids, **__: {
-                run: dict(self.states_of.get(run, self.states)) for run in run_ids
-            },
+            get_task_states=lambda *_, run_ids, **__: {run_ids[0]: dict(self.states)},
             get_dr_count=self.airflow.get_dr_count,
             xcom_push=lambda key, value: self.pushed.update({key: value}),
             xcom_pull=lambda task_id, key: self.pushed.get(key),

@@ -624,33 +624,6 @@ def test_a_later_no_to_the_question_of_another_run_makes_a_yes_void(approval: Ap
         approval.published_at("manual__1", post="a")
 
 
-@pytest.mark.parametrize("state", ["scheduled", "success", "failed", None])
-def test_a_post_waits_for_the_answer_that_another_run_was_given(approval: Approval, state: str | None) -> None:
-    """A user may mark the task that was told no, or delete it, before it has read that."""
-    approval.ask()
-    of_own_run, approval.kept = approval.kept, {}
-    approval.answer("Approve", run_id="manual__1", params={"post": "a"})
-    approval.calendar.states_of["a"] = {"approve": "awaiting_input"}
-    assert approval.published_at("manual__1", post="a") == after_noon(60)
-    approval.calendar.states_of["a"] = {"approve": state}
-    with pytest.raises(TransientError, match="The run a has got an answer about a, which it has not read yet"):
-        approval.published_at("manual__1", post="a")
-    with pytest.raises(AirflowSkipException, match="Another run has asked"):
-        approval.task().execute_complete(approval.calendar.context(), {"timedout": True}, **of_own_run)
-    assert approval.published_at("manual__1", post="a") == after_noon(60)
-
-
-def test_an_approval_that_is_asked_for_again_does_not_wait_for_an_answer_that_nobody_reads(approval: Approval) -> None:
-    approval.ask()
-    approval.kept = {}
-    approval.answer("Approve", run_id="manual__1", params={"post": "a"})
-    approval.calendar.states_of["a"] = {"approve": "success"}
-    approval.clear()
-    approval.kept = {}
-    approval.answer("Approve", run_id="manual__1", params={"post": "a"})
-    assert approval.published_at("manual__1", post="a") == after_noon(60)
-
-
 @pytest.mark.parametrize("option", ["Approve", "Reject"])
 def test_a_clear_of_a_task_that_carries_out_its_answer_asks_again(approval: Approval, option: str) -> None:
     """Airflow hands the answer to the next try. The former try may have recorded it already."""
