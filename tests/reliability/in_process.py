@@ -297,7 +297,9 @@ def _one_clock(job: Job) -> Iterator[None]:
         mock.patch.object(temporal, "timezone", SandboxTimezone()),
         mock.patch.object(temporal, "asyncio", SandboxAsyncio()),
         mock.patch.object(container, "asyncio", SandboxAsyncio()),
-        mock.patch.object(poller, "Poller", functools.partial(poller.Poller, sleep=job.wait_async)),
+        mock.patch.object(
+            poller, "Poller", functools.partial(poller.Poller, clock=job.sandbox.now, sleep=job.wait_async)
+        ),
         mock.patch.object(time, "sleep", job.airflow_waits),
     ):
         yield

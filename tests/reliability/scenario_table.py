@@ -6,6 +6,7 @@ an error that says so. Source: Meta, Instagram content publishing (container sta
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -348,6 +349,24 @@ def _replaced_tokens() -> Iterator[Disturbance]:
         yield Disturbance(when, "190, another token is there", (TokenRevocation(operation, replaced=True),), None)
 
 
+#: Instagram shows no container, as in May and June 2026.
+NONE_SHOWN: Final = ApiFault("status", {"code": 100, "subcode": 33, "times": 0})
+
+
+def _none_shown() -> Iterator[Disturbance]:
+    # The list of the account tells what the container cannot: nothing is sent twice, nothing is given up.
+    of_publish = [one for one in _publish() if one.when.startswith("publish") and _loses_an_answer(one)]
+    for one in (*of_publish, *_ledger_of_publish()):
+        yield replace(one, what=f"{one.what}, no container is shown", injections=(*one.injections, NONE_SHOWN))
+
+
+def _loses_an_answer(disturbance: Disturbance) -> bool:
+    (first, *others) = disturbance.injections
+    return not others and (isinstance(first, ProcessKill) or disturbance in _LOST_ANSWERS)
+
+
+_LOST_ANSWERS: Final = tuple(_answers("publish", "publish", "TransientError", None))
+
 OF_A_REEL: Final = (
     *_create(),
     *_upload(),
@@ -374,6 +393,8 @@ def _taking_turns(disturbances: Iterable[Disturbance]) -> Iterator[Scenario]:
         yield Scenario(disturbance, recovery, expected(disturbance, recovery))
 
 
+#: After the others, create would upload again, because nobody can tell what Instagram has of the upload.
+RECOVERIES_WITHOUT_CREATE: Final[tuple[Recovery, ...]] = ("retry", "clear the task")
 DELETION_RECOVERIES: Final[tuple[Recovery, ...]] = ("retry", "clear the task")
 ACT_RECOVERIES: Final[tuple[Recovery, ...]] = ("retry", "new run")
 SCENARIOS: Final = (
@@ -382,6 +403,11 @@ SCENARIOS: Final = (
         for disturbance in DISTURBANCES
         for recovery in RECOVERIES
         if _is_possible(disturbance, recovery)
+    ),
+    *(
+        Scenario(disturbance, recovery, expected(disturbance, recovery))
+        for disturbance in _none_shown()
+        for recovery in RECOVERIES_WITHOUT_CREATE
     ),
     # Other media go the same way as a reel.
     *_taking_turns(format_disturbances(OF_A_REEL)),

@@ -182,9 +182,8 @@ def _happened(injection: Injection, observed: Observation, sandbox: SandboxHandl
     if isinstance(injection, ApiFault):
         hits = [entry for entry in journal(injection.operation) if entry.fault]
         answers = [one for one in observed.scenario.disturbance.injections if isinstance(one, ApiFault)]
-        return len(hits) == sum(
-            int(one.fault.get("times", 1)) for one in answers if one.operation == injection.operation
-        )
+        times = [int(one.fault.get("times", 1)) for one in answers if one.operation == injection.operation]
+        return len(hits) == sum(times) if all(times) else bool(hits)  # 0: each call
     if isinstance(injection, TokenRevocation):
         return injection in observed.injected and any("190" in e.outcome or "NotAuth" in e.outcome for e in journal())
     if isinstance(injection, QuotaUsedUp):  # it was seen to be full: nothing was sent, or only after another look

@@ -25,6 +25,8 @@ from tests.integration.account import OTHER, OWNER
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
     from tests.integration.account import Account
 
 
