@@ -199,7 +199,8 @@ def _login_and_host(row: Connection, named: str | None) -> tuple[MetaLogin, str]
     """Return the login and the Graph host of a connection. If it names no login, Meta's host or the token tells it."""
     is_facebook = (row.password or "").startswith(oauth.FACEBOOK_LOGIN)
     login = MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM
-    what, hosts = f"The host of connection {row.conn_id!r}", trusted_hosts()
+    what = f"The host of connection {row.conn_id!r}"
+    hosts = trusted_hosts()
     if named:
         login = read_login(named, f"login_type in the extra of connection {row.conn_id!r}")
     elif row.host:
@@ -266,7 +267,8 @@ def write_login(conn_id: str, app: oauth.LoginApp, login: Login, by: str) -> Non
             extra |= {"login_type": str(app.login), "config_id": app.config_id}
         if app.scopes or "scopes" in extra:
             extra["scopes"] = app.scopes
-        row.login, row.password = login.account.user_id, login.token.access_token
+        row.login = login.account.user_id
+        row.password = login.token.access_token
         row.extra = json.dumps(extra)
         session.add(
             Log(event="instagram_connect", owner=by, extra=json.dumps({"connection_id": conn_id}))
@@ -486,7 +488,8 @@ def _chosen(app: LoginApp, reached: Mapping[str, str], more: str = "") -> str:
 
 def _named(names: Sequence[str]) -> str:
     """Return names as a sentence has them: the first ones, and how many more there are."""
-    shown, more = ", ".join(names[:MOST_NAMED]), len(names) - MOST_NAMED
+    shown = ", ".join(names[:MOST_NAMED])
+    more = len(names) - MOST_NAMED
     return f"{shown} and {more} more" if more > 0 else shown
 
 

@@ -108,13 +108,15 @@ def account_summary(conn_id: str) -> AccountSummary:
     """Read one account."""
     source = ""
     try:
-        hook, source = InstagramHook(conn_id), secrets_source_for_display(conn_id)
+        hook = InstagramHook(conn_id)
+        source = secrets_source_for_display(conn_id)
         manager = hook.token_manager()
         with hook.get_readonly_conn() as client:
             account = hook.read_account(client)
             limit = client.send(calls.publishing_limit(account.user_id))
             posts = client.send(calls.media_list(account.user_id, limit=1)).items
-        scopes, now = known_scopes(conn_id), datetime.now(timezone.utc)
+        scopes = known_scopes(conn_id)
+        now = datetime.now(timezone.utc)
         token = manager.current_token()
     except (InstagramError, AirflowException) as error:
         return AccountSummary(conn_id, problem=str(error), secrets_source=source)

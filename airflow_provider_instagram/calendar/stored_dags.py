@@ -128,7 +128,8 @@ class PlanReader:
             content = storage.read(file)
             if content != self._content:
                 self._stored = None if content is None else StoredPlan.model_validate_json(content)
-            self._state, self._content = state, content
+            self._state = state
+            self._content = content
         except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; what was read before is shown
             log.warning("The plan %s cannot be read: %s", shown(file), shown(str(error)))
             self._failed_s = time.monotonic()

@@ -28,7 +28,9 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import shown
 
 #: The exit codes of what is done but not all well, and of what cannot be read or written.
-HAS_PROBLEMS, OPEN, FAILED = 1, 1, 2
+HAS_PROBLEMS = 1
+OPEN = 1
+FAILED = 2
 #: So many drafts are named.
 MOST_DRAFTS: Final = 10
 
@@ -40,7 +42,8 @@ def check_calendar(args: argparse.Namespace) -> None:
     accounts = [name.strip() for name in named.split(",")] if named else None
     with _exit_if_invalid(args.file):
         spacing = read_duration("--min-spacing", args.min_spacing) if args.min_spacing else None
-        earliest, check_files = None if args.allow_past else now, not args.skip_files
+        earliest = None if args.allow_past else now
+        check_files = not args.skip_files
         calendar = read_calendar(
             args.file, now=earliest, min_spacing=spacing, check_files=check_files, accounts=accounts
         )
@@ -78,7 +81,8 @@ def fill_calendar(args: argparse.Namespace) -> None:
     Exit code 0: each post has a time; 1: a post has none, or the answer was no; 2: the file was not
     read or written.
     """
-    now, rules = utc_now(), Rules()
+    now = utc_now()
+    rules = Rules()
     with _exit_if_invalid(args.file):
         if is_edited_elsewhere(args.file):
             raise InvalidValue("only YAML is written.", "Give the posts a time in the file.")

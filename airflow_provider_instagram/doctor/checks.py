@@ -95,7 +95,8 @@ def _token(manager: TokenManager, token: StoredToken) -> Finding:
         if manager.can_refresh:
             to_do = f"Run: airflow instagram refresh {manager.conn_id}"
         return Finding("token", None, f"works, but its expiry date is unknown. {to_do}")
-    works, is_good = f"works for {left // timedelta(days=1)} more days", left > EXPIRY_WARNING
+    works = f"works for {left // timedelta(days=1)} more days"
+    is_good = left > EXPIRY_WARNING
     if manager.can_refresh:
         return judged("token", is_good, works, "Turn on the DAG refresh_instagram_tokens")
     return judged("token", is_good, f"{works}: it {token.end}", reconnect_hint(manager.conn_id))
@@ -184,7 +185,8 @@ def _upload_host(base_url: str) -> Finding:
 #: Room for a long source video and its result.
 _LITTLE_SPACE_BYTES: Final = 2 * 10**9
 # Source: Airflow's configuration reference, [scheduler].
-_QUEUED_TIMEOUT_S, _QUEUED_AGAIN = 600.0, 2
+_QUEUED_TIMEOUT_S = 600.0
+_QUEUED_AGAIN = 2
 #: The ``max_lateness`` of a calendar whose author gives none.
 MAX_LATENESS_S: Final = 3600.0
 

@@ -80,7 +80,8 @@ class ReportWorkersOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Log the findings about each worker, and then those about all of them."""
-        reports, common = [], []
+        reports = []
+        common = []
         for task_id in self.checks:
             if data := context["ti"].xcom_pull(task_ids=task_id):
                 reports.append(WorkerReport.of(data))

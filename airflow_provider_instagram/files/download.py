@@ -240,7 +240,8 @@ def _follow(
 def _save(answer: httpx.Response, part: Path, max_bytes: int, name: str, until_s: float) -> None:
     """Write an answer to a file, unless nobody waits for it any more."""
     length = answer.headers.get("content-length", "")
-    announced, received = int(length) if length.isdigit() else 0, 0
+    announced = int(length) if length.isdigit() else 0
+    received = 0
     require_space(part.parent, min(announced, max_bytes))
     with part.open("wb") as file:
         for block in answer.iter_raw():

@@ -32,7 +32,8 @@ def is_reusable(location: str) -> bool:
     """Return whether a result is there, and stays long enough for one more post. An older one is made again."""
     if not storage.exists(location):
         return False
-    kept, written = kept_for(), storage.modified(location)
+    kept = kept_for()
+    written = storage.modified(location)
     return kept is None or written is None or utc_now() - written < kept / 2
 
 

@@ -269,7 +269,8 @@ def why_no_link(*, has_keys: bool = False) -> str | None:
     :param has_keys: Whether this machine must have the connection and its keys, because it
         publishes.
     """
-    prefix, public_url = _public("prefix"), _public("url")
+    prefix = _public("prefix")
+    public_url = _public("url")
     if not prefix:
         return "[instagram] public_prefix is not set"
     named = f"[instagram] public_prefix is {shown(prefix)}"

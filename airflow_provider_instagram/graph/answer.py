@@ -74,7 +74,8 @@ class _Body:
 
     def answer(self) -> Answer:
         """Return the whole answer. A small one does not become a large one in memory."""
-        response, content = self._response, bytes(self._content)
+        response = self._response
+        content = bytes(self._content)
         if sum(map(content.count, (b",", b"[", b"{"))) > MAX_SIGNS:
             raise httpx.DecodingError(
                 f"it has more than {MAX_SIGNS:,} commas and brackets", request=response.request

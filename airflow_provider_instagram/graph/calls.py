@@ -317,7 +317,8 @@ def switch_off_comments(media_id: str) -> Call[bool]:
 
 def is_comment_enabled(media_id: str) -> Call[bool]:
     """Read whether the comments of a post are switched on. Source: Meta, IG Media reference."""
-    path, name = _id(media_id, "media id"), "is_comment_enabled"
+    path = _id(media_id, "media id")
+    name = "is_comment_enabled"
     action = f"read whether media {path} takes comments"
     return _get(action, path, lambda data: data.get(name) is not False, fields=name)
 

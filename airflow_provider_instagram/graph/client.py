@@ -132,7 +132,8 @@ class _Core:
         base = origin.login_host(call.host, self._hosts) or self._base_url
         version = f"/{self._api_version}" if call.versioned else ""
         url = f"{base}{version}/{call.path}"
-        params, headers = dict(call.params), {}
+        params = dict(call.params)
+        headers = {}
         if call.bearer:
             token = self._token(call.action)
             headers["Authorization"] = f"Bearer {token}"
@@ -286,7 +287,8 @@ class GraphClient(_Core):
         :raises InstagramError: If Instagram refused or the network failed. ``outcome_unknown`` is
             set if the call may have taken effect.
         """
-        retrying, renewals = Retrying(sleep=self.sleep, **_retry_options(call)), self.renewals
+        retrying = Retrying(sleep=self.sleep, **_retry_options(call))
+        renewals = self.renewals
         try:
             answer: T = retrying(self._send_once, call)
         except AuthenticationError as error:
@@ -297,7 +299,8 @@ class GraphClient(_Core):
 
     def renew(self) -> bool:
         """Replace the token by another one, if there is one. Works only once."""
-        replacement_token, self._replacement_token = self._replacement_token, None
+        replacement_token = self._replacement_token
+        self._replacement_token = None
         return replacement_token is not None and self._use_token(replacement_token())
 
     def _is_renewed_since(self, renewals: int) -> bool:
@@ -383,7 +386,8 @@ class AsyncGraphClient(_Core):
 
     async def renew(self) -> bool:
         """Replace the token by another one, as :meth:`GraphClient.renew` does."""
-        replacement_token, self._replacement_token = self._replacement_token, None
+        replacement_token = self._replacement_token
+        self._replacement_token = None
         return replacement_token is not None and self._use_token(await replacement_token())
 
     async def _send_once(self, call: Call[T]) -> T:

@@ -495,7 +495,8 @@ def error_from_answer(
 def _graph_error(
     action: str, status: int, headers: Headers, error: Data, *, changes: bool
 ) -> InstagramError:
-    code, subcode = _integer(error.get("code")), _integer(error.get("error_subcode")) or None
+    code = _integer(error.get("code"))
+    subcode = _integer(error.get("error_subcode")) or None
     meta_message = _text_of(error.get("message")) or (
         quoted(json.dumps(error)) if code is None else ""
     )
@@ -519,7 +520,8 @@ def _graph_error(
 
 
 def _upload_error(action: str, status: int, debug: Data) -> InstagramError:
-    kind, meta_message = _text_of(debug.get("type")), _text_of(debug.get("message"))
+    kind = _text_of(debug.get("type"))
+    meta_message = _text_of(debug.get("message"))
     is_temporary = debug.get("retriable") is True or status >= 500
     error, meaning, hint = UPLOAD_RULES.get(
         kind,
@@ -530,7 +532,8 @@ def _upload_error(action: str, status: int, debug: Data) -> InstagramError:
         ),
     )
     if is_temporary and not issubclass(error, PermissionDeniedError):
-        error, hint = TransientError, _LATER
+        error = TransientError
+        hint = _LATER
     return error(f"Cannot {action}: {meaning}{_quoted(meta_message)}.", hint=hint)
 
 

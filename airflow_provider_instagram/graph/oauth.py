@@ -85,9 +85,11 @@ class LoginApp:
             query["scope"] = scope
         if self.reauthenticates and not is_dialog:
             query["force_reauth"] = "true"
-        host, path = origin.CONSENT, "oauth/authorize"
+        host = origin.CONSENT
+        path = "oauth/authorize"
         if is_dialog:
-            host, path = origin.DIALOG, f"{API_VERSION}/dialog/oauth"
+            host = origin.DIALOG
+            path = f"{API_VERSION}/dialog/oauth"
         host = origin.login_host(self.oauth_host, hosts) or host
         return f"{host}/{path}?{urlencode(query)}"
 

@@ -128,7 +128,8 @@ def base_url(
     """
     text = (host or "").strip() or INSTAGRAM
     url = text if "://" in text else f"https://{text}"
-    origin, named = _origin(url, what), urlsplit(url).port
+    origin = _origin(url, what)
+    named = urlsplit(url).port
     if port is not None and named not in (None, port):
         raise ValidationError(
             f"{what} contains the port {named}, but the port field contains {port}.",

@@ -97,7 +97,8 @@ def still_processing(
         Empty: none is.
     :raises InstagramError: If a container can never be published, or another read makes no sense.
     """
-    left, pauses = list(container_ids), iter(pauses_s)
+    left = list(container_ids)
+    pauses = iter(pauses_s)
     while left:
         answer = _read(client, left[0])
         log.info("Container %s: %s", left[0], _in_words(answer))

@@ -52,7 +52,8 @@ def quoted(text: str) -> str:
 
 
 def _redact_record(record: logging.LogRecord) -> bool:
-    record.msg, record.args = redact(cut(record.getMessage())), ()
+    record.msg = redact(cut(record.getMessage()))
+    record.args = ()
     return True
 
 

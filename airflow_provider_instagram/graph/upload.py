@@ -58,7 +58,8 @@ class VideoUpload:
         :raises TransientError: If the upload was interrupted repeatedly. It can be resumed later
             with the same container.
         """
-        total_bytes, offset = self.video.stat().st_size, self.offset
+        total_bytes = self.video.stat().st_size
+        offset = self.offset
         failures = 0
         while offset < total_bytes:
             received = self._send_rest(offset)
@@ -76,7 +77,8 @@ class VideoUpload:
 
     def _send_rest(self, offset: int) -> int:
         """Send the rest of the video in one request, and return how much of the video Instagram has then."""
-        total_bytes, renewals = self.video.stat().st_size, self.client.renewals
+        total_bytes = self.video.stat().st_size
+        renewals = self.client.renewals
         with self.video.open("rb") as file:
             chunks = self._chunks(file, offset, total_bytes)
             try:

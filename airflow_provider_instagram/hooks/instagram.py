@@ -120,11 +120,13 @@ class AccountSettings:
                 hint="Enter the account's long-lived access token in the connection's field 'Access token', "
                 f"or connect the account. {reconnect_hint(connection.conn_id)}",
             )
-        extra, hosts = read_extra(connection), trusted_hosts()
+        extra = read_extra(connection)
+        hosts = trusted_hosts()
         login = login_of(connection.conn_id, extra.get("login_type"), password)
         what = f"The host of connection {connection.conn_id!r}"
         base = host_of_login(login, connection.host, connection.port, hosts, what)
-        oauth_host, app_secret = login_host(extra.get("oauth_host"), hosts), extra.get("app_secret")
+        oauth_host = login_host(extra.get("oauth_host"), hosts)
+        app_secret = extra.get("app_secret")
         is_app = extra.get("app_id") and app_secret and may_send_secret(extra, base, oauth_host)
         return cls(
             login=login,
@@ -434,7 +436,8 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.graph.client import GraphClient
         from airflow_provider_instagram.hooks.logins import end_of
 
-        settings, info = self.settings, self.token_info()
+        settings = self.settings
+        info = self.token_info()
         # Airflow tests a connection under a random id, which has no refreshed token: the form's own
         # token is tested.
         with GraphClient(settings.access_token, **self._client_settings()) as client:

@@ -36,7 +36,8 @@ _ATTEMPTS: Final = 3
 _RETRY_INTERVAL: Final = timedelta(hours=1)
 #: How long another process may take from Meta's answer to storing the new token.
 _STORE_WINDOW: Final = timedelta(seconds=60)
-_POLLS, _POLL_INTERVAL_S = 8, 0.25
+_POLLS = 8
+_POLL_INTERVAL_S = 0.25
 #: What Meta told about a token is used for so long.
 _ASK_AGAIN: Final = timedelta(days=1)
 
@@ -85,7 +86,8 @@ class TokenManager:
 
     def look_up(self, *, at_most_old: timedelta = _ASK_AGAIN) -> StoredToken:
         """Return the token with its scopes and its end, as Meta told them within this time."""
-        token, now = self.current_token(), self.clock()
+        token = self.current_token()
+        now = self.clock()
         if self.ask is None or token.was_tried_within(at_most_old, now):
             return token
         token = replace(token, tried_at=now)
@@ -145,7 +147,8 @@ class TokenManager:
         """
         if not self.can_refresh:
             return RefreshResult(False, self.look_up(at_most_old=timedelta()))
-        token, now = self.current_token(), self.clock()
+        token = self.current_token()
+        now = self.clock()
         if token.issued_at and token.minimum_age(now) < MIN_AGE_TO_REFRESH:
             return RefreshResult(False, token)
         token = self._record_try(token, now)

@@ -205,7 +205,8 @@ def insights_dag(
     :param dag_arguments: More arguments of the DAG, for example ``schedule``, ``default_args`` or
         ``tags``.
     """
-    opened, ordered = open_target(target), checked_ages(ages)
+    opened = open_target(target)
+    ordered = checked_ages(ages)
     names = ", ".join(name_of(age) for age in ordered)
     with DAG(
         dag_id,

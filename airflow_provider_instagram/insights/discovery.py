@@ -109,13 +109,15 @@ class Discovery:
     def find(self, events: Iterable[PostEvent], look_every: timedelta) -> None:
         """Find the posts of events, and those that were made elsewhere."""
         self._events = {event.media_id: event for event in events}
-        now, looked_at = self.ledger.clock(), self.progress.looked_at
+        now = self.ledger.clock()
+        looked_at = self.progress.looked_at
         if (looked_at is None or now - looked_at >= look_every) and self.budget.left():
             self._read_list(self._new_media)
             self._read_list(partial(calls.stories, self.user_id))
             self.progress.looked_at = now
 
-        known, waiting = self._known(self._events), list[datetime]()
+        known = self._known(self._events)
+        waiting = list[datetime]()
         for event in self._events.values():
             if event.media_id not in known and not self._write_post_of(event):
                 waiting.append(event.at)
@@ -159,7 +161,8 @@ class Discovery:
     def _write(self, items: Iterable[Media]) -> None:
         """Write the posts that have no row yet, and are not too old for all ages."""
         shown = {media.id: media for media in items}
-        known, rows = self._known(shown), list[Row]()
+        known = self._known(shown)
+        rows = list[Row]()
         for media in shown.values():
             if media.timestamp is None or media.id in known:
                 continue
@@ -171,7 +174,8 @@ class Discovery:
         self.found.extend(rows)
 
     def _row(self, media: Media, event: PostEvent) -> Row:
-        post_key, dag_id = event.post_key or self.ledger.key_of_media(media.id), event.dag_id
+        post_key = event.post_key or self.ledger.key_of_media(media.id)
+        dag_id = event.dag_id
         intent = self.ledger.intent(post_key) if post_key and not dag_id else None
         if intent is not None:
             dag_id = intent.claim.owner.dag_id

@@ -51,7 +51,10 @@ METRICS: Final = tuple(dict.fromkeys(chain(*MEDIA_METRICS.values())))
 #: A reading that is farther from its age than this share of it is not compared.
 MOST_OFF: Final = 0.25
 LONGEST_TITLE: Final = 120
-TOO_YOUNG, NOT_READ, NO_VALUE, READ_LATE = "too young", "not read", "no value", "read too late"
+TOO_YOUNG = "too young"
+NOT_READ = "not read"
+NO_VALUE = "no value"
+READ_LATE = "read too late"
 #: What the status of a snapshot without metrics means.
 WORDS: Final = {
     Reason.NO_DATA.value: "no metrics yet",
@@ -63,7 +66,8 @@ WORDS: Final = {
 #: Where a formula begins in a spreadsheet: before one of these signs, also in full width.
 FORMULA: Final = re.compile(r"(^|[;\t])(?= *[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
 #: The most posts that are read, the newest ones, and the most days of a period.
-MOST_POSTS, MOST_DAYS = 5_000, 366
+MOST_POSTS = 5_000
+MOST_DAYS = 366
 #: What is read of each snapshot, beside its number.
 SNAPSHOT_COLUMNS: Final = (
     "post_id",

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 METADATA: Final = MetaData()
 Row = dict[str, Any]
 #: The status of a snapshot whose metrics were read, and of one that was not read in time.
-READ, MISSED = "read", "missed"
+READ = "read"
+MISSED = "missed"
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -228,7 +229,8 @@ def ages_of(kind: PostKind, ages: Sequence[timedelta] = DEFAULT_AGES) -> tuple[A
     """Return the ages at which a kind of medium is read, the youngest first."""
     if kind is PostKind.STORY:
         below = [age for age in ages if age <= LAST_AGE_OF_STORY - SHORTEST_DISTANCE]
-        chosen, end = [*below, LAST_AGE_OF_STORY], STORY_LIFE
+        chosen = [*below, LAST_AGE_OF_STORY]
+        end = STORY_LIFE
     else:
         chosen = list(ages)
         # The last age has as much time as there is between it and the one before.

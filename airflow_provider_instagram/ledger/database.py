@@ -84,7 +84,9 @@ class DatabaseStore:
             counts as none: no key opens it, or it was written by somebody without any.
         :return: How many rows were sealed, and the keys of those that were left.
         """
-        model, number, left = AssetStateStoreModel, 0, []
+        model = AssetStateStoreModel
+        number = 0
+        left = []
         for key, value in self._stored():
             content = _verified_or_error(stored := _content(value), key, self.uri)
             if isinstance(content, LedgerRowError):
@@ -110,7 +112,8 @@ class DatabaseStore:
 
     def delete_old(self, keys: Sequence[str], before: datetime) -> int:
         """Delete rows, unless they were written after a time. Return how many were deleted."""
-        model, deleted = AssetStateStoreModel, 0
+        model = AssetStateStoreModel
+        deleted = 0
         for first in range(0, len(keys), ROWS_AT_ONCE):
             some = model.key.in_(keys[first : first + ROWS_AT_ONCE])
             statement = delete(model).where(
@@ -206,9 +209,11 @@ def settle(
     permalink: str | None = None,
 ) -> None:
     """Record whether a post with an unknown outcome is live, or one with a link that a restored backup lacks."""
-    ledger, bad = Ledger(store, conn_id), _delete_bad_rows(store, post_key)
+    ledger = Ledger(store, conn_id)
+    bad = _delete_bad_rows(store, post_key)
     intents = [row for row in open_intents(store.rows()) if row["post_key"] == post_key]
-    is_settled, now = ledger.is_settled(post_key), ledger.now()
+    is_settled = ledger.is_settled(post_key)
+    now = ledger.now()
     if not (bad or intents or (not is_settled and (permalink if live else ledger.claim(post_key)))):
         raise ValidationError(f"{post_key!r} has no unknown outcome to settle.")
     if live:

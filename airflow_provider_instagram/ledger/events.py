@@ -45,7 +45,9 @@ def emit_post_event(
     """
     if not post.event_pending:
         return
-    me, intent, claim = Owner.of(context), ledger.intent(post.post_key), ledger.claim(post.post_key)
+    me = Owner.of(context)
+    intent = ledger.intent(post.post_key)
+    claim = ledger.claim(post.post_key)
     if intent is None or intent.claim.owner != me:
         others = {claimed.owner for claimed in (claim, intent and intent.claim) if claimed} - {me}
         if any(is_at_work(context["ti"], other) for other in others):
@@ -89,7 +91,8 @@ def become_first_emitter(context: Context, ledger: Ledger, alias: AssetAlias) ->
     If the process dies after step 4, its row is no longer recent after ``TURN``, and another task
     takes the turn.
     """
-    me, key = str(Owner.of(context)), row_key("first-event", alias.name)
+    me = str(Owner.of(context))
+    key = row_key("first-event", alias.name)
     while not context["inlet_events"][alias].limit(1):
         row = ledger.store.get(key)
         is_recent = row is not None and ledger.clock() - datetime.fromisoformat(row["at"]) < TURN

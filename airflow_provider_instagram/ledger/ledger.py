@@ -172,7 +172,8 @@ class Ledger:
         self._write(replace(intent, needs_manual_resolution=True))
 
     def _write(self, intent: Intent) -> None:
-        kind, row = f"{self.prefix}intent", asdict(intent)
+        kind = f"{self.prefix}intent"
+        row = asdict(intent)
         self.store.set(row_key(kind, intent.post_key, intent.claim.owner), row)
         self.store.set(row_key(kind, intent.post_key), row)
 

@@ -124,7 +124,8 @@ def verified(stored: Any, key: str, uri: str) -> Any:
     :raises LedgerRowError: If its seal is not good.
     """
     row = stored if isinstance(stored, dict) else {}
-    form, seal = row.get("form"), row.get("seal")
+    form = row.get("form")
+    seal = row.get("seal")
     if "form" in row and (type(form) is not int or form not in READ_FORMS):
         raise of_another_version(key, uri)
     if not isinstance(seal, str) or row.keys() != {"form", "row", "seal"}:

@@ -59,7 +59,8 @@ def carry_out(request: Message) -> PictureInfo:
     from airflow_provider_instagram.media import _pillow
     from airflow_provider_instagram.media.spec import PictureSpec
 
-    spec, source = PictureSpec(**request["spec"]), Path(request["source"])
+    spec = PictureSpec(**request["spec"])
+    source = Path(request["source"])
     if request["output"] is None:
         return _pillow.read(source, spec if request["only_if_it_complies"] else None)
     output = Path(request["output"])

@@ -183,7 +183,8 @@ class Reader:
             length, kind = struct.unpack(">I4s", self.read(at, 8))
             content = at + 8
             if length == 1 and at + 16 <= end:
-                length, content = struct.unpack(">Q", self.read(at + 8, 8))[0], at + 16
+                length = struct.unpack(">Q", self.read(at + 8, 8))[0]
+                content = at + 16
             elif length == 0:
                 length = end - at
             if length < content - at:
@@ -214,7 +215,9 @@ def _layout(file: BinaryIO) -> Mp4Layout:
     """
     reader = Reader(file)
     order: dict[bytes, int] = {}
-    brand, missing, movie = b"qt  ", 0, None
+    brand = b"qt  "
+    missing = 0
+    movie = None
     for box in reader.boxes(0, reader.size):
         order.setdefault(box.kind, len(order))
         if box.kind in WHOLE_BOXES:

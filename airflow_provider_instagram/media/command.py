@@ -118,7 +118,8 @@ class Steps:
     @cached_property
     def encoding(self) -> Encoding:
         """The parameters of a full encoding."""
-        info, spec = self.info, self.spec
+        info = self.info
+        spec = self.spec
         fps = frame_rate(info.video, spec)
         # Whole frames go before the first one, so that it keeps its timestamp. Audio that starts
         # just before it is cut.
@@ -192,7 +193,8 @@ class Steps:
         The audio packets before the first frame are dropped. They are an encoder's priming, which a
         file without an edit list would play.
         """
-        source, audio = self._source(), self.info.audio
+        source = self._source()
+        audio = self.info.audio
         streams = [source[str(stream.index)] for stream in (self.info.video, audio) if stream]
         options = {"c": "copy", "tag:v": "avc1", **NO_METADATA, **MUXER}
         if audio and (early := audio.timeline.packets_before(self.info.video.timeline.start_s)):
@@ -211,8 +213,11 @@ class Steps:
 
     def _picture(self) -> Any:
         """Return the video as the result shows it."""
-        video, numbers, options = self.info.video, self.encoding, self.options
-        frame, picture = numbers.layout.frame, numbers.layout.picture
+        video = self.info.video
+        numbers = self.encoding
+        options = self.options
+        frame = numbers.layout.frame
+        picture = numbers.layout.picture
         stream = self._source()[str(video.index)]
         if video.interlaced:
             stream = stream.filter("bwdif", mode="send_frame", deint="all")

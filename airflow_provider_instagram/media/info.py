@@ -75,7 +75,8 @@ class Video:
     @property
     def shown_columns(self) -> int:
         """The columns as shown, for at least the stored number of rows."""
-        across, down = self.columns, self.rows
+        across = self.columns
+        down = self.rows
         if self.is_sideways:
             across, down = down, across
         if self.sample_aspect_ratio == 1:

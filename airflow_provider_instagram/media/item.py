@@ -127,7 +127,8 @@ class Item(ABC):
             cancelled.
         :raises TransientError: If the source was changed after it was read.
         """
-        started_s, source = time.monotonic(), self.info
+        started_s = time.monotonic()
+        source = self.info
         if self.complies:
             if output.absolute() != source.path:
                 copy_whole(source, output)

@@ -170,11 +170,14 @@ def _edit_list_reasons(info: VideoInfo, layout: Mp4Layout) -> Iterator[Reason]:
     for stream in (info.video, info.audio):
         if stream is None or stream.index >= len(layout.tracks):
             continue
-        track, shown = layout.tracks[stream.index], stream.timeline
-        word, hidden = "frames", max(track.samples - shown.count, shown.hidden)
+        track = layout.tracks[stream.index]
+        shown = stream.timeline
+        word = "frames"
+        hidden = max(track.samples - shown.count, shown.hidden)
         needs: Tier = "full"
         if isinstance(stream, Audio):
-            word, needs = "audio packets", "audio"
+            word = "audio packets"
+            needs = "audio"
             if stream.codec.startswith("pcm_"):
                 hidden = shown.hidden  # the track counts samples, not packets
             elif track.start_s <= PRIMING_SAMPLES / (stream.sample_rate_hz or 1) + SYNC_S:
@@ -205,7 +208,8 @@ def _packet_grid_reasons(info: VideoInfo) -> Iterator[Reason]:
     """Yield a reason if a copy, which can only drop whole audio packets, would shift the audio against the video."""
     if info.audio is None:
         return
-    first_s, audio = info.video.timeline.start_s, info.audio.timeline
+    first_s = info.video.timeline.start_s
+    audio = info.audio.timeline
     early_s = first_s - audio.first_timestamps_s[audio.packets_before(first_s)]
     if early_s > SYNC_S or (audio.start_s < first_s and early_s < -SYNC_S):
         yield Reason(

@@ -205,7 +205,8 @@ def _default_stream(streams: list[Properties]) -> Properties:
 
 
 def _check_bounds(path: Path, video: Properties, container: Properties) -> None:
-    columns, rows = video.get("width", 0), video.get("height", 0)
+    columns = video.get("width", 0)
+    rows = video.get("height", 0)
     if "codec_name" not in video:
         raise ValidationError(
             f"{path} has an unknown video codec ({video.get('codec_tag_string', 'no name')}).",

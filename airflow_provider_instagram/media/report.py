@@ -17,7 +17,8 @@ def measures_of(info: Info) -> dict[str, Any]:
     if isinstance(info, PictureInfo):
         names = ("format", "size_bytes", "columns", "rows", "mode", "colour_profile")
         return {name: getattr(info, name) for name in names}
-    video, audio = info.video, info.audio
+    video = info.video
+    audio = info.audio
     container = info.container
     if info.layout:
         container = "mov" if info.layout.brand == "qt" else "mp4"
@@ -40,7 +41,8 @@ def measures_of(info: Info) -> dict[str, Any]:
 def facts_of(info: Info) -> dict[str, str]:
     """Return the facts about a file that was read, in words."""
     fact = measures_of(info)
-    size, frame = f"{info.size_bytes / 1e6:.2f} MB", f"{fact['columns']}x{fact['rows']}"
+    size = f"{info.size_bytes / 1e6:.2f} MB"
+    frame = f"{fact['columns']}x{fact['rows']}"
     if isinstance(info, PictureInfo):
         colours = f"{info.mode}, {info.colour_profile or 'no profile'}"
         return {"format": info.format, "size": size, "frame": frame, "colours": colours}
@@ -92,7 +94,8 @@ class Report:
     def table(self) -> list[str]:
         """Return the report as lines for a log."""
         speed = "" if self.speed is None else f", {self.speed:g} times real time"
-        before, after = facts_of(self.before), facts_of(self.after)
+        before = facts_of(self.before)
+        after = facts_of(self.after)
         rows = [("", "source", "result"), *((name, before[name], after[name]) for name in before)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return [

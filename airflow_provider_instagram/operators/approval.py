@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 #: What is said of a question without an answer.
 NO_ANSWER: Final = "nobody has answered in time"
 #: The answers, in the words of Airflow's ApprovalOperator.
-APPROVE, REJECT = "Approve", "Reject"
+APPROVE = "Approve"
+REJECT = "Reject"
 SHORTEST_QUESTION: Final = timedelta(seconds=1)
 #: Airflow finds the last task instance before a date.
 NEXT: Final = timedelta(microseconds=1)
@@ -67,7 +68,8 @@ class Question(BaseModel):
     @classmethod
     def of(cls, context: Context) -> Question:
         """Return the question that the task of a context asks now."""
-        ti, run = context["ti"], context["dag_run"]
+        ti = context["ti"]
+        run = context["dag_run"]
         return cls(
             dag_id=ti.dag_id,
             run_id=ti.run_id,
@@ -90,7 +92,8 @@ class Question(BaseModel):
         """
         from airflow.sdk.execution_time.comms import GetPreviousTI
 
-        now, date = Question.of(context), context["dag_run"].logical_date
+        now = Question.of(context)
+        date = context["dag_run"].logical_date
         if (self.dag_id, self.run_id) != (now.dag_id, now.run_id):
             return False
         same_start = (self.run_started, self.clear_number) == (now.run_started, now.clear_number)
@@ -171,7 +174,8 @@ def ask(
     from airflow.sdk.definitions.param import ParamsDict
     from airflow.sdk.exceptions import TaskAwaitingInput
 
-    store, name = Ledger.of(context, conn_id).store, _row_of(context)
+    store = Ledger.of(context, conn_id).store
+    name = _row_of(context)
     before = store.get(name)
     about = {"subject": subject, **known}
     is_open = False

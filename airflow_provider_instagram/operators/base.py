@@ -224,7 +224,8 @@ class AccountTask(InstagramTask):
         left.
         """
         if (next_kwargs or {}).get("error") == TriggerFailureReason.TRIGGER_TIMEOUT:
-            next_method, next_kwargs = "execute", None
+            next_method = "execute"
+            next_kwargs = None
         return super().resume_execution(next_method, next_kwargs, context)
 
 

@@ -266,7 +266,8 @@ def create(
     from airflow_provider_instagram.publishing.create import Create
     from airflow_provider_instagram.publishing.use_case import WaitForContainers
 
-    hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
+    hook = InstagramHook(task.instagram_conn_id)
+    ledger = Ledger.of(context, task.instagram_conn_id)
     use_case = Create(
         hook,
         ledger,

@@ -188,7 +188,8 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
                 sleep(max(0.0, (trigger.moment - CLOCK.now()).total_seconds()))
                 is_resumed = True
             else:
-                self.permalink, self.media_id = result["permalink"], result["media_id"]
+                self.permalink = result["permalink"]
+                self.media_id = result["media_id"]
                 return result
 
     def publication_time(self, context: Context) -> datetime | None:
@@ -324,7 +325,8 @@ def _reported(context: Context, what: Publish, live: Live) -> dict[str, Any]:
     """Emit the event of a post that is live, and return its fields."""
     from airflow.sdk.observability.stats import Stats
 
-    post, ledger = live.post, what.ledger
+    post = live.post
+    ledger = what.ledger
     emit_post_event(context, ledger, post, what.origin)
     if not live.already_published and post.late_s is not None:
         Stats.timing(

@@ -102,7 +102,8 @@ def refresh_token(
         is_ending = _alert(hook, context, ends, on_token_ending or ())
         if is_ending and on_token_ending is None:
             raise ends
-    what, expires = "refreshed" if done.refreshed else "not refreshed", done.token.expires
+    what = "refreshed" if done.refreshed else "not refreshed"
+    expires = done.token.expires
     hook.log.info("The token of %s was %s; it %s", conn_id, what, done.token.end)
     return {"refreshed": done.refreshed, "expires_at": expires.isoformat() if expires else None}
 

@@ -193,7 +193,8 @@ def check_form(request: Request, token: str, user: PageUser) -> None:
     # The browser chooses the URL of a request, so it counts only if Airflow does not know its own
     # URL.
     ours = Origin.of(conf.get("api", "base_url", fallback="") or str(request.base_url))
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
     same_site = site in (None, "same-origin") and origin in (None, str(ours)) and (site or origin)
     if not same_site or opened("form", token) != {"user": user.id}:
         raise HTTPException(

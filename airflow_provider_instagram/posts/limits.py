@@ -113,7 +113,8 @@ def broken_by_values(values: Values, model: type[Post] = Post) -> list[BrokenLim
 
 def _broken_by_add_ons(values: Values) -> Iterator[BrokenLimit]:
     """Yield the limits of polls and comment prompts. Source: Meta, Caption Add-ons, 2026-09-28."""
-    poll, prompt = values.get("poll_attachment"), values.get("is_comment_prompt_used")
+    poll = values.get("poll_attachment")
+    prompt = values.get("is_comment_prompt_used")
     if poll and prompt:
         yield BrokenLimit(
             "poll_attachment", "The post has a poll and a comment prompt.", "Keep one of them."
@@ -154,13 +155,15 @@ def _broken_by_types(values: Values, model: type[Post]) -> Iterator[BrokenLimit]
         model(**values)
     except pydantic.ValidationError as error:
         for one in error.errors(include_url=False):
-            name, ctx = str(one["loc"][0]), one.get("ctx", {})
+            name = str(one["loc"][0])
+            ctx = one.get("ctx", {})
             if one["type"] == "too_long":
                 yield BrokenLimit(
                     name, f"There are {ctx['actual_length']} {name}.", _at_most(ctx["max_length"])
                 )
             else:
-                value, about = values[name], declared(model)[name]
+                value = values[name]
+                about = declared(model)[name]
                 # its query may contain a signature
                 written = shown(value) if about.is_location else value
                 yield BrokenLimit(name, f"{name} is {arguments.in_quotes(written)}.", about.remedy)

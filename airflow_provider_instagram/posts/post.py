@@ -65,7 +65,8 @@ def _yes_or_no(
 
 
 def _volume(name: str, says: str) -> About:
-    remedy, sent_as = "Write a number from 0 to 100.", "audio_configuration"
+    remedy = "Write a number from 0 to 100."
+    sent_as = "audio_configuration"
     return About(
         says,
         arguments.whole_number,

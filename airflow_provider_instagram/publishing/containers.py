@@ -268,7 +268,8 @@ class ContainerCreator:
             )
             new_containers = MOST_CONTAINERS
         else:
-            failure, new_containers = status.failure(), status.new_containers
+            failure = status.failure()
+            new_containers = status.new_containers
             if failure is None:
                 log.info("Continuing with container %s: %s", latest.container_id, status.summary())
                 return status
@@ -365,7 +366,8 @@ class ContainerCreator:
             one.result()
 
     def _upload(self, rest: VideoUpload) -> None:
-        name, offset = rest.video.name, rest.offset
+        name = rest.video.name
+        offset = rest.offset
         started_s = reported_s = time.monotonic()
 
         def log_progress(sent: int, total: int) -> None:

@@ -197,7 +197,8 @@ class Create:
 
         :param special: What the post needs beside publishing.
         """
-        store, now = self.ledger.store, self.ledger.clock
+        store = self.ledger.store
+        now = self.ledger.clock
         try:
             yield
         except PermissionDeniedError as error:
@@ -219,7 +220,8 @@ class Create:
 
     def _send(self, order: Order) -> str | WaitForContainers:
         """Send the media, with links instead of bytes if the account is not allowed to upload and there are links."""
-        items, upload = order.post.items, order.post.upload
+        items = order.post.items
+        upload = order.post.upload
         try:
             with (
                 open_sources(items, upload, order.checks) as sources,
@@ -238,7 +240,8 @@ class Create:
     @contextmanager
     def _creator(self, order: Order) -> Iterator[ContainerCreator]:
         with self.account.get_conn() as client:
-            user_id, attempt = self.account.ig_user_id(client), self.attempt
+            user_id = self.account.ig_user_id(client)
+            attempt = self.attempt
             what = (self.post_key, order.post, order.publish_at)
             yield ContainerCreator(
                 client, self.ledger, user_id, *what, attempt.round, attempt.number

@@ -174,7 +174,8 @@ class Delete:
             client.sleep(READ_AGAIN_AFTER.total_seconds())
 
     def _record(self, post: PublishedPost) -> PublishedPost:
-        now, deletion = self.ledger.now(), self.ledger.deletion(str(post.media_id))
+        now = self.ledger.now()
+        deletion = self.ledger.deletion(str(post.media_id))
         deleted = self.ledger.change_post(
             post,
             media_id=post.media_id,

@@ -248,7 +248,8 @@ class Publisher:
 
     def _adopt(self, free: Free) -> Live:
         """Record the post of a container that was published outside this task, and that is no other key's post."""
-        post_key, container_id = free.post_key, free.container_id
+        post_key = free.post_key
+        container_id = free.container_id
         record = self.ledger.container(container_id)
         other_key = record.post_key if record is not None else post_key
         if other_key != post_key and self.ledger.post(other_key) is not None:
@@ -290,7 +291,9 @@ class Publisher:
 
     def _send(self, free: Free, planned_at: datetime | None) -> Live:
         """Send the request. Repeat it if Instagram was not ready, or if a refused token has a successor."""
-        post_key, container_id, claim = free.post_key, free.container_id, free.claim
+        post_key = free.post_key
+        container_id = free.container_id
+        claim = free.claim
         planned = planned_at.astimezone(timezone.utc).isoformat() if planned_at else None
         tries_left = NOT_READY_TRIES
         while True:
@@ -419,7 +422,8 @@ class Publish:
 
     def result(self, live: Live) -> dict[str, Any]:
         """Return the fields of a post that is live."""
-        post, planned = live.post, ""
+        post = live.post
+        planned = ""
         if post.late_s is not None:
             word = "late" if post.late_s >= 0 else "early"
             planned = f", planned for {post.planned_at}, {abs(post.late_s):.1f} s {word}"

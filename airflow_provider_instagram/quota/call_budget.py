@@ -89,7 +89,8 @@ class CallBudget:
         """Stop all calls for a while."""
         until = self.clock() + (pause or UNSTATED_STOP).total_seconds()
         if until > self.stopped_until:
-            self.stopped_until, self.reason = until, reason
+            self.stopped_until = until
+            self.reason = reason
         self._left = min(self.left(), 1.0)
 
     def is_stopped(self) -> bool:
@@ -125,7 +126,8 @@ class InsightsBudget:
     def __init__(
         self, store: StateStore, clock: Callable[[], datetime], calls_per_hour: float
     ) -> None:
-        self.store, self.clock = store, clock
+        self.store = store
+        self.clock = clock
         self.limit = max(2, int(calls_per_hour * INSIGHTS_SHARE))
         row = store.get(ROW) or {}
         self._spent: list[list[float]] = row.get("spent", [])
@@ -136,7 +138,8 @@ class InsightsBudget:
 
     def charge(self, client: GraphClient) -> None:
         """Count the calls that a client sends from now on."""
-        self._client, self._counted = client, client.sent
+        self._client = client
+        self._counted = client.sent
 
     def _count(self) -> None:
         if self._client is not None and (sent := self._client.sent - self._counted):

@@ -40,7 +40,8 @@ log = logging.getLogger(__name__)
 
 def time_until_quota_frees(client: GraphClient, ig_user_id: str, now: datetime) -> timedelta | None:
     """Return the time until the oldest post of the last 24 hours stops counting."""
-    since, times = now - QUOTA_PERIOD, []
+    since = now - QUOTA_PERIOD
+    times = []
     try:
         # a story is not among the media, but counts as well
         for listed in (media_since, stories_since):
@@ -228,7 +229,8 @@ class QuotaReservations:
         if attempt.number in self._published:
             return self._published[attempt.number]
         try:
-            intent, post = self.ledger.intent(attempt.post_key), self.ledger.post(attempt.post_key)
+            intent = self.ledger.intent(attempt.post_key)
+            post = self.ledger.post(attempt.post_key)
         except LedgerRowError:  # its own post stops, and this one counts it as sent
             return datetime.fromisoformat(attempt.at)
         if intent is None or intent.claim.nonce != attempt.nonce or intent.withdrawn:

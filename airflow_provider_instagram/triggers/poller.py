@@ -129,7 +129,8 @@ class Poller:
                 return
         answer = waiter.answer
         if answer is None and self.budget.is_stopped():
-            until, reason = self.budget.stopped_until_text(), self.budget.reason
+            until = self.budget.stopped_until_text()
+            reason = self.budget.reason
             answer = RateLimitError(f"not read before {until}: {reason}")
         raise readiness.not_ready_error(waiter.wait.container_id, answer)
 
@@ -167,7 +168,8 @@ class Poller:
         """
         if self._refusal is not None:
             raise self._refusal
-        answer, now = await self._send(waiter.wait.container_id), self.clock()
+        answer = await self._send(waiter.wait.container_id)
+        now = self.clock()
         self._report()
         if isinstance(answer, AuthenticationError):
             await self._close()
@@ -175,7 +177,9 @@ class Poller:
                 self._refusal = answer
                 raise answer
             return False  # its due time stays: it is read again, with the connection's new token
-        read_before, waiter.read_at, waiter.answer = waiter.read_at, now, answer
+        read_before = waiter.read_at
+        waiter.read_at = now
+        waiter.answer = answer
         if readiness.is_ready(answer):
             if read_before is not None:
                 noticed_within_ms = 1000 * (now - read_before)
@@ -196,7 +200,8 @@ class Poller:
         if self._client is None:
             self._client, self.budget.calls_per_hour = await self.open_client()
             self._opened_at = self.clock()
-        client, sent = self._client, self._client.sent
+        client = self._client
+        sent = self._client.sent
         try:
             return await send_within(self.budget, client, calls.container_status(container_id))
         except InstagramError as error:
@@ -205,7 +210,8 @@ class Poller:
             Stats.incr("instagram.calls", client.sent - sent, tags=self._tags)
 
     async def _close(self) -> None:
-        client, self._client = self._client, None
+        client = self._client
+        self._client = None
         if client is not None:
             await client.__aexit__(None, None, None)
 
@@ -221,7 +227,8 @@ class Poller:
 
 async def send_within(budget: CallBudget, client: AsyncGraphClient, call: Call[T]) -> T:
     """Send a call, and take its cost from the account's budget."""
-    sent, client.usage = client.sent, None
+    sent = client.sent
+    client.usage = None
     limit: RateLimitError | None = None
     try:
         return await client.send(call)

@@ -84,7 +84,8 @@ def _ahead(base_url: str, local: Callable[[], datetime]) -> tuple[timedelta, tim
     """Return how far a server's clock is ahead of the local one: at least, and at most."""
     import httpx
 
-    sent, trusts = local(), not is_loopback(httpx.URL(base_url).host)
+    sent = local()
+    trusts = not is_loopback(httpx.URL(base_url).host)
     answer = within_timeout(
         TIMEOUT_S, lambda: httpx.head(base_url, timeout=TIMEOUT_S, trust_env=trusts), base_url
     )

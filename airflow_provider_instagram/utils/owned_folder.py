@@ -51,7 +51,8 @@ def _remove_abandoned(parent: Path, prefix: str) -> None:
 
 def lack_of_space(folder: Path, needed_bytes: int) -> str | None:
     """Return what is missing if a disk has too little space, or None if it has enough."""
-    free_bytes, needed_bytes = shutil.disk_usage(folder).free, needed_bytes + SPARE_BYTES
+    free_bytes = shutil.disk_usage(folder).free
+    needed_bytes = needed_bytes + SPARE_BYTES
     if free_bytes >= needed_bytes:
         return None
     return f"{folder} has {free_bytes / 1e6:,.0f} MB free, but needs {needed_bytes / 1e6:,.0f} MB."

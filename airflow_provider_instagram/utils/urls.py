@@ -94,7 +94,8 @@ class Origin:
             return None
         try:
             parts = urlsplit(address)
-            port, host = parts.port, _host(parts.netloc, parts.hostname or "")
+            port = parts.port
+            host = _host(parts.netloc, parts.hostname or "")
         except ValueError:
             return None
         if parts.scheme not in _PORTS or host is None or port == 0:

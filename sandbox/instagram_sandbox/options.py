@@ -12,7 +12,8 @@ DEFAULT_USERNAME = "sandbox_studio"
 DEFAULT_TOKEN = "IGAAsandboxStudioLongLivedToken00000000000000"  # noqa: S105 -- documented, opens a sandbox only
 DEFAULT_APP_ID = "990000000000001"
 DEFAULT_APP_SECRET = "sandbox-app-secret"  # noqa: S105 -- documented, opens a sandbox only
-DEFAULT_PORT, MAX_PORT = 8077, 65_535
+DEFAULT_PORT = 8077
+MAX_PORT = 65_535
 TOKEN_VARIABLE = "INSTAGRAM_SANDBOX_TOKEN"  # noqa: S105 -- a name
 SECRET_VARIABLE = "INSTAGRAM_SANDBOX_APP_SECRET"  # noqa: S105 -- a name
 

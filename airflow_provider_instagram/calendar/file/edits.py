@@ -246,7 +246,8 @@ def _seen_post(
     :param is_alone: Whether it is the only edit, whose author is told what the post says by now.
     :raises SeenOther: If the post of the only edit is another one by now.
     """
-    post, row = post_of(calendar, edit.post_id), rows.of(edit.post_id)
+    post = post_of(calendar, edit.post_id)
+    row = rows.of(edit.post_id)
     values = shown_values(post, rows) if post is not None else {}
     now = {
         name: values[name]
@@ -367,7 +368,8 @@ def _rewritten(
     new_rows = _read_again(edited, location)
     if len(new_rows.rows) != len(rows.rows) + len(new):
         raise UNUSUAL
-    ids, posts = list[str](), list[Values]()
+    ids = list[str]()
+    posts = list[Values]()
     for row in rows.rows:
         ids.append(row.text("id"))
         posts.append(plain(row) | _as_texts(changes.get(ids[-1], {})))

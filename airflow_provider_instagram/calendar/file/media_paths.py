@@ -36,14 +36,17 @@ class CalendarFiles:
         self.moved: InstagramError | None = None
         self._is_sheet = is_web(location)
         if self._is_sheet:
-            self._beside, self.own = "", FileAccess()
+            self._beside = ""
+            self.own = FileAccess()
         elif is_local(location):
             file = local_path(location).absolute()
             here = place_of(file)
             self.pin = pin or here
-            self._beside, self.own = str(file.parent), FileAccess.of(str(file.parent))
+            self._beside = str(file.parent)
+            self.own = FileAccess.of(str(file.parent))
             if self.pin != here:
-                self.moved, self.own = _moved(location), FileAccess()
+                self.moved = _moved(location)
+                self.own = FileAccess()
         else:
             self._beside = location.rpartition("/")[0]
             self.own = FileAccess.of(self._beside)

@@ -193,7 +193,8 @@ class _Reader:
 
     def spacing(self) -> timedelta:
         """Return the smallest distance between two posts: the DAG's, or else the file's."""
-        of_dag, written = self.rules.get("min_spacing"), self.rows.min_spacing
+        of_dag = self.rules.get("min_spacing")
+        written = self.rows.min_spacing
         if of_dag is not None:
             return of_dag
         if written is None or written.value is None:

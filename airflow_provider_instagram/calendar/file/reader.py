@@ -172,7 +172,8 @@ def _invalid_yaml(text: str, error: yaml.MarkedYAMLError) -> InvalidValue:
         return InvalidValue(
             f"the file cannot be read: {error.problem or error.context}.", LOOK_THERE
         )
-    line, sign = f"line {mark.line + 1}", text[mark.index : mark.index + 1]
+    line = f"line {mark.line + 1}"
+    sign = text[mark.index : mark.index + 1]
     if sign == "\t" or INDENTED_BY_TAB.fullmatch(
         text, text.rfind("\n", 0, mark.index) + 1, mark.index
     ):
@@ -185,7 +186,8 @@ def _invalid_yaml(text: str, error: yaml.MarkedYAMLError) -> InvalidValue:
 def _unprintable(text: str, error: yaml.reader.ReaderError) -> InvalidValue:
     if (found := UNPRINTABLE.search(text)) is None:
         return InvalidValue(f"the file cannot be read: {error.reason}.", LOOK_THERE)
-    line, number = text.count("\n", 0, found.start()) + 1, ord(found[0])
+    line = text.count("\n", 0, found.start()) + 1
+    number = ord(found[0])
     return InvalidValue(
         f"line {line} holds an invisible control character, number {number}.",
         "Delete it, or type the words around it again.",
@@ -365,7 +367,8 @@ def split_csv(text: str) -> list[Record]:
     rows = io.StringIO(text[len(head) :], newline="")
     reader = csv.reader(rows, delimiter=separator, strict=True)
     first_line = 2 if head else 1
-    records, line = list[Record](), first_line
+    records = list[Record]()
+    line = first_line
     try:
         for number, cells in enumerate(reader):
             if number == MOST_RECORDS:

@@ -344,7 +344,8 @@ def _ids(drafts: Mapping[int, Mapping[str, str]]) -> tuple[dict[int, str], tuple
     twice. Rows with the same title differ in their date, and those of one day in their time. Rows
     that differ in neither keep one id.
     """
-    ids, lines_with_dated_id = {}, set()
+    ids = {}
+    lines_with_dated_id = set()
     for line, cells in drafts.items():
         given = cells.get("id", "")
         ids[line] = _slug(given) or given or _slug(cells.get("title", ""))

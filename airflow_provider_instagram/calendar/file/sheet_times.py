@@ -114,7 +114,8 @@ def read_time_cells(cells: TimeCells, order: DateOrder | None, time: str = "") -
             f"the row has two times: {day!r} and {whole!r}.", "Leave one of the two cells empty."
         )
     if hour and not (whole or day):
-        whole, hour = hour, ""
+        whole = hour
+        hour = ""
     written = FRACTION.sub("", whole or day)
     if not written:
         return ""
@@ -135,16 +136,22 @@ def _date(written: str, order: DateOrder | None, row: str) -> tuple[str, str]:
     :param row: All that the row says of its time: the day of the week must be that of the date.
     """
     if found := ISO.search(written):
-        year, month, day = int(found[1]), int(found[3]), int(found[4])
+        year = int(found[1])
+        month = int(found[3])
+        day = int(found[4])
     elif found := OTHER.search(written):
         year = int(found[4]) + (2000 if len(found[4]) == 2 else 0)
         month, day = _month_and_day(
             written, int(found[1]), int(found[3]), "day-first" if found[2] == "." else order
         )
     elif found := DAY_FIRST.search(written):
-        day, month, year = int(found[1]), BY_NAME[found[2].lower()], int(found[3])
+        day = int(found[1])
+        month = BY_NAME[found[2].lower()]
+        year = int(found[3])
     elif found := MONTH_FIRST.search(written):
-        month, day, year = BY_NAME[found[1].lower()], int(found[2]), int(found[3])
+        month = BY_NAME[found[1].lower()]
+        day = int(found[2])
+        year = int(found[3])
     else:
         raise InvalidValue(f"{written!r} is not a date.", "Write it like 2026-12-24.")
     if another := _another_weekday(row, year, month, day):
@@ -190,7 +197,8 @@ def _time(text: str, written: str) -> str:
     if found is None:
         raise AskedFor("time", f"{written!r} has no time of day.", "Write it like 18:00.")
     _check_nothing_left(written, _without(text, found))
-    hour, half = int(found[1]), (found[4] or "").lower().replace(".", "")
+    hour = int(found[1])
+    half = (found[4] or "").lower().replace(".", "")
     if half in AM_PM:
         hour = _hour_of_day(written, hour, half)
     return f"{hour:02}:{found[2] or '00'}" + (f":{found[3]}" if found[3] else "")

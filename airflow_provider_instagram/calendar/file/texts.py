@@ -95,7 +95,8 @@ class TreeText:
         return self._spliced([_Splice(begin, after, "")]), removed
 
     def _changes(self, item: yaml.MappingNode, fields: Values) -> Iterator[_Splice]:
-        own, new = _named(item), dict[str, Any]()
+        own = _named(item)
+        new = dict[str, Any]()
         for name, value in fields.items():
             if name not in own:
                 new[name] = None if value is GONE else value
@@ -207,9 +208,11 @@ class TreeText:
 
     def _written(self, post: Values, beside: yaml.Node | None) -> str:
         """Return a new post in the form of the one beside it."""
-        dash, column = STEP, 2 * STEP
+        dash = STEP
+        column = 2 * STEP
         if beside is not None:
-            dash, column = self._posts.start_mark.column, beside.start_mark.column
+            dash = self._posts.start_mark.column
+            column = beside.start_mark.column
             if _is_flow(beside):
                 return f"{' ' * dash}- {_in_line(post)}"
         head = " " * dash + "-" + " " * (column - dash - 1)
@@ -245,7 +248,8 @@ class TreeText:
 
     def _end(self, node: yaml.Node) -> int:
         """Return where a node ends, without the blank lines and comments that follow it."""
-        begin, end = int(node.start_mark.index), int(node.end_mark.index)
+        begin = int(node.start_mark.index)
+        end = int(node.end_mark.index)
         if node.value and isinstance(node, yaml.CollectionNode) and not _is_flow(node):
             last = node.value[-1]
             if isinstance(last, tuple):
@@ -270,7 +274,8 @@ class TreeText:
 
     def _spliced(self, splices: Iterable[_Splice]) -> str:
         """Return the text with splices. Of two at one place, the first comes first."""
-        parts, done = list[str](), 0
+        parts = list[str]()
+        done = 0
         for begin, end, new in sorted(splices, key=lambda splice: splice.begin):
             parts += [self._text[done:begin], new]
             done = end

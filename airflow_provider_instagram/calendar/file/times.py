@@ -57,7 +57,8 @@ def _similar_zone(name: str) -> str | None:
 @lru_cache(maxsize=1)
 def _zones() -> dict[str, str]:
     """Return the names of all time zones by what users write: the full name or only the city, in lower case."""
-    by_name, by_city = dict[str, str](), dict[str, str]()
+    by_name = dict[str, str]()
+    by_city = dict[str, str]()
     for name in sorted(available_timezones(), reverse=True):
         by_name[name.lower()] = name
         city = name.lower().rpartition("/")[2]
@@ -183,7 +184,8 @@ def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
 
 
 def _in_zone(naive: datetime, where: ZoneInfo) -> datetime:
-    first, second = naive.replace(tzinfo=where, fold=0), naive.replace(tzinfo=where, fold=1)
+    first = naive.replace(tzinfo=where, fold=0)
+    second = naive.replace(tzinfo=where, fold=1)
     if first.utcoffset() == second.utcoffset():
         return moment(first)
     shown = naive.strftime("%Y-%m-%d %H:%M")
@@ -192,7 +194,8 @@ def _in_zone(naive: datetime, where: ZoneInfo) -> datetime:
             f"publish_at {shown} happens twice in {where.key}: the clocks are set back that night.",
             f"Write {shown}{offset_of(first)} for the first, or {shown}{offset_of(second)} for the second.",
         )
-    early, late = moment(second, timezone.utc), moment(first, timezone.utc)
+    early = moment(second, timezone.utc)
+    late = moment(first, timezone.utc)
     raise InvalidValue(
         f"publish_at {shown} does not exist in {where.key}: the clocks are set forward over it.",
         f"Write {early.astimezone(where):%Y-%m-%d %H:%M} (before the change) or "

@@ -50,7 +50,8 @@ def shown_values(post: AnyPost, rows: Rows) -> dict[str, Any]:
 
 def written_values(row: Row | None, rows: Rows) -> dict[str, Value]:
     """Return the values of a post with those of the defaults. A post with media of its own has no others."""
-    own, values = row.values if row is not None else {}, dict(rows.defaults.values)
+    own = row.values if row is not None else {}
+    values = dict(rows.defaults.values)
     if any(own[name].value for name in MEDIA if name in own):
         for name in MEDIA:
             values.pop(name, None)

@@ -159,7 +159,8 @@ class CalendarWriter:
         else:
             edited = apply(text, self._location, edit, self.files, now, rules)
         name = self._location.partition("?")[0].rpartition("/")[2]
-        before, after = self._public_lines(text), self._public_lines(edited.text)
+        before = self._public_lines(text)
+        after = self._public_lines(edited.text)
         return Written(edited, tuple(unified_diff(before, after, name)))
 
     def _public_lines(self, text: str) -> list[str]:
@@ -210,8 +211,10 @@ def unified_diff(before: Sequence[str], after: Sequence[str], name: str) -> Iter
     """Return what an edit changes in lines, as ``patch`` reads it. Only the lines around it are compared."""
     first = _count_equal(before, after)
     last = _count_equal(before[first:][::-1], after[first:][::-1])
-    begin, kept = max(0, first - CONTEXT_LINES), max(0, last - CONTEXT_LINES)
-    old, new = before[begin : len(before) - kept], after[begin : len(after) - kept]
+    begin = max(0, first - CONTEXT_LINES)
+    kept = max(0, last - CONTEXT_LINES)
+    old = before[begin : len(before) - kept]
+    new = after[begin : len(after) - kept]
     if max(len(old), len(new)) > MOST_LINES:
         yield f"The first and the last change are more than {MOST_LINES:,} lines apart, too many to compare."
         return

@@ -77,7 +77,8 @@ class AccountSlots:
 
     def has_room(self, at: datetime) -> bool:
         """Return whether a time keeps its distance to the others."""
-        at_s, spacing_s = at.timestamp(), max(1.0, self.min_spacing.total_seconds())
+        at_s = at.timestamp()
+        spacing_s = max(1.0, self.min_spacing.total_seconds())
         place = bisect_left(self.taken, at_s)
         beside = self.taken[max(0, place - 1) : place + 1]
         return all(abs(other - at_s) >= spacing_s for other in beside)
@@ -126,9 +127,11 @@ def propose(
     :param wanted: The accounts of the posts without a time, by post id in the order of the file.
     :param slots: The slots by account.
     """
-    found, last = list[Proposed](), dict[str, datetime]()
+    found = list[Proposed]()
+    last = dict[str, datetime]()
     for post_id, account in wanted.items():
-        own, at = slots.get(account), None
+        own = slots.get(account)
+        at = None
         if own is None:
             example = f"slots: {{{account}: [Mon 08:30, Thu 19:00]}}"
             why = f"{account} has no slots: write {example} at the head of the file"
@@ -159,12 +162,14 @@ def time_on(
     """
     rows = read_rows(text, location)
     calendar = parse_rows(rows, location, files, **rules)
-    draft, row = calendar.draft(post_id), rows.of(post_id)
+    draft = calendar.draft(post_id)
+    row = rows.of(post_id)
     if draft is None or row is None:
         raise InvalidValue(f"{post_id} is no draft any more.", "Look at the calendar again.")
     local = named_zone(row.text("timezone") or zone_of_new(calendar, text))
     begin = datetime.combine(day, time(), local)
-    slots, taken = _slots(rows).get(draft.account, ()), _taken(calendar, draft.account)
+    slots = _slots(rows).get(draft.account, ())
+    taken = _taken(calendar, draft.account)
     own = AccountSlots(slots, taken, calendar.min_spacing)
     earliest = max(begin, now + AHEAD)
     at = own.first_free(earliest, begin + DAY - timedelta(minutes=1))
@@ -193,7 +198,8 @@ def _wanted(rows: Rows, calendar: Calendar) -> Iterator[tuple[str, str]]:
     ids = Counter(row.text("id") for row in rows.rows)
     without_file = {draft.id for draft in calendar.drafts if not draft.has_file}
     for row in rows.rows:
-        post_id, written = row.text("id"), row.values.get("publish_at")
+        post_id = row.text("id")
+        written = row.values.get("publish_at")
         has_time = written is not None and bool(str(written.value or "").strip())
         if post_id and ids[post_id] == 1 and not has_time and post_id not in without_file:
             yield post_id, _own_or_shared("account", row, rows) or DEFAULT_CONN_ID

@@ -105,7 +105,9 @@ class Target:
     def __init__(
         self, text: str, location: str, files: CalendarFiles, now: datetime, rules: Rules
     ) -> None:
-        self.text, self.location, self.files = text, location, files
+        self.text = text
+        self.location = location
+        self.files = files
         self.rules: Rules = {**rules, "now": now}
         self.rows = read_rows(text, location)
         self.calendar = self.with_rows([])
@@ -124,7 +126,8 @@ class Target:
         self, new: Sequence[Row], left_out: Sequence[Problem] = (), present: int = 0
     ) -> Additions:
         """Return those of the new posts that the calendar takes, and why it does not take the others."""
-        told, kept = [*left_out], {row.text("id"): row for row in new}
+        told = [*left_out]
+        kept = {row.text("id"): row for row in new}
         calendar = self.with_rows(kept.values())
         while found := self._new_problems(calendar):
             refused = _refused(found, kept)
@@ -236,7 +239,9 @@ class _NewRows:
 
         A title is used again in another month. A post of the same name and time is the same one.
         """
-        post_id, at, ids = values["id"], values.get("publish_at", ""), self.target.ids
+        post_id = values["id"]
+        at = values.get("publish_at", "")
+        ids = self.target.ids
         if not post_id:
             return _free_id("post", ChainMap(self.rows, ids), self.numbers)
         present = ids.get(post_id)

@@ -59,7 +59,8 @@ def look(
     """
     reading = _Reading(settings, stored, now, by_hand=by_hand)
     found = reading.found()
-    before, mark = None, ""
+    before = None
+    mark = ""
     # Until its file could be read for the first time, a calendar is new.
     if stored is not None and (stored.text or stored.plan.begun):
         before = stored.plan
@@ -95,7 +96,9 @@ class _Reading:
         *,
         by_hand: bool = False,
     ) -> None:
-        self.settings, self.now, self.by_hand = settings, now, by_hand
+        self.settings = settings
+        self.now = now
+        self.by_hand = by_hand
         #: The last plan, also if the calendar was at another location then.
         self.last = stored
         #: The last plan, if it is of this location.
@@ -133,7 +136,8 @@ class _Reading:
         )
 
     def _plan(self) -> StoredPlan:
-        stored, settings = self.stored, self.settings
+        stored = self.stored
+        settings = self.settings
         text = self._read()
         made_of = f"{self.content} {settings.digest}"
         is_here = stored is not None and stored.plan.calendar.pin == self.files.pin
@@ -161,7 +165,8 @@ class _Reading:
         """
         if self.stored is None:
             return
-        plan, now = self.stored.plan, self.now
+        plan = self.stored.plan
+        now = self.now
         is_told = self.stored.lost_at is not None
         to_come = [post.id for post in plan.calendar.posts if post.publish_at > now]
         if is_told:  # a post that became late since then still has to go out

@@ -41,7 +41,8 @@ BY_HAND: Final = "by_hand"
 FIRST_DELAY = timedelta(seconds=20)
 #: The longest delay is a twelfth of ``max_lateness``, within these bounds: a post waits for it
 #: after an outage.
-SHORTEST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(minutes=5)
+SHORTEST_DELAY = timedelta(minutes=1)
+LONGEST_DELAY = timedelta(minutes=5)
 #: Tries go on for so long after ``max_lateness``. The first one that starts then marks the post as
 #: skipped.
 EXTRA_RETRY_TIME = timedelta(days=1)
@@ -194,7 +195,8 @@ class CalendarSettings:
         given: dict[str, Any] = {one.name: repr(getattr(self, one.name)) for one in fields(self)}
         del given["notify"]
         given["accounts"] = sorted(self.accounts)  # a set has another order in each process
-        roots, release = conf.get("instagram", "media_roots"), version("airflow-provider-instagram")
+        roots = conf.get("instagram", "media_roots")
+        release = version("airflow-provider-instagram")
         return hashlib.sha256(canonical([given, roots, release]).encode()).hexdigest()[:32]
 
     def about(self) -> About:

@@ -92,7 +92,8 @@ class CalendarEvent:
 
 def told_assets(dag_id: str) -> dict[str, Any]:
     """Return the inlets and the outlets that a task needs to tell something."""
-    asset, alias = events_asset(dag_id), events_alias(dag_id)
+    asset = events_asset(dag_id)
+    alias = events_alias(dag_id)
     return {"inlets": [asset, alias], "outlets": [alias]}
 
 
@@ -164,13 +165,15 @@ def tell_post(
     :param emits: Whether this task is about to succeed: Airflow stores events of no other one.
     :return: Whether all notifiers succeeded, now or before.
     """
-    store, key = SealedStore.of(context, events_asset(settings.dag_id)), row_key("told", post.key)
+    store = SealedStore.of(context, events_asset(settings.dag_id))
+    key = row_key("told", post.key)
     record = PostRecord.of(store.get(key))
     before = record.told if record.version == post.version else {}
     name = told.once or told.event
     if before.get(name) and not told.is_again:
         return True
-    at, day = f"{post.publish_at:%a %d %b, %H:%M %Z}", f"{post.publish_at:%Y-%m-%d}"
+    at = f"{post.publish_at:%a %d %b, %H:%M %Z}"
+    day = f"{post.publish_at:%Y-%m-%d}"
     text = " ".join(f"{post.id} ({post.account}, {at}): {told.message} {told.remedy}".split())
     publish_at = post.publish_at.isoformat()
     event = _event(
@@ -234,7 +237,8 @@ def _event(
 def _emit(context: Context, settings: CalendarSettings, events: Sequence[CalendarEvent]) -> None:
     """Add one event of the asset with all that is new."""
     if events:
-        asset, alias = events_asset(settings.dag_id), events_alias(settings.dag_id)
+        asset = events_asset(settings.dag_id)
+        alias = events_alias(settings.dag_id)
         become_first_emitter(
             context, Ledger(SealedStore.of(context, asset), settings.dag_id), alias
         )

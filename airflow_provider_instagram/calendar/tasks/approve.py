@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 #: How the row of a question begins that names the version of the post, and the line with the digest
 #: of a file.
-VERSION, SHA256 = "| Version | ", "SHA-256 of the file: "
+VERSION = "| Version | "
+SHA256 = "SHA-256 of the file: "
 
 
 class ApprovePost(PostTask):
@@ -139,10 +140,12 @@ class ApprovePost(PostTask):
         at = f"{post.publish_at:%a %d %b %Y, %H:%M %Z}"
         body = question(post, prepared.reports)
         if self.is_wanted_at_once(context, post):
-            at, body = "once", f"{AT_ONCE}\n\n{body}"
+            at = "once"
+            body = f"{AT_ONCE}\n\n{body}"
         subject = f"{_about(post)}{at}?"
         if self.is_dry_run(context):
-            subject, body = f"{subject} (dry run)", f"{DRY_RUN}\n\n{body}"
+            subject = f"{subject} (dry run)"
+            body = f"{DRY_RUN}\n\n{body}"
         if _bound_by(open_question(context, subject, body, form)) != _bound_by(body):
             raise ValidationError(
                 f"{post.id}, a file of it or dry_run has changed since this run asked, and Airflow keeps its question.",
@@ -166,7 +169,8 @@ class ApprovePost(PostTask):
         all the same: it makes the answer there void.
         """
         records = PostRecords(Ledger.of(context, account).store, post_key, is_dry)
-        approval, ti = records.approval(), context["ti"]
+        approval = records.approval()
+        ti = context["ti"]
         asked_by = approval.question.ti_id if approval is not None and approval.is_open else None
         if approval is None or asked_by != str(ti.id):
             if approval is not None and approval.version == version:

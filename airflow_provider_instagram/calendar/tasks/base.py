@@ -116,10 +116,12 @@ class PostTask(CalendarTask, AccountTask):
         outlets = list(outlets or ())
         if settings.notify is not None and self.emits:
             alias = events_alias(settings.dag_id)
-            inlets, outlets = [*inlets, alias], [*outlets, alias]
+            inlets = [*inlets, alias]
+            outlets = [*outlets, alias]
         for account in settings.accounts:
             assets = self.with_assets(account, inlets, outlets)
-            inlets, outlets = assets["inlets"], assets["outlets"]
+            inlets = assets["inlets"]
+            outlets = assets["outlets"]
         first = next(iter(settings.accounts), DEFAULT_CONN_ID)
         super().__init__(
             settings=settings, instagram_conn_id=first, inlets=inlets, outlets=outlets, **kwargs
@@ -180,7 +182,8 @@ class PostTask(CalendarTask, AccountTask):
         :raises TransientError: If the row of the post is lost, or only the planner, or only this
             worker, has read a changed ``dry_run``.
         """
-        row, run_id = self.row(context), context["ti"].run_id
+        row = self.row(context)
+        run_id = context["ti"].run_id
         post_id = post_of(run_id)
         if row.run == run_id and row.post is not None:
             is_over = row.post.publish_at + self.settings.max_lateness < CLOCK.now()
@@ -211,7 +214,8 @@ class PostTask(CalendarTask, AccountTask):
 
         :raises ValidationError: If the plan does not have it.
         """
-        stored, post_id = self.settings.stored(), self.requested_id(context)
+        stored = self.settings.stored()
+        post_id = self.requested_id(context)
         calendar = stored.plan.calendar
         post = calendar.post(post_id)
         if post is not None:

@@ -86,5 +86,6 @@ def _failure(error: Exception) -> Outcome:
         hint = error.hint
         if error.user_message and error.user_message not in reason:
             reason = f"{reason} Instagram says: {error.user_message}"
-    reason, hint = reason[:LONGEST_TEXT], hint and hint[:LONGEST_TEXT]
+    reason = reason[:LONGEST_TEXT]
+    hint = hint and hint[:LONGEST_TEXT]
     return {"state": "failed", "mark": type(error).__name__, "reason": reason, "hint": hint}

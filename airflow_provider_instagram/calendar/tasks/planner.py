@@ -87,7 +87,8 @@ class PlanPosts(CalendarTask):
 
         :raises AirflowFailException: If some were not started.
         """
-        settings, stored = self.settings, read_plan(self.settings.plan_file)
+        settings = self.settings
+        stored = read_plan(self.settings.plan_file)
         last = PlannedPosts(context, settings).last_plan()
         if stored is not None and stored.mark != last.mark:
             # an earlier one was put back, or the row was deleted
@@ -133,7 +134,8 @@ class PlanPosts(CalendarTask):
         self, context: Context, planned: StoredPlan, stored: StoredPlan | None, now: datetime
     ) -> StoredPlan:
         """Record what the tasks of posts read, and return the plan as the last one."""
-        posts, plan = PlannedPosts(context, self.settings), planned.plan
+        posts = PlannedPosts(context, self.settings)
+        plan = planned.plan
         before = stored.plan.begun if stored is not None else {}
         is_changed = plan.begun != before
         begins_anew = not planned.mark and bool(is_changed or plan.readable or plan.calendar.posts)

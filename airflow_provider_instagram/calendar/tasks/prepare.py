@@ -118,7 +118,8 @@ class PreparePost(PostTask):
         a copy, of which the picture is made. Without an approval, the picture is all, and nothing
         fails if there is none.
         """
-        name, check = cover_name(post.version, place + 1), self.file_check(location)
+        name = cover_name(post.version, place + 1)
+        check = self.file_check(location)
         is_link = is_sent_as_link(post.media[place], post.upload, report.as_data())
         if is_link or not self.needs_approval(post):
             self._write_cover(post, [name], location, check)

@@ -85,7 +85,8 @@ def make_previews(context: Context, settings: CalendarSettings, plan: Plan, now:
 
 
 def _row(previews: list[tuple[str, Preview]]) -> dict[str, Preview]:
-    row, size = {}, 0
+    row = {}
+    size = 0
     for version, preview in previews:
         size += len(version) + len(json.dumps(preview.model_dump(exclude_defaults=True))) + 8
         if size > MOST_BYTES:
@@ -103,7 +104,8 @@ def _made(
 ) -> Iterator[tuple[str, Preview]]:
     """Make pictures, and yield them with their versions. Posts without a try come before those that have failed."""
     until_s = time.monotonic() + TIME_LIMIT_S
-    left, at = MOST_AT_ONCE, int(now.timestamp())
+    left = MOST_AT_ONCE
+    at = int(now.timestamp())
     missing = [
         post
         for post in posts

@@ -68,7 +68,8 @@ class ReportProblems(CalendarTask):
 
         :raises TransientError: If a notifier failed, and the task is tried again.
         """
-        plan, now = self.settings.stored().plan, CLOCK.now()
+        plan = self.settings.stored().plan
+        now = CLOCK.now()
         calendar = plan.timely
         found = (
             *missing_files(calendar, now),
@@ -197,7 +198,8 @@ def remove_old_files(settings: CalendarSettings, calendar: Calendar, now: dateti
     that is left out may name a result.
     """
     try:
-        kept, left = old_files.kept_for(), MOST_FILES
+        kept = old_files.kept_for()
+        left = MOST_FILES
         if kept is None or not _is_due(f"{settings.plan_file}.cleaned", now):
             return
         for folder, is_ours, access in _folders(settings, calendar):
@@ -234,7 +236,8 @@ def _folders(
     if not is_local(settings.calendar) or calendar.problems:
         return
     own = CalendarFiles(settings.calendar, calendar.pin).own
-    folders, named = set(map(str, own.folders)), set[str]()
+    folders = set(map(str, own.folders))
+    named = set[str]()
     for post in calendar.posts:
         for source in map(PurePath, filter(is_local, post.media)):
             folders.add(str(source.parent))

@@ -66,12 +66,14 @@ class PublishPost(PostTask, PublishingTask):
             planned_at=post.publish_at,
             origin=shown(self.settings.calendar),
         )
-        self.permalink, self.media_id = result["permalink"], result["media_id"]
+        self.permalink = result["permalink"]
+        self.media_id = result["media_id"]
         return result
 
     def publication_time(self, context: Context) -> datetime:
         """Return the time of the post in the plan, or the next free time for a late post, or skip the post."""
-        post, now = self.wanted_post(context), self.compared_now()
+        post = self.wanted_post(context)
+        now = self.compared_now()
         if self.is_dry_run(context):
             return post.publish_at
         self._check_approval(context, post)
@@ -181,9 +183,11 @@ class CommentPost(PostTask):
         done = self.live(context, post)
         if done is None or self.is_dry_run(context):  # or somebody has marked the task
             raise AirflowSkipException("The post is not published by this run.")
-        act, lacks = acts.SWITCH_OFF, "its comments are not switched off"
+        act = acts.SWITCH_OFF
+        lacks = "its comments are not switched off"
         if post.comment_enabled:
-            act, lacks = acts.COMMENT, "its first comment is not written"
+            act = acts.COMMENT
+            lacks = "its first comment is not written"
             if not post.first_comment:
                 raise AirflowSkipException(f"{post.id} has no first comment.")
         try:

@@ -73,7 +73,8 @@ class TellPost(PostTask):
         ledger = Ledger.of(context, post.account)
         states = task_states(context, *STEPS)
         try:
-            done, intents = ledger.post(post.key), ledger.open_intents(post.key)
+            done = ledger.post(post.key)
+            intents = ledger.open_intents(post.key)
         except LedgerRowError as error:
             # the task that failed has said so; if none did, this one does
             return Told("unknown", error.message, error.hint or "")

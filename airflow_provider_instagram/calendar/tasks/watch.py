@@ -56,7 +56,10 @@ class CalendarTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look every few seconds, and yield an event for each reason to plan."""
-        loop, failed, fired_at, fired_for = asyncio.get_running_loop(), False, float("-inf"), ""
+        loop = asyncio.get_running_loop()
+        failed = False
+        fired_at = float("-inf")
+        fired_for = ""
         while True:
             try:
                 why = await loop.run_in_executor(_readers, self.reason)
@@ -70,7 +73,8 @@ class CalendarTrigger(BaseEventTrigger):
                 failed = True
             is_new = why != fired_for or time.monotonic() - fired_at >= WAKE_AGAIN_AFTER_S
             if why and is_new:
-                fired_at, fired_for = time.monotonic(), why
+                fired_at = time.monotonic()
+                fired_for = why
                 yield TriggerEvent({"calendar": self.calendar, "why": why.partition(" ")[0]})
             elif not why:
                 fired_for = ""

@@ -159,7 +159,8 @@ def _require(act: Act) -> None:
 
 async def _answer(act: Act) -> str:
     """Answer the approval's question. Of two answers, the first one counts."""
-    run, is_approved = _run(act), act.name == "approve"
+    run = _run(act)
+    is_approved = act.name == "approve"
     given: dict[str, str | None] = {}
     asks = HOLDS if act.facts.is_held else "approve"
     if not is_approved:
@@ -273,7 +274,8 @@ async def _skip(act: Act) -> str:
 
     Airflow keeps the answer that has rejected a post, so another run asks again.
     """
-    post, is_skip = act.facts.post, act.name == "skip"
+    post = act.facts.post
+    is_skip = act.name == "skip"
     now = [run for run in act.board.source.runs.get(post.id, ()) if run.is_wanted_at_once(post)]
     if is_skip and now:
         message = f"The run {now[0].run_id} publishes this post at once, whoever skips it."
@@ -303,7 +305,8 @@ async def _settle(act: Act) -> str:
     permalink = act.given.permalink or None
     if permalink and web_address(permalink) is None:
         raise HTTPException(422, "The link must be a URL such as https://www.instagram.com/reel/…")
-    post, live = act.facts.post, act.name == "live"
+    post = act.facts.post
+    live = act.name == "live"
 
     def write() -> None:
         with database.open_ledger(post.account) as store:
@@ -385,7 +388,8 @@ def _quoted(part: str) -> str:
 
 
 def _log(act: Act) -> None:
-    post, run = act.facts.post, act.facts.run
+    post = act.facts.post
+    run = act.facts.run
     reason = act.given.reason if act.name in WITH_REASON else None
     about = {"post": post.id, "post_key": post.key, "reason": reason}
     write_act(act.user.name, act.dag_id, act.name, about, run.run_id if run else None)

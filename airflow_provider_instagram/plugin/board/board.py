@@ -111,7 +111,8 @@ class PostCard:
 
     def as_data(self) -> Json:
         """Return the card as JSON, without what is empty: a page has thousands of cards."""
-        post, status = self.post, self.status
+        post = self.post
+        status = self.status
         content: Json = {
             "dag": self.dag_id,
             "account": post.account,
@@ -290,7 +291,8 @@ class BoardReader:
 
         :param is_still: Whether Airflow stands still.
         """
-        now, source = utc_now(), self._source
+        now = utc_now()
+        source = self._source
         stored = self._plan.read(calendar) or NO_PLAN
         content = stored.plan.timely
         own = {begun.run for begun in stored.plan.begun.values()}
@@ -298,7 +300,8 @@ class BoardReader:
         problems = (*content.problems, *source.problems, *_overdue(calendar, stored, now))
         draft = _BoardDraft(calendar, source, stored, content, now, is_still)
         cards, facts = draft.cards_and_facts()
-        former, self._cards = self._cards, {}
+        former = self._cards
+        self._cards = {}
         for card in cards:
             # A card that has not changed stays the same object, which is written as JSON once.
             is_same = former.get(card.key) == card
@@ -327,7 +330,8 @@ class _BoardDraft:
 
     def cards_and_facts(self) -> tuple[list[PostCard], dict[str, Facts]]:
         """Return the cards of all posts, and what is known about those that can be understood."""
-        cards, all_facts = [], {}
+        cards = []
+        all_facts = {}
         for post in self.content.posts:
             try:
                 facts = self._facts(post)
@@ -369,7 +373,8 @@ class _BoardDraft:
         times = Counter(post.id for post in invalid)
         cards = []
         for post in invalid:
-            problems, is_duplicate = tuple(by_post[post.id]), times[post.id] > 1
+            problems = tuple(by_post[post.id])
+            is_duplicate = times[post.id] > 1
             cards.append(
                 invalid_card(self.calendar.dag_id, post, problems, is_duplicate=is_duplicate)
             )
@@ -391,7 +396,8 @@ class _BoardDraft:
         rows = self.source.rows[post.account]
         ledger = Ledger(rows, post.account)
         try:
-            done, intents = ledger.post(post.key), ledger.open_intents(post.key)
+            done = ledger.post(post.key)
+            intents = ledger.open_intents(post.key)
             skipped_by = PostRows(rows).skipped_by(post)
             approval = PostRecords(rows, post.key).approval()
         except LedgerRowError as error:

@@ -79,7 +79,8 @@ def _distance(card: PostCard, window: tuple[int, int]) -> float:
 
 def needs_somebody(card: PostCard) -> bool:
     """Return whether a person has to decide about a post."""
-    state, at = card.status.state, card.post.publish_at
+    state = card.status.state
+    at = card.post.publish_at
     is_old = state is State.FAILED and at is not None and at < utc_now() - FAILED_FOR
     return state in DECIDED_BY_SOMEBODY and not is_old
 
@@ -104,7 +105,9 @@ class SharedLook(Generic[T]):
             )
             if self._result is None or not is_current:
                 began_s = now_s()
-                self._result, self._of, self._began_s = look(), of, began_s
+                self._result = look()
+                self._of = of
+                self._began_s = began_s
                 self._ended_s = time.monotonic()
             return self._result
 

@@ -85,7 +85,8 @@ PUBLISHING_ACTS: Final = ("approve", "publish_now")
 
 def acts_in(status: Status, facts: Facts) -> list[str]:
     """Return what a user can do to a post."""
-    state, run = status.state, facts.run
+    state = status.state
+    run = facts.run
     acts = list(ACTS_IN[State.READY] if status.is_late else ACTS_IN.get(state, ()))
     if status.is_going_out and not status.is_late:
         acts = []
@@ -143,7 +144,8 @@ def detail_of(board: Board, post_id: str) -> Json:
         return {**content, "acts": []}
     post = facts.post
     prepared = questions.prepared_of(facts)
-    answer, answered_at = None, ""
+    answer = None
+    answered_at = ""
     if facts.run is not None and post.approval == "required":
         answer, answered_at = questions.counted_answer(board.dag_id, post, facts.run)
     events = [
@@ -177,7 +179,8 @@ def detail_of(board: Board, post_id: str) -> Json:
 
 def _texts(report: Json) -> Json:
     """Return what the page shows of the report of a file."""
-    reasons, warnings = report.get("reasons", ()), report.get("warnings", ())
+    reasons = report.get("reasons", ())
+    warnings = report.get("warnings", ())
     return {"tier": str(report.get("tier", "")), "reasons": [*reasons], "warnings": [*warnings]}
 
 

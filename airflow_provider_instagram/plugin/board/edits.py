@@ -142,7 +142,8 @@ def fill(board: Board, user: PageUser, agreed: str = "") -> Json:
     :param agreed: The digest of what the user agrees to; empty for a look at it.
     :raises HTTPException: If the file cannot be read, or the result is not what the user agreed to.
     """
-    writer, now = writer_of(board), utc_now()
+    writer = writer_of(board)
+    now = utc_now()
     with errors_as_answers():
         text = writer.text()
         found = proposal_for(text, board.location, writer.files, now, board.rules)
@@ -157,10 +158,12 @@ def propose_or_write(
 
     :raises HTTPException: If the user has agreed to something else.
     """
-    proposal, diff = "", ""
+    proposal = ""
+    diff = ""
     if filled is not None:
         written = writer_of(board).in_text(text, filled, utc_now(), board.rules)
-        proposal, diff = edits.digest(written.edited.text), "\n".join(written.diff)
+        proposal = edits.digest(written.edited.text)
+        diff = "\n".join(written.diff)
         if agreed == proposal:
             written = _write(board, filled)
             posts = len(filled.times) + len(filled.added)

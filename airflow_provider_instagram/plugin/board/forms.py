@@ -54,7 +54,8 @@ INPUTS: Final = {"boolean": "flag", "integer": "number", "array": "words", "stri
 
 def offered(board: Board, post_id: str) -> Json:
     """Return what the page offers for a post that a user may edit. A post with a problem is not copied."""
-    card, facts = board.cards.get(f"{board.dag_id}/{post_id}"), board.facts.get(post_id)
+    card = board.cards.get(f"{board.dag_id}/{post_id}")
+    facts = board.facts.get(post_id)
     if card is None or card.is_duplicate:
         return {"does": []}
     if card.status.is_over:
@@ -94,7 +95,8 @@ def for_form(board: Board) -> Json:
     """
     writer = writer_of(board)
     try:
-        text, names = writer.text(), writer.media_names()
+        text = writer.text()
+        names = writer.media_names()
     except InvalidValue as invalid:
         raise HTTPException(422, f"{shown(invalid.message)} {invalid.remedy}") from None
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
@@ -193,7 +195,8 @@ def has_unread_edit(board: Board) -> bool:
         return False
     try:
         writer = writer_of(board)
-        edited, text = writer.edited_at(), writer.text()
+        edited = writer.edited_at()
+        text = writer.text()
     except Exception:  # noqa: BLE001 -- each storage has errors of its own
         return False
     is_new = edited is not None and abs(utc_now() - edited) < READ_WITHIN

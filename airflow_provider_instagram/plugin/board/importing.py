@@ -110,7 +110,8 @@ def draft_time(
 ) -> Json:
     """Return the time that a draft gets on a day, as an edit has it."""
     board = editable_board(user, dag_id)
-    writer, now = writer_of(board), utc_now()
+    writer = writer_of(board)
+    now = utc_now()
     with edits.errors_as_answers():
         at = time_on(day, post_id, writer.text(), board.location, writer.files, now, board.rules)
     return {"at": at}

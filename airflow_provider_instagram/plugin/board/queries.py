@@ -127,7 +127,8 @@ class CalendarSource:
         if (now_own := frozenset(own)) != self.own:
             self.own = now_own
             self._made.clear()
-        begun, ledgers = utc_now(), {ledger_asset(account).uri: account for account in accounts}
+        begun = utc_now()
+        ledgers = {ledger_asset(account).uri: account for account in accounts}
         if time.monotonic() - self._all_read_s > READ_ALL_AFTER_S or ledgers != self._ledgers:
             self._forget()
             self._ledgers = ledgers
@@ -151,7 +152,9 @@ class CalendarSource:
         self._since = begun - MARGIN
 
     def _forget(self) -> None:
-        self._since, self._all_read_s, self._asked = None, time.monotonic(), set()
+        self._since = None
+        self._all_read_s = time.monotonic()
+        self._asked = set()
         known: tuple[dict[Any, Any], ...] = (self._runs, self._tasks, self._reports, self._made)
         for one in known:
             one.clear()
@@ -232,7 +235,8 @@ class CalendarSource:
             found = self._tasks.get((run_id, step))
             if found is not None:
                 tasks[step] = self._task(found)
-        given, by_hand = self._given(row), bool(self._post_by_hand(row))
+        given = self._given(row)
+        by_hand = bool(self._post_by_hand(row))
         is_recent = row.run_after > utc_now() - REQUEST_COUNTS_FOR
         self._made[run_id] = run = PostRun(
             run_id,
@@ -277,7 +281,8 @@ class CalendarSource:
 
     def _read_told(self, session: Session) -> None:
         """Read the problems that only a worker finds, such as a missing object, and which previews it has made."""
-        store, uri = AssetStateStoreModel, told.events_asset(self.dag_id).uri
+        store = AssetStateStoreModel
+        uri = told.events_asset(self.dag_id).uri
         found = session.execute(
             select(store.key, store.value)
             .join(AssetModel, AssetModel.id == store.asset_id)
@@ -311,8 +316,11 @@ def _problems_of_planner(session: Session, dag_id: str) -> Iterator[Problem]:
 
     Also a run that users end at once, by marking it, has failed.
     """
-    dag, run, so = DagModel, DagRun, "so no run of a post begins, and no edit counts."
-    now, is_active = utc_now(), run.state.in_(("queued", "running"))
+    dag = DagModel
+    run = DagRun
+    so = "so no run of a post begins, and no edit counts."
+    now = utc_now()
+    is_active = run.state.in_(("queued", "running"))
     is_ahead = or_(run.run_after > now, run.logical_date > now)
     runs = select(func.count()).select_from(run)
     ahead = session.scalar(runs.where(run.dag_id == dag_id, is_active, is_ahead)) or 0
@@ -335,7 +343,9 @@ def _problems_of_scheduler(session: Session) -> Iterator[Problem]:
 
     Airflow 3.3.2 looks first at the runs that it has never scheduled, and never schedules these.
     """
-    dag, run, now = DagModel, DagRun, utc_now()
+    dag = DagModel
+    run = DagRun
+    now = utc_now()
     runs = select(func.count()).select_from(run).join(dag, dag.dag_id == run.dag_id)
     of_dag = (~dag.is_paused, ~dag.is_stale)
     is_ahead = (run.state == "running", run.run_after <= now, run.logical_date > now)
@@ -347,7 +357,9 @@ def _problems_of_scheduler(session: Session) -> Iterator[Problem]:
 
 def _asked_before() -> Any:
     """Return the condition that an earlier try of a task instance has asked a person."""
-    task, earlier, asked = TaskInstance, TaskInstanceHistory, HITLDetailHistory
+    task = TaskInstance
+    earlier = TaskInstanceHistory
+    asked = HITLDetailHistory
     return (
         select(asked.ti_history_id)
         .join(earlier, earlier.task_instance_id == asked.ti_history_id)
@@ -414,7 +426,8 @@ def decoded(value: Any) -> Any:
 
 def asked_by(dag_id: str, run_id: str, task_id: str) -> Any:
     """Return the row of a task instance with its question and the answer, or None. Without one, ``subject`` is None."""
-    task, asked = TaskInstance, HITLDetail
+    task = TaskInstance
+    asked = HITLDetail
     answer = (asked.responded_at, asked.responded_by, asked.chosen_options, asked.params_input)
     with create_session(scoped=False) as session:
         return session.execute(

@@ -78,7 +78,8 @@ def is_of_run(approval: Approval, post: ScheduledPost, run: PostRun) -> bool:
     A user may give a run the id and the date of a deleted one, and mark its task, but that then has
     begun later.
     """
-    task, question = run.task("approve"), approval.question
+    task = run.task("approve")
+    question = approval.question
     is_later = task.started is not None and task.started > question.began
     if task.state == "success" and (is_later or task.try_number != question.try_number):
         return False
@@ -94,7 +95,8 @@ def version_asked_about(facts: Facts) -> str:
 
 def prepared_of(facts: Facts) -> PreparedPost:
     """Return what was made of this version of a post."""
-    post, is_dry = facts.post, facts.run is not None and facts.run.is_dry
+    post = facts.post
+    is_dry = facts.run is not None and facts.run.is_dry
     prepared = None
     with suppress(InstagramError), open_ledger(post.account) as store:
         prepared = PostRecords(store, post.key, is_dry).prepared(post.version)

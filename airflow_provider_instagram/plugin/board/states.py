@@ -216,7 +216,8 @@ class Facts:
         """Whether a person has rejected the post in its run."""
         if self.run is None or self.skipped_by is not None:
             return False
-        answer, tasks = self.answer, (self.run.task("approve"), self.run.task(HOLDS))
+        answer = self.answer
+        tasks = (self.run.task("approve"), self.run.task(HOLDS))
         is_refused = answer is not None and not answer.approved and answer.person is not None
         return is_refused or any(
             one.state == "skipped" and one.said("mark").startswith(REJECTED) for one in tasks
@@ -258,7 +259,8 @@ def status_of(facts: Facts, now: datetime, about: About, obstacle: str = "") -> 
 
     :param obstacle: What keeps all posts of its calendar from going on.
     """
-    status, due = _status_of(facts, now, about), facts.post.publish_at
+    status = _status_of(facts, now, about)
+    due = facts.post.publish_at
     if status.state not in NOT_BEGUN or facts.is_open or now - due <= LATE_AFTER:
         return status
     run = facts.run or PostRun("", "queued")
@@ -314,7 +316,8 @@ def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
             State.SKIPPED,
             f"deleted from Instagram on {done.deleted_at[:16].replace('T', ' ')} UTC{by}",
         )
-    published_at, due = datetime.fromisoformat(done.published_at), facts.post.publish_at
+    published_at = datetime.fromisoformat(done.published_at)
+    due = facts.post.publish_at
     if used_before(facts.post, done):
         text = f"id used before: {facts.post.id} was published on {done.published_at[:16].replace('T', ' ')}"
         return Status(State.SKIPPED, text, "Give this post another id in the calendar.")
@@ -344,7 +347,8 @@ def _without_run(facts: Facts, now: datetime, about: About) -> Status:
 
 def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
     """Return the state of a post from its tasks: the first one that did not succeed determines it."""
-    due, answer = facts.post.publish_at, facts.answer
+    due = facts.post.publish_at
+    answer = facts.answer
     for name in STEPS:
         task = run.task(name)
         if task.state == "success":

@@ -30,10 +30,8 @@ PERIODS: Final = ("day", "week", "days_28", "lifetime")
 async def read_insights(call: Call, account: Account) -> Response:
     """Return numbers about an account, for whole days."""
     as_total = str(call.params.get("metric_type", "time_series")) == "total_value"
-    asked, dimensions = (
-        metrics.asked(call.params.get("metric", "")),
-        names(call.params.get("breakdown", "")),
-    )
+    asked = metrics.asked(call.params.get("metric", ""))
+    dimensions = names(call.params.get("breakdown", ""))
     _check(account, asked, as_total=as_total)
     for metric in asked:
         breakdowns.check(metric, dimensions, as_total=as_total)
@@ -85,7 +83,8 @@ def _check_times(call: Call, *, is_demographic: bool) -> None:
 def _days(call: Call) -> tuple[int, int]:
     """Return the first day to count, and the day after the last one; by default, yesterday alone."""
     now = call.sandbox.now
-    since, until = moment(call.params, "since"), moment(call.params, "until")
+    since = moment(call.params, "since")
+    until = moment(call.params, "until")
     until = min(until if until is not None else now, LATEST)
     since = min(since if since is not None else until - DAY_S, LATEST)
     if since > until:
@@ -110,7 +109,8 @@ def _row(call: Call, account: Account, metric: str) -> dict[str, Any]:
 def _total(
     call: Call, account: Account, metric: str, days: range, dimensions: list[str]
 ) -> dict[str, Any]:
-    row, world = _row(call, account, metric), call.world
+    row = _row(call, account, metric)
+    world = call.world
     if metric in breakdowns.DEMOGRAPHIC:
         broken = breakdowns.of_value(world, account.user_id, metric, account.audience, dimensions)
         return row | {"total_value": {"breakdowns": [broken]}}

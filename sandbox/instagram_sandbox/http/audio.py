@@ -19,10 +19,8 @@ TYPES = ("original_sound", "music")
 async def search(call: Call, account: Account) -> Response:
     """Return the assets of a type whose title or creator has a text; without a text, all of them are the trend."""
     _check_user(call)
-    audio_type, text = (
-        call.params.get("audio_type"),
-        str(call.params.get("search_query", "")).strip().lower(),
-    )
+    audio_type = call.params.get("audio_type")
+    text = str(call.params.get("search_query", "")).strip().lower()
     if audio_type not in TYPES:
         raise invalid(f"Param audio_type must be one of {{{', '.join(TYPES)}}}")
     of_type = [one for one in CATALOGUE.values() if one.audio_type == audio_type]

@@ -45,7 +45,8 @@ class LimitedProtocol(H11Protocol):
                 transport.abort()
                 return
         peer = transport.get_extra_info("peername")
-        self._made_at, self._peer = self.loop.time(), (str(peer[0]), int(peer[1]))
+        self._made_at = self.loop.time()
+        self._peer = (str(peer[0]), int(peer[1]))
         _open[self._peer] = self
 
     def connection_lost(self, exc: Exception | None) -> None:

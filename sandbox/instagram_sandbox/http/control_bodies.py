@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-MAX_CAPTION, MAX_PLANS, MAX_COMMENT, MAX_TAGS = 10_000, 1_000, 2_200, 20
+MAX_CAPTION = 10_000
+MAX_PLANS = 1_000
+MAX_COMMENT = 2_200
+MAX_TAGS = 20
 
 
 class Advance(Record):

@@ -121,7 +121,8 @@ def _is_fresh(call: Call, since: float) -> bool:
 
 
 def _account(call: Call, node: str) -> Account | None:
-    own, is_me = call.account, node == "me" and call.token.kind == "instagram"
+    own = call.account
+    is_me = node == "me" and call.token.kind == "instagram"
     return own if is_me or node in {own.user_id, own.app_scoped_id} else None
 
 

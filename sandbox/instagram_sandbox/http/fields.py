@@ -198,7 +198,8 @@ class _Parser:
                 raise self._expected(f'"{end}"' if end else "end of string")
 
     def _field(self, depth: int) -> Field:
-        name, alias = self._name(), ""
+        name = self._name()
+        alias = ""
         arguments: dict[str, str] = {}
         inner: tuple[Field, ...] = ()
         while self._next() == ".":
@@ -231,7 +232,8 @@ class _Parser:
 
     def _argument(self) -> str:
         """Read a text up to the bracket that closes it. It may contain brackets in pairs."""
-        start, opened = self._at, 1
+        start = self._at
+        opened = 1
         while opened:
             found = self._text[self._at : self._at + 1]
             if not found:

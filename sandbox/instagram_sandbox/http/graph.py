@@ -96,10 +96,12 @@ def _route(
 ) -> tuple[Operation, Handler]:
     if not parts:
         return _of_root(sandbox, method, request)
-    node, edge = "app" if parts[0] == sandbox.settings.app_id else parts[0], "/".join(parts[1:])
+    node = "app" if parts[0] == sandbox.settings.app_id else parts[0]
+    edge = "/".join(parts[1:])
     found = endpoint_of(sandbox.world, method, node, edge)
     if found is not None and found.kind is APP:
-        named, login = login_of_host(metas_host(request.headers)), sandbox.world.switches.login
+        named = login_of_host(metas_host(request.headers))
+        login = sandbox.world.switches.login
         if named is not None and not found.tokens & OF_HOST[named]:
             found = None
         elif found.tokens == OURS and (

@@ -35,7 +35,8 @@ def only_ours(
     """
 
     async def check(request: Request) -> None:
-        headers, named = request.headers, request.headers.get("host", "")
+        headers = request.headers
+        named = request.headers.get("host", "")
         here = _origin(f"{request.url.scheme}://{named}")
         if here is None or not (here.host in allowed_hosts or _is_harmless(here.host)):
             raise HTTPException(

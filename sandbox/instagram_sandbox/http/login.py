@@ -45,7 +45,8 @@ async def authorize(call: Call) -> Response:
 
 async def decide(call: Call) -> Response:
     """Send the person back to the app, with a code or with a refusal."""
-    params, login = call.params, _login(call)
+    params = call.params
+    login = _login(call)
     problem = _problem(call)
     if problem:
         return page(call.request, "problem.html", {"problem": problem}, status=400)
@@ -130,7 +131,8 @@ def _login(call: Call) -> Login:
 
 
 def _problem(call: Call) -> str:
-    params, login = call.params, _login(call)
+    params = call.params
+    login = _login(call)
     if params.get("client_id") != call.sandbox.settings.app_id:
         return "Invalid platform app: the client_id is unknown."
     parts = web_address(str(params.get("redirect_uri", "")))
@@ -140,7 +142,8 @@ def _problem(call: Call) -> str:
         return "Invalid response_type: it must be code, token or granted_scopes."
     if login == "instagram" and params.get("response_type") != "code":
         return "Invalid response_type: it must be code."
-    asked, basic = _asked(params), BASIC[login]
+    asked = _asked(params)
+    basic = BASIC[login]
     if (basic is not None and basic not in asked) or asked - set(SCOPES[login]):
         required = (
             f"{basic} is required, and unknown scopes are refused"
@@ -199,7 +202,8 @@ def redeem(call: Call, login: Login) -> LoginCode:
     :raises LoginError: It is not valid, at Instagram.
     :raises GraphError: It is not valid, at Facebook.
     """
-    code, wrong = call.world.codes.get(str(call.params.get("code", ""))), ""
+    code = call.world.codes.get(str(call.params.get("code", "")))
+    wrong = ""
     if code is None or (code.login, code.app_id) != (login, call.params.get("client_id")):
         wrong = "unknown"
     elif code.used:
@@ -269,7 +273,8 @@ async def refresh_token(call: Call, settings: Settings) -> Response:
             10, None, "(#10) The access token must be long-lived and at least 24 hours old"
         )
     if not call.world.switches.refresh_changes_token:
-        token.issued_at, token.expires_at = now, now + 60 * DAY_S
+        token.issued_at = now
+        token.expires_at = now + 60 * DAY_S
         call.world.tokens.keep(token)
         return token_answer(call, token)
     fresh = call.world.add_token(token.user_id, scopes=token.scopes)

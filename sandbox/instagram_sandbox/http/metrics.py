@@ -48,7 +48,8 @@ def of_post(
 
 
 def _row(world: World, post: Post, name: str, dimensions: list[str]) -> dict[str, Any]:
-    metric, value = insights.METRICS[name], insights.value(world, post, name)
+    metric = insights.METRICS[name]
+    value = insights.value(world, post, name)
     parts = [breakdowns.of_value(world, post.id, name, value, dimensions)] if dimensions else []
     return {
         "name": name,

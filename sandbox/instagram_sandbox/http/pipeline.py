@@ -58,10 +58,8 @@ class Call:
     @property
     def base_url(self) -> str:
         """The sandbox's URL as the client wrote it; its own address if the client wrote one of Meta's hosts."""
-        server, host = (
-            self.request.scope.get("server"),
-            self.request.headers.get("host", "").partition(":")[0],
-        )
+        server = self.request.scope.get("server")
+        host = self.request.headers.get("host", "").partition(":")[0]
         if (
             login_of_host(host) is not None and server is not None
         ):  # a client that was led here: Meta's name leads nowhere
@@ -140,7 +138,8 @@ class Call:
 
     def authenticate(self, host: Login | None = None) -> Token:
         """Return the call's token if it is valid. If the switch ``login`` refuses it, the journal says so."""
-        text, only = self.token_text(), self.world.switches.login
+        text = self.token_text()
+        only = self.world.switches.login
         token = self.world.tokens.get(text or "")
         if token is not None and host is None and only not in {token.login, "any"}:
             self.warn(
@@ -157,7 +156,8 @@ class Call:
 
     def count(self, weight: int = 1) -> None:
         """Count the call, as this many, for the account that it is about, which need not be the token's own."""
-        self.entry.account, self.entry.weight = self.account.user_id, weight
+        self.entry.account = self.account.user_id
+        self.entry.weight = weight
         self.world.count_call(self.account.user_id, weight)
 
     def find(self, find: Callable[[Call, str], T | None], node: str) -> T | None:
@@ -213,7 +213,8 @@ async def run(
     except (ValueError, RecursionError) as error:
         log.warning("%s %s could not be read: %s", request.method, request.url.path, error)
         refused = invalid("Invalid parameter").by_host(call.host)
-        entry.outcome, response = refused.summary(), refused.response()
+        entry.outcome = refused.summary()
+        response = refused.response()
     except DroppedError:
         entry.outcome = "dropped"
         drop_connection(request.scope)
@@ -241,7 +242,8 @@ def _note(sandbox: Sandbox, request: Request, operation: Operation) -> Entry:
 
 
 async def _disturbed(call: Call, handler: Handler) -> Response:
-    entry, planned = call.entry, call.sandbox.faults
+    entry = call.entry
+    planned = call.sandbox.faults
     hits = taken(planned, entry.operation, entry.account)
     if planned:
         call.sandbox.keep_faults()  # they count every call, not only those that they hit
@@ -258,7 +260,8 @@ async def _disturbed(call: Call, handler: Handler) -> Response:
         if any(fault.when == "after" for fault in hits):
             entry.fault = f"{entry.fault}, not seen: the call was refused"
         raise
-    entry.outcome, entry.effect = "ok", True
+    entry.outcome = "ok"
+    entry.effect = True
     if hits:
         call.sandbox.store.commit()
     return await _disturb(call, hits, "after") or response
@@ -286,7 +289,8 @@ def _owner(call: Call) -> str | None:
 
 
 def _add_usage(call: Call, response: Response) -> None:
-    account, way = call.entry.account, call.world.switches.usage_header
+    account = call.entry.account
+    way = call.world.switches.usage_header
     if (
         account is None
         or way == "none"
@@ -295,7 +299,8 @@ def _add_usage(call: Call, response: Response) -> None:
         return
     percent, minutes = call.world.usage(account)
     if call.regain_minutes is not None:
-        percent, minutes = max(percent, 100), max(minutes, call.regain_minutes)
+        percent = max(percent, 100)
+        minutes = max(minutes, call.regain_minutes)
     if way == "app":
         usage = {"call_count": percent, "total_time": percent // 4, "total_cputime": percent // 4}
         response.headers["X-App-Usage"] = json.dumps(usage)

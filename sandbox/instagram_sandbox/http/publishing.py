@@ -23,7 +23,8 @@ SLACK_S: Final = 60.0
 async def create(call: Call, account: Account) -> Response:
     """Create a container. Source: Meta, IG User Media."""
     switches = call.world.switches
-    ignore, of_facebook = switches.unknown_parameters == "ignore", call.host == "facebook"
+    ignore = switches.unknown_parameters == "ignore"
+    of_facebook = call.host == "facebook"
     rules = parameters.Rules(ignore, switches.carousel_max, of_facebook)
     checked = parameters.check(call.params, rules)
     call.warn(*checked.warnings)

@@ -78,7 +78,8 @@ def media_of(call: Call, account: Account, arguments: Mapping[str, Any]) -> Sequ
 
     :param arguments: ``since`` and ``until``, if only those between two moments are asked for.
     """
-    since, until = moment(arguments, "since"), moment(arguments, "until")
+    since = moment(arguments, "since")
+    until = moment(arguments, "until")
     return [
         post
         for post in call.world.visible_posts(account.user_id)
@@ -89,7 +90,8 @@ def media_of(call: Call, account: Account, arguments: Mapping[str, Any]) -> Sequ
 
 def account_node(call: Call, account: Account, *, of_me: bool = False) -> Node:
     """Return an account; ``/me`` has an app-scoped id. Two fields exist with Instagram Login only."""
-    world, picture = call.world, f"{call.base_url}/u/{account.username}/picture.svg"
+    world = call.world
+    picture = f"{call.base_url}/u/{account.username}/picture.svg"
 
     def listed(field: Field, posts: Sequence[Post]) -> dict[str, Any]:
         is_own = account in call.world.reached(call.token)
@@ -173,7 +175,8 @@ def container_node(call: Call, container: Container) -> Node:
 
 def _copyright(sandbox: Sandbox, container: Container) -> dict[str, Any]:
     """Return where the search for another's work in a video stands. Source: Meta, IG Container reference."""
-    found, status = "clear" if container.is_picture else container.processing.copyright, "completed"
+    found = "clear" if container.is_picture else container.processing.copyright
+    status = "completed"
     if not sandbox.world.is_processed(container):
         status = "not_started" if container.source_at is None else "in_progress"
     elif found == "error":
@@ -193,7 +196,8 @@ def video_status(sandbox: Sandbox, container: Container, code: str) -> dict[str,
 
     A failure belongs to one of the phases, and shows there once its time has come.
     """
-    failure, shown = sandbox.world.failure(container), sandbox.world.shown_failure(container)
+    failure = sandbox.world.failure(container)
+    shown = sandbox.world.shown_failure(container)
     arrived = container.source_at is not None and (failure is None or failure.phase == "processing")
     phases: dict[str, dict[str, Any]] = {
         "uploading": {"status": "not_started"},
@@ -245,10 +249,8 @@ def _medium(call: Call, medium: Post | Child, post: Post, *, has_video: bool) ->
 def post_node(call: Call, post: Post) -> Node:
     """Return a post. Source: Meta, IG Media reference."""
     world = call.world
-    children, of_comment = (
-        [world.children[child] for child in post.children],
-        partial(comment_node, call),
-    )
+    children = [world.children[child] for child in post.children]
+    of_comment = partial(comment_node, call)
     values = _medium(call, post, post, has_video=post.has_video) | {
         "media_product_type": constant(post.media_product_type),
         "media_url": constant(_media_url(call, post, children)),
@@ -324,7 +326,8 @@ def _file_url(call: Call, medium: Post | Child, ending: str) -> str:
 
 def child_node(call: Call, child: Child) -> Node:
     """Return one medium of a carousel."""
-    post, is_video = call.world.posts[child.post_id], child.media_type == "VIDEO"
+    post = call.world.posts[child.post_id]
+    is_video = child.media_type == "VIDEO"
     values = _medium(call, child, post, has_video=is_video) | {
         "media_product_type": constant("FEED"),
         "media_url": constant(_child_url(call, child)),
@@ -335,7 +338,8 @@ def child_node(call: Call, child: Child) -> Node:
 def comment_node(call: Call, comment: Comment) -> Node:
     """Return a comment. Source: Meta, IG Comment reference."""
     world = call.world
-    own, of_comment = comment.user_id in world.accounts, partial(comment_node, call)
+    own = comment.user_id in world.accounts
+    of_comment = partial(comment_node, call)
     values: dict[str, Value] = {
         "id": constant(comment.id),
         "text": constant(comment.text),

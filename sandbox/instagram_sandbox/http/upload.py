@@ -56,7 +56,8 @@ def _enter(call: Call) -> Container:
     container = call.find(
         lambda _, node: call.world.container(node, call.account.user_id), container_id
     )
-    call.entry.account, call.entry.container_id = call.account.user_id, container_id
+    call.entry.account = call.account.user_id
+    call.entry.container_id = container_id
     if container is None or not container.resumable:
         raise UploadError("NotAuthorizedError", "The token has no upload session of that id")
     if not call.account.resumable:
@@ -111,7 +112,9 @@ def _sizes(call: Call) -> tuple[int, int, int]:
         if not headers.get(name, "").isdecimal():
             raise UploadError("PartialRequestError", f"The header {name} must be a number of bytes")
         sizes[name] = int(headers[name])
-    offset, file_size, length = sizes["offset"], sizes["file_size"], sizes["content-length"]
+    offset = sizes["offset"]
+    file_size = sizes["file_size"]
+    length = sizes["content-length"]
     if not 0 < file_size <= call.world.switches.max_video_bytes:
         raise UploadError(
             "ProcessingFailedError", f"file_size must be 1 to {call.world.switches.max_video_bytes}"
@@ -147,7 +150,8 @@ async def _append(call: Call, container: Container, wanted: int) -> None:
 
 
 async def _fetch(call: Call, container: Container, url: str) -> None:
-    switches, target = call.world.switches, call.sandbox.processor.video(container.id)
+    switches = call.world.switches
+    target = call.sandbox.processor.video(container.id)
     arriving = target.with_suffix(".fetched")
     try:
         await call.sandbox.processor.fetches.fetch(

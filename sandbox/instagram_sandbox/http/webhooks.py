@@ -98,7 +98,8 @@ async def subscribe_app(call: Call, settings: Settings) -> Response:
     _check_app(call)
     if call.params.get("object") != "instagram":
         raise invalid("Param object must be instagram, the only one that the sandbox sends")
-    fields, url = _fields(call, "fields", OF_ACCOUNT), str(call.params.get("callback_url", ""))
+    fields = _fields(call, "fields", OF_ACCOUNT)
+    url = str(call.params.get("callback_url", ""))
     check_callback(url)
     await verify(url, str(call.params.get("verify_token", "")))
     call.world.subscriptions.keep(Subscription(object="instagram", callback_url=url, fields=fields))

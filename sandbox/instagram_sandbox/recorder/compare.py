@@ -100,10 +100,8 @@ class Player:
         return "it names an object from before the recording" if named - self.ids.keys() else ""
 
     def _play(self, http: httpx.Client, call: Recorded, token: str) -> httpx.Response:
-        path, sent = (
-            self._here(call.path),
-            {name: self._here(value) for name, value in call.sent.items()},
-        )
+        path = self._here(call.path)
+        sent = {name: self._here(value) for name, value in call.sent.items()}
         sent = {name: value for name, value in sent.items() if value != "***"}
         links = [name for name, value in sent.items() if str(value).lower().startswith("http")]
         sent |= {name: f"{self.url}/samples/{_SAMPLES.get(name, 'picture.jpg')}" for name in links}

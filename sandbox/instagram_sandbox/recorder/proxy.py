@@ -206,7 +206,8 @@ class Proxy:
             why = f"Call {self.calls} could not be written down ({type(error).__name__})."
             print(why, file=sys.stderr, flush=True)
             if not isinstance(error, OSError):
-                call.sent, call.note = {}, "the call could not be written down"
+                call.sent = {}
+                call.note = "the call could not be written down"
                 call.answer = call.answer and (call.answer[0], {}, b"null")
                 with suppress(OSError, ValueError):
                     self.journal.write(call.recorded(self.calls, self.redactor))

@@ -145,7 +145,8 @@ class Accounts:
 
     def usage(self, user_id: str) -> tuple[int, int]:
         """Return an account's use of its calls in percent, and the minutes until it may call again (0: now)."""
-        calls, limit = self._calls[user_id], self.switches.calls_per_24_h
+        calls = self._calls[user_id]
+        limit = self.switches.calls_per_24_h
         percent = 100 * len(calls) // limit
         if len(calls) <= limit:
             return percent, 0

@@ -12,11 +12,9 @@ if TYPE_CHECKING:
 
     from instagram_sandbox.simulator.scopes import Login
 
-INSTAGRAM, FACEBOOK, UPLOADS = (
-    "https://graph.instagram.com",
-    "https://graph.facebook.com",
-    "https://rupload.facebook.com",
-)
+INSTAGRAM = "https://graph.instagram.com"
+FACEBOOK = "https://graph.facebook.com"
+UPLOADS = "https://rupload.facebook.com"
 GRAPH_HOSTS = frozenset({"graph.instagram.com", "graph.facebook.com", "graph-video.facebook.com"})
 UPLOAD_HOSTS = frozenset({"rupload.facebook.com"})
 

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.state import Account, Post
     from instagram_sandbox.simulator.world import World
 
-MAX_CHARACTERS, MAX_HASHTAGS, MAX_LINKS = 300, 4, 1
-MAX_BYTES_OF_MESSAGE, PRIVATE_REPLY_WITHIN_S = 1000, 7 * DAY_S
+MAX_CHARACTERS = 300
+MAX_HASHTAGS = 4
+MAX_LINKS = 1
+MAX_BYTES_OF_MESSAGE = 1000
+PRIVATE_REPLY_WITHIN_S = 7 * DAY_S
 STRANGER_ID: Final = "17841499999999999"
 
 

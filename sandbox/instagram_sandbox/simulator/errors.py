@@ -42,7 +42,8 @@ class GraphError(ApiError):
     def __init__(
         self, code: int, subcode: int | None = None, message: str | None = None, **told: object
     ) -> None:
-        self.code, self.subcode = code, subcode
+        self.code = code
+        self.subcode = subcode
         text = text_of(code, subcode)
         self.status = text.status
         self.body: dict[str, Any] = {
@@ -87,7 +88,8 @@ class LoginError(ApiError):
     """The shape of ``api.instagram.com/oauth``. Source: Meta, Instagram API with Instagram Login."""
 
     def __init__(self, message: str, error_type: str = "OAuthException") -> None:
-        self.message, self.error_type = message, error_type
+        self.message = message
+        self.error_type = error_type
         super().__init__(message)
 
     def response(self) -> Response:
@@ -123,7 +125,9 @@ class UploadError(ApiError):
     """
 
     def __init__(self, kind: str, message: str, *, retriable: bool = False) -> None:
-        self.kind, self.message, self.retriable = kind, message, retriable
+        self.kind = kind
+        self.message = message
+        self.retriable = retriable
         super().__init__(message)
 
     def response(self) -> Response:

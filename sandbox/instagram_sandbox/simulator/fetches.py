@@ -52,7 +52,8 @@ class Fetches:
             video.
         :raises FetchError: With the documented subcode.
         """
-        limit_s, need_range = switches.fetch_timeout_s, switches.require_range and kind == "video"
+        limit_s = switches.fetch_timeout_s
+        need_range = switches.require_range and kind == "video"
         ends = time.monotonic() + limit_s
 
         def begun() -> asyncio.Task[None]:
@@ -90,7 +91,8 @@ class Fetches:
 
 async def _while_it_moves(task: asyncio.Task[None], target: Path, most_s: float) -> None:
     """Return once a fetch is done, no byte has arrived for a while, or it takes long."""
-    held, slow_at = -1, time.monotonic() + most_s
+    held = -1
+    slow_at = time.monotonic() + most_s
     try:
         while (
             not task.done()

@@ -212,7 +212,8 @@ def check_metrics(world: World, post: Post, asked: Iterable[str], login: Login) 
     :raises GraphError: 100: one name is unknown, retired, of another kind of medium, or refused to
         the account. One bad name fails the whole request.
     """
-    answered, refused = [], world.accounts[post.user_id].refused_metrics
+    answered = []
+    refused = world.accounts[post.user_id].refused_metrics
     for place, metric in enumerate(asked):
         if metric in RETIRED and world.switches.retired_metrics == "empty":
             continue

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, TypeAlias
 if TYPE_CHECKING:
     from pathlib import Path
 
-MIN_COLUMNS, MAX_COLUMNS = 320, 1440
+MIN_COLUMNS = 320
+MAX_COLUMNS = 1440
 MIN_ASPECT: Final = {"4:5": Fraction(4, 5), "3:4": Fraction(3, 4)}
 MAX_ASPECT: Final = Fraction(191, 100)
 DAMAGED: Final = "the JPEG is damaged or cut off"
-WRONG_FORMAT, WRONG_ASPECT = 2207005, 2207009
+WRONG_FORMAT = 2207005
+WRONG_ASPECT = 2207009
 Tallest: TypeAlias = Literal["4:5", "3:4"]
 _ASPECT_TOLERANCE: Final = Fraction(1, 200)
-_GRAY, _RGB = 1, 3
+_GRAY = 1
+_RGB = 3
 _OTHERS: Final = {
     "png": b"\x89PNG",
     "webp": b"WEBP",
@@ -26,8 +29,11 @@ _OTHERS: Final = {
     "heic": b"ftyphei",
 }
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_APP1, _APP2, _END = 0xE1, 0xE2, b"\xff\xd9"
-_EXIF, _ORIENTATION = b"Exif\0\0", 0x0112
+_APP1 = 0xE1
+_APP2 = 0xE2
+_END = b"\xff\xd9"
+_EXIF = b"Exif\0\0"
+_ORIENTATION = 0x0112
 MOST_PIXELS_OF_A_BYTE: Final = 1024
 """No JPEG holds more: each 64 pixels have two codes, and a code has a bit at least."""
 _FIRST_OF_PROFILE: Final = b"ICC_PROFILE\0\1"
@@ -43,7 +49,8 @@ class UnfitPictureError(Exception):
 
     def __init__(self, subcode: int, reason: str, **told: str) -> None:
         super().__init__(reason)
-        self.subcode, self.told = subcode, told
+        self.subcode = subcode
+        self.told = told
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,8 @@ def read(path: Path) -> Picture:
                 head = file.read(6)
                 if len(head) < 6:
                     break
-                width, height = int.from_bytes(head[3:5], "big"), int.from_bytes(head[1:3], "big")
+                width = int.from_bytes(head[3:5], "big")
+                height = int.from_bytes(head[1:3], "big")
                 rest = file.read()
                 if not width or not height or width * height > MOST_PIXELS_OF_A_BYTE * len(rest):
                     break

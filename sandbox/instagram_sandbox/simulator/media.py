@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MIN_FPS, MAX_FPS = 23, 60
-MAX_COLUMNS, MAX_BIT_RATE, MAX_SAMPLE_RATE_HZ = 1920, 25_000_000, 48_000
-MIN_ASPECT, MAX_ASPECT = Fraction(1, 100), Fraction(10)
+MIN_FPS = 23
+MAX_FPS = 60
+MAX_COLUMNS = 1920
+MAX_BIT_RATE = 25_000_000
+MAX_SAMPLE_RATE_HZ = 48_000
+MIN_ASPECT = Fraction(1, 100)
+MAX_ASPECT = Fraction(10)
 PROBE_LIMIT_S: Final = 60
 DECODED_S: Final = "5"
 _TOLERANCE_S = 0.05
@@ -47,7 +51,8 @@ class VideoRules:
     tail: Literal["refuse", "accept"] = "refuse"
 
 
-STORY_MAX_S, STORY_MAX_BYTES = 60.0, 100_000_000
+STORY_MAX_S = 60.0
+STORY_MAX_BYTES = 100_000_000
 
 
 class UnfitVideoError(Exception):
@@ -71,9 +76,12 @@ def atoms(file: BinaryIO, start: int, end: int) -> Iterator[Atom]:
     while at + 8 <= end:
         file.seek(at)
         header = file.read(16)
-        size, kind, body = int.from_bytes(header[:4], "big"), header[4:8], at + 8
+        size = int.from_bytes(header[:4], "big")
+        kind = header[4:8]
+        body = at + 8
         if size == 1:
-            size, body = int.from_bytes(header[8:16], "big"), at + 16
+            size = int.from_bytes(header[8:16], "big")
+            body = at + 16
         elif size == 0:
             size = end - at
         if size < body - at or at + size > end:
@@ -270,7 +278,8 @@ def _check_picture(video: dict[str, Any]) -> tuple[int, int]:
         raise UnfitVideoError(
             f"the video has {float(fps):.2f} frames a second, not {MIN_FPS} to {MAX_FPS}"
         )
-    width, height = int(video["width"]), int(video["height"])
+    width = int(video["width"])
+    height = int(video["height"])
     rotation = next(
         (int(d["rotation"]) for d in video.get("side_data_list", []) if "rotation" in d), 0
     )
@@ -304,13 +313,15 @@ async def inspect(
     :return: The facts, with Meta's subcode and a reason if the file is rejected.
     """
     try:
-        warning, video = check_atoms(path, rules), None
+        warning = check_atoms(path, rules)
+        video = None
         if has_ffmpeg():
             found = await probe(path)
             video = next(iter(_video_streams(found)), None)
             facts = check_streams(found, path.stat().st_size, rules)
         else:
-            facts, warning = MediaFacts(duration_ms=length_ms(path)), NO_FFMPEG
+            facts = MediaFacts(duration_ms=length_ms(path))
+            warning = NO_FFMPEG
             check_size(path.stat().st_size, facts.duration_ms / 1000, rules)
         facts.warning = warning
         if at_ms >= facts.duration_ms:

@@ -34,8 +34,12 @@ GLOBAL: Final = frozenset(
     | {"id"}  # Meta's SDK for Node adds the id of the node that is called
 )
 
-REELS, STORIES, CAROUSEL, IMAGE = "REELS", "STORIES", "CAROUSEL", "IMAGE"
-CHILD_IMAGE, CHILD_VIDEO = "child image", "child video"
+REELS = "REELS"
+STORIES = "STORIES"
+CAROUSEL = "CAROUSEL"
+IMAGE = "IMAGE"
+CHILD_IMAGE = "child image"
+CHILD_VIDEO = "child video"
 _WHOLE_POSTS = frozenset({REELS, CAROUSEL, IMAGE})
 _CHILDREN = frozenset({CHILD_IMAGE, CHILD_VIDEO})
 
@@ -51,15 +55,13 @@ POLL_OPTIONS: Final = ("option_a", "option_b", "option_c", "option_d")
 LOUDEST: Final = 100
 USERNAME: Final = r"[A-Za-z0-9._]{1,30}"
 ANNOUNCED_HASHTAGS: Final = 5
-CAPTION_UNITS, HASHTAGS, MENTIONS, COLLABORATORS, CHILDREN_MIN, CHILDREN_MAX, USER_TAGS = (
-    2200,
-    30,
-    20,
-    3,
-    2,
-    10,
-    20,
-)
+CAPTION_UNITS = 2200
+HASHTAGS = 30
+MENTIONS = 20
+COLLABORATORS = 3
+CHILDREN_MIN = 2
+CHILDREN_MAX = 10
+USER_TAGS = 20
 SPONSORS: Final = 2
 ALT_TEXT: Final = 1000
 
@@ -132,7 +134,8 @@ def _known_here(
     for name in params:
         if name in REFUSED and name not in rules.places:
             raise REFUSED[name]
-    places, known = rules.places, PLACES | OF_FACEBOOK
+    places = rules.places
+    known = PLACES | OF_FACEBOOK
     warnings = known_only(params, frozenset(known), ignore=rules.ignore_unknown)
     taken = {
         name: value
@@ -235,10 +238,8 @@ def _collaborators(params: Mapping[str, Any], name: str) -> list[str]:
 
 def _tagged(params: Mapping[str, Any], kind: str) -> list[str]:
     """Check the tags of users, and return their names."""
-    tags, are_texts = (
-        json_value(params, "user_tags", list) or [],
-        isinstance(params.get("user_tags"), list),
-    )
+    tags = json_value(params, "user_tags", list) or []
+    are_texts = isinstance(params.get("user_tags"), list)
     if len(tags) > USER_TAGS:
         raise GraphError(100, 2207040)
     for place, tag in enumerate(tags):
@@ -297,7 +298,8 @@ def _poll(params: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _check_add_ons(params: Mapping[str, Any]) -> None:
-    has_poll, has_prompt = params.get("poll_attachment"), _bool(params, "is_comment_prompt_used")
+    has_poll = params.get("poll_attachment")
+    has_prompt = _bool(params, "is_comment_prompt_used")
     if has_poll and has_prompt:
         raise invalid("A poll and a comment prompt cannot be combined")
     if (has_poll or has_prompt) and not text(params, "caption").strip():

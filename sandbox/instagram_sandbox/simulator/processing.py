@@ -146,7 +146,8 @@ class Processor:
             return MediaFacts()
         if container.image_url:
             return await self._picture(container, container.image_url)
-        rules, switches = self._video_rules(container), self._world.switches
+        rules = self._video_rules(container)
+        switches = self._world.switches
         video = self.video(container.id)
         if container.video_url:
             await self.fetches.fetch(container.video_url, video, "video", rules.max_bytes, switches)
@@ -161,7 +162,8 @@ class Processor:
             if container.cover_url:
                 facts = await media.inspect(video, rules)
             else:
-                cover, at_ms = self.cover(container.id), container.thumb_offset_ms
+                cover = self.cover(container.id)
+                at_ms = container.thumb_offset_ms
                 facts = await self.inspections.inspect(video, rules, cover, at_ms)
         if (
             container.audio
@@ -174,9 +176,11 @@ class Processor:
         return facts
 
     async def _picture(self, container: Container, url: str) -> MediaFacts:
-        target, switches = self.cover(container.id), self._world.switches
+        target = self.cover(container.id)
+        switches = self._world.switches
         await self.fetches.fetch(url, target, "image", switches.max_picture_bytes, switches)
-        picture, warning = jpeg.read(target), ""
+        picture = jpeg.read(target)
+        warning = ""
         if not picture.has_end:
             if switches.harmless_damage == "refuse" or not await media.is_whole_picture(target):
                 raise jpeg.UnfitPictureError(jpeg.WRONG_FORMAT, jpeg.DAMAGED, format="damaged JPEG")

@@ -16,14 +16,13 @@ Outcome = Literal["inspected", "finished", "error", "phase_error", "download_fai
 Phase = Literal["uploading", "processing"]
 Subcode190 = Literal[0, 458, 459, 460, 463, 464, 467, 492]
 
-UNSUPPORTED, NOT_FETCHED, TOO_SLOW, BAD_COVER_OFFSET, NO_TRIAL = (
-    2207026,
-    2207052,
-    2207003,
-    2207057,
-    2207081,
-)
-TOO_LARGE, NOT_MIXED = 2207004, 2207082
+UNSUPPORTED = 2207026
+NOT_FETCHED = 2207052
+TOO_SLOW = 2207003
+BAD_COVER_OFFSET = 2207057
+NO_TRIAL = 2207081
+TOO_LARGE = 2207004
+NOT_MIXED = 2207082
 NOT_READY: Final = frozenset({2207027, 2207055})
 DATA_ACCESS_S: Final = 90 * 86_400
 LONGEST_S: Final = 10 * 366 * 86_400.0
@@ -77,7 +76,8 @@ class Processing(Record):
 
     def but(self, changed_to: dict[str, Any]) -> dict[str, Any]:
         """Return the values with changes: a way to end replaces another, and an outcome its phase and subcode."""
-        ends, of_outcome = {"after_s", "after_polls", "never"}, {"phase", "subcode"}
+        ends = {"after_s", "after_polls", "never"}
+        of_outcome = {"phase", "subcode"}
         replaced = ends if ends & changed_to.keys() else set()
         replaced |= of_outcome if "outcome" in changed_to else set()
         return self.model_dump(exclude=replaced) | changed_to

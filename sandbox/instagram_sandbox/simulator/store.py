@@ -90,7 +90,9 @@ class Table(dict[str, M]):
 
     def __init__(self, store: Store, kind: str, model: type[M], key: str = "id") -> None:
         super().__init__((getattr(record, key), record) for record in store.each(kind, model))
-        self._store, self._kind, self._key = store, kind, key
+        self._store = store
+        self._kind = kind
+        self._key = key
 
     def keep(self, record: M) -> M:
         """Store a new record, or a change of one, and return it."""

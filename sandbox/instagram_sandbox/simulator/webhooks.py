@@ -137,7 +137,9 @@ class Deliveries:
     """
 
     def __init__(self, world: World, journal: Journal, secret: str) -> None:
-        self._world, self._journal, self._secret = world, journal, secret
+        self._world = world
+        self._journal = journal
+        self._secret = secret
         self._tasks: set[asyncio.Task[None]] = set()
         world.tell = self.send
 
@@ -174,15 +176,18 @@ class Deliveries:
                 f"{digest}={hmac.new(self._secret.encode(), body, digest).hexdigest()}"
             )
         for _ in range(TRIES):
-            now, path = self._world.clock.now(), without_query(url)
+            now = self._world.clock.now()
+            path = without_query(url)
             entry = self._journal.open(
                 now, operation="webhook", method="POST", path=path, account=user_id
             )
             entry.status, answer = await _request("POST", url, headers, body)
             is_taken = entry.status is not None and 200 <= entry.status < 300
-            entry.outcome, entry.effect = ("ok" if is_taken else "refused"), is_taken
+            entry.outcome = "ok" if is_taken else "refused"
+            entry.effect = is_taken
             if entry.status is None:
-                entry.outcome, entry.warnings = "no answer", [answer.decode()]
+                entry.outcome = "no answer"
+                entry.warnings = [answer.decode()]
             self._journal.keep(entry)
             if is_taken:
                 return

@@ -325,10 +325,8 @@ def sandbox_process(
         environment = os.environ | {"INSTAGRAM_SANDBOX_TOKEN": token}
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         try:
-            port, authority = (
-                _port(process, port_file),
-                Path(folder) / "authority.pem" if with_tls else None,
-            )
+            port = _port(process, port_file)
+            authority = Path(folder) / "authority.pem" if with_tls else None
             handle = SandboxHandle(
                 f"http{'s' if authority else ''}://127.0.0.1:{port}", token, user_id, authority
             )
