@@ -213,7 +213,7 @@ class OutcomeReader:
                 if self.ledger.clock() < gone_at:
                     continue
                 if shows_none(self.client, self.ig_user_id):
-                    return False
+                    return self._listed(intent, self.ledger.clock()) is not None
                 self.ledger.withdraw(intent)
                 raise _expired(
                     f"Container {intent.container_id} no longer exists: {unreadable.message}"

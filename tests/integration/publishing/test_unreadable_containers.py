@@ -88,6 +88,17 @@ def test_a_container_that_is_not_ready_is_tried_again(account: Account, portrait
     assert account.sandbox.calls("publish") == 3
 
 
+def test_a_post_that_is_live_although_instagram_calls_it_not_ready_is_not_sent_again(
+    account: Account, portrait_video: Path
+) -> None:
+    account.sandbox.switch(republish="second_post")
+    container_id = account.container(portrait_video)
+    hide(account.sandbox)
+    account.sandbox.fail("publish", 9007, 2207027, when="after")
+    post, _ = account.publish("post-1", container_id)
+    assert [post.media_id] == [real.media_id for real in account.sandbox.posts]
+
+
 def test_a_container_that_is_never_ready_is_no_unknown_post(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     hide(account.sandbox)
