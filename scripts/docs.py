@@ -159,6 +159,38 @@ def write_start_page() -> None:
     )
 
 
+def _reading_order(path: Path) -> tuple[Path, bool, str]:
+    return path.parent, path.name != "index.md", path.name
+
+
+def write_markdown(folder: Path) -> None:
+    """Write a Markdown twin beside each page, and ``llms.txt``, which lists them for a language model.
+
+    Source of the form: llmstxt.org.
+    """
+    lines = [
+        "# airflow-provider-instagram",
+        "",
+        "> An Apache Airflow provider that publishes posts on Instagram, on time and exactly once.",
+    ]
+    section = None
+    docs = ROOT / "docs"
+    for path in sorted(docs.rglob("*.md"), key=_reading_order):
+        name = path.relative_to(docs)
+        twin = folder / name
+        text = path.read_text()
+        if name.stem == "changelog":  # the page includes it
+            text = (ROOT / "CHANGELOG.md").read_text().replace("](docs/", "](")
+        twin.parent.mkdir(parents=True, exist_ok=True)
+        twin.write_text(text)
+        heading = text.partition("# ")[2].partition("\n")[0]
+        if name.parent != section:
+            section = name.parent
+            lines += ["", f"## {section.name.title() or 'Start here'}", ""]
+        lines.append(f"- [{heading}]({name.as_posix()})")
+    folder.joinpath("llms.txt").write_text("\n".join(lines) + "\n")
+
+
 def main() -> int:
     """Build and check the site, and return the exit code."""
     pages, words = size(ROOT / "docs")
@@ -174,6 +206,7 @@ def main() -> int:
     print(*broken, sep="\n", file=sys.stderr)
     if not is_built or broken:
         return 1
+    write_markdown(folder)
     write_start_page()
     print(f"{said}. Open {(folder / 'index.html').as_uri()}")
     return 0

@@ -179,6 +179,17 @@ def test_the_words_of_the_site_are_those_that_somebody_wrote(tmp_path: Path) -> 
     assert size(tmp_path) == (2, 7)
 
 
+def test_each_page_has_a_markdown_twin_that_llms_txt_lists(tmp_path: Path) -> None:
+    from scripts.docs import write_markdown
+
+    write_markdown(tmp_path)
+    listed = re.findall(r"^- \[(.+)\]\((.+)\)$", (tmp_path / "llms.txt").read_text(), re.MULTILINE)
+    twins = [tmp_path / name for _, name in listed]
+    assert set(twins) == set(tmp_path.rglob("*.md"))
+    assert len(twins) == len(list(DOCS.rglob("*.md"))) == len({heading for heading, _ in listed})
+    assert [path for path in twins if not path.read_text().startswith("#")] == []
+
+
 def test_a_link_of_the_site_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     from scripts.docs import broken_links
 
