@@ -273,6 +273,9 @@ class ContainerCreator:
             if failure is None:
                 log.info("Continuing with container %s: %s", latest.container_id, status.summary())
                 return status
+        if latest.item is not None:
+            location = shown(self.post.carousel[latest.item].location)
+            failure.message = f"Item {latest.item + 1}, {location}: {failure.message}"
         used = sum(record.round == latest.round == (self.round or None) for record in records)
         if not_fetched(failure, latest.shows, is_fetched=latest.is_fetched) is not None:
             if used >= MOST_DOUBTFUL_FETCHES and cause_of(failure) is not Cause.NOT_FETCHED:

@@ -257,7 +257,7 @@ class Create:
         if post.carousel:
             return self._carousel(creator, sources)
         if (path := sources[0].video_file) is not None:
-            self._check_cover(path, post)
+            self._check_video(path, post)
         return creator.get_or_create(sources[0])
 
     def _carousel(
@@ -328,11 +328,19 @@ class Create:
             hint="Create it at most 23.5 hours ahead: schedule the run closer to publish_at.",
         )
 
-    def _check_cover(self, video: Path, post: Post) -> None:
-        if not post.video_cover_timestamp_ms:
+    def _check_video(self, video: Path, post: Post) -> None:
+        """Check what Instagram would refuse only after the upload."""
+        needs_sound = post.audio_id is not None and post.video_volume != 0
+        if not post.video_cover_timestamp_ms and not needs_sound:
             return
-        duration_ms = 1000 * probe(video, ffprobe=self.ffprobe).duration_s
-        if post.video_cover_timestamp_ms > duration_ms:
+        info = probe(video, ffprobe=self.ffprobe)
+        if needs_sound and info.audio is None:
+            raise ValidationError(
+                f"The post has an audio_id, and {video.name} has no sound of its own: Instagram refuses that.",
+                hint="Set video_volume to 0.",
+            )
+        duration_ms = 1000 * info.duration_s
+        if post.video_cover_timestamp_ms and post.video_cover_timestamp_ms > duration_ms:
             raise ValidationError(
                 f"video_cover_timestamp_ms is {post.video_cover_timestamp_ms}, but {video.name} ends at "
                 f"{duration_ms:.0f} ms.",

@@ -257,7 +257,7 @@ def test_an_owner_who_writes_into_the_file_during_the_upload_changes_nothing(
     mine = folder.path / "mine.mp4"
     mine.write_bytes(portrait_video.read_bytes())
     approved()
-    after(Create, "_check_cover", lambda *_: mine.write_bytes(bytes(reversed(mine.read_bytes()))))
+    after(Create, "_check_video", lambda *_: mine.write_bytes(bytes(reversed(mine.read_bytes()))))
     result = folder.run(video="mine.mp4", approval="required")
     assert result.state == "success"
     assert sent == [hashlib.sha256(portrait_video.read_bytes()).hexdigest()]

@@ -10,7 +10,7 @@ import pytest
 from airflow.cli.cli_parser import get_parser
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
-from airflow_provider_instagram.exceptions import PermissionDeniedError, TransientError
+from airflow_provider_instagram.exceptions import PermissionDeniedError, TransientError, ValidationError
 from airflow_provider_instagram.graph import API_VERSION
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 from tests.integration.account import DictStore
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
+    from tests.clips import ClipCache
 
 FAULTS = (None, ("create", "before"), ("create", "after"), ("publish", "before"), ("publish", "after"))
 MUSIC = "587000000000001"
+#: The moov atom first, and no edit list.
+FLAGS = ("-movflags", "+faststart", "-use_editlist", "0")
 POLL = {"caption": "Tea or coffee?", "poll_attachment": ["Tea", "Coffee"]}
 SONG = {"caption": "With music", "audio_id": MUSIC, "audio_volume": 80, "video_volume": 20}
 pytestmark = pytest.mark.usefixtures("no_stored_tokens")
@@ -73,12 +76,24 @@ def test_a_poll_and_a_reel_with_music_are_posted_once(
         instagram_sandbox.fail(fault[0], drop=fault[1])
     media_id = publish(DictStore(), portrait_video, options)
     assert [post.media_id for post in instagram_sandbox.posts] == [media_id]
+
     if options is POLL:
         poll = read(instagram_sandbox, token, f"{media_id}/poll_attachment")
         assert (poll["option_a"], poll["option_b"], "option_c" in poll) == ("Tea", "Coffee", False)
         assert "expiration_timestamp" in poll
     else:
         assert read(instagram_sandbox, token, media_id, fields="audio_id")["audio_id"] == MUSIC
+
+
+def test_music_on_a_video_without_sound_needs_its_volume_at_0(
+    instagram_sandbox: SandboxHandle, token: str, clips: ClipCache, portrait_video: Path
+) -> None:
+    """Source: reported, 2207082 on the container (Postiz #2033, 2026-09-07)."""
+    silent = clips.get("silent.mp4", "-i", str(portrait_video), "-an", "-c", "copy", *FLAGS)
+    with pytest.raises(ValidationError, match=r"no sound of its own.*Set video_volume to 0"):
+        publish(DictStore(), silent, SONG)
+    assert instagram_sandbox.calls("create") == 0
+    assert publish(DictStore(), silent, {**SONG, "video_volume": 0})
 
 
 def test_a_picture_asks_for_comments_and_a_poll_may_have_no_end(
