@@ -404,11 +404,6 @@ SCENARIOS: Final = (
         for recovery in RECOVERIES
         if _is_possible(disturbance, recovery)
     ),
-    *(
-        Scenario(disturbance, recovery, expected(disturbance, recovery))
-        for disturbance in _none_shown()
-        for recovery in RECOVERIES_WITHOUT_CREATE
-    ),
     # Other media go the same way as a reel.
     *_taking_turns(format_disturbances(OF_A_REEL)),
     # Once the post is deleted, its key publishes nothing: only the deletion itself is tried again.
@@ -421,5 +416,10 @@ SCENARIOS: Final = (
         Scenario(disturbance, recovery, expected(disturbance, recovery))
         for disturbance in act_disturbances(_answers)
         for recovery in ACT_RECOVERIES
+    ),
+    *(
+        Scenario(disturbance, recovery, expected(disturbance, recovery))
+        for disturbance in _none_shown()
+        for recovery in RECOVERIES_WITHOUT_CREATE
     ),
 )
