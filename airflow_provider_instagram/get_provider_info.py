@@ -213,6 +213,8 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Instagram",
                 "external-doc-url": "https://developers.facebook.com/docs/instagram-platform/",
+                "how-to-guide": ["/docs/publish/index.md", "/docs/calendars/index.md"],
+                "logo": "/instagram/calendar/static/0/icon.svg",
                 "tags": ["service"],
             }
         ],
@@ -232,6 +234,13 @@ def get_provider_info() -> dict[str, Any]:
         "connection-types": [CONNECTION],
         "extra-links": ["airflow_provider_instagram.operators.base.InstagramPostLink"],
         "cli": ["airflow_provider_instagram.cli.definition.get_instagram_commands"],
-        "asset-uris": [{"schemes": ["instagram"], "handler": None}],
+        "asset-uris": [
+            {
+                "schemes": ["instagram"],
+                "handler": None,
+                "factory": "airflow_provider_instagram.ledger.assets.create_asset",
+                "to_openlineage_converter": "airflow_provider_instagram.ledger.assets.to_openlineage",
+            }
+        ],
         "config": {"instagram": SETTINGS},
     }

@@ -4,7 +4,7 @@
    again from a copy of what git holds: every byte has to be the same.
 2. Check what the wheels contain: files, entry points, metadata, README.
 3. Install the sandbox alone, without Airflow, and publish a reel on it over HTTP.
-4. Install the provider alone: Airflow lists it, and its command says how to get the sandbox.
+4. Install the provider alone: Airflow lists it and its example DAGs, and its command says how to get the sandbox.
 5. Write down what came with each, with versions and licenses (CycloneDX), into ``dist/sbom/``.
 6. Add the sandbox as the provider's extra, and run ``make demo`` on the installed packages.
 7. Install both with each other Python from 3.10 to 3.13 that the machine has, also pyenv's, and
@@ -60,6 +60,14 @@ from airflow_provider_instagram.hooks import InstagramHook
 from airflow_provider_instagram.operators import *
 from airflow_provider_instagram.sensors import *
 from airflow_provider_instagram.triggers import *
+"""
+#: Prints the ids of the DAGs that Airflow finds in its bundles of examples, and why others cannot be imported.
+EXAMPLES: Final = """
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import DagBag
+(bundle,) = [one for one in DagBundlesManager().get_all_dag_bundles() if "instagram" in one.name]
+found = DagBag(bundle.path, bundle_path=bundle.path)
+print(sorted(found.dags), found.import_errors)
 """
 
 
@@ -338,6 +346,8 @@ def check_provider_alone(environment: Environment, provider: Wheel) -> None:
         PROVIDER in listed.stdout,
         f"Airflow does not list the provider: {listed.stdout} {listed.stderr}",
     )
+    examples = environment.python(EXAMPLES)
+    expect("'publish_reel'" in examples and examples.endswith(" {}"), f"Its examples: {examples}")
     refused = environment.run("airflow", "instagram", "sandbox")
     expect(
         refused.returncode == 2,
@@ -346,7 +356,7 @@ def check_provider_alone(environment: Environment, provider: Wheel) -> None:
     expect("pip install ./sandbox" in refused.stderr, f"It does not say how: {refused.stderr}")
     report(
         "alone",
-        f"{PROVIDER} is listed by Airflow, and `airflow instagram sandbox` says how to install it",
+        f"{PROVIDER} and its examples are listed by Airflow, and `airflow instagram sandbox` says how to install it",
     )
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from airflow.sdk import Asset, AssetAlias
 
 from airflow_provider_instagram.exceptions import ValidationError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 def ledger_asset(conn_id: str) -> Asset:
     """Return the asset whose state store is the ledger of a connection."""
-    return _asset(conn_id, "ledger")
+    return create_asset(conn_id, "ledger")
 
 
 def ledger_alias(conn_id: str) -> AssetAlias:
@@ -24,7 +29,7 @@ def ledger_alias(conn_id: str) -> AssetAlias:
 
 def posts_asset(conn_id: str) -> Asset:
     """Return the asset that has an event for every post that the account published."""
-    return _asset(conn_id, "posts")
+    return create_asset(conn_id, "posts")
 
 
 def posts_alias(conn_id: str) -> AssetAlias:
@@ -34,7 +39,7 @@ def posts_alias(conn_id: str) -> AssetAlias:
 
 def insights_asset(conn_id: str) -> Asset:
     """Return the asset that has an event for every batch of numbers that was read of the account."""
-    return _asset(conn_id, "insights")
+    return create_asset(conn_id, "insights")
 
 
 def insights_alias(conn_id: str) -> AssetAlias:
@@ -42,17 +47,25 @@ def insights_alias(conn_id: str) -> AssetAlias:
     return AssetAlias(f"instagram://{conn_id}/insights")
 
 
-def _asset(conn_id: str, what: str) -> Asset:
-    """Return an asset of a connection.
+def create_asset(conn_id: str, name: str, extra: Mapping[str, Any] | None = None) -> Asset:
+    """Return an asset of a connection. Airflow calls this for the scheme ``instagram``.
 
     :raises ValidationError: If Airflow would drop a part of the id: the rows of two connections
         would have one address, by which they are sealed.
     """
-    uri = f"instagram://{conn_id}/{what}"
-    asset = Asset(name=uri, uri=uri)
+    uri = f"instagram://{conn_id}/{name}"
+    asset = Asset(name=uri, uri=uri, extra=dict(extra or {}))
     if asset.uri != uri:
         raise ValidationError(
             f"The id {conn_id!r} of a connection cannot be a part of an asset's address.",
             hint="Use letters, digits, dots, dashes and underscores.",
         )
     return asset
+
+
+def to_openlineage(asset: Asset, _lineage_context: object) -> Any:
+    """Return the dataset of OpenLineage that stands for an asset: the account is its namespace."""
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+    namespace, _, name = asset.uri.rpartition("/")
+    return Dataset(namespace=namespace, name=name)

@@ -10,11 +10,16 @@ from pathlib import Path
 import airflow
 import jsonschema
 import pytest
+import yaml
+from airflow.sdk._shared.module_loading import import_string
 
+from airflow_provider_instagram import operators
 from airflow_provider_instagram.get_provider_info import get_provider_info
 from airflow_provider_instagram.graph import API_VERSION
 from airflow_provider_instagram.hooks import InstagramHook
 from airflow_provider_instagram.hooks.instagram import Limits
+from airflow_provider_instagram.ledger.assets import posts_asset
+from airflow_provider_instagram.plugin import InstagramPlugin
 from airflow_provider_instagram.posts.kinds import PostKind
 
 PACKAGE = "airflow_provider_instagram"
@@ -33,6 +38,30 @@ def test_it_lists_the_modules_of_each_public_class(room: str) -> None:
     ((integration, modules),) = [(one["integration-name"], one["python-modules"]) for one in get_provider_info()[room]]
     assert set(modules) == public
     assert [integration] == [one["integration-name"] for one in get_provider_info()["integrations"]]
+
+
+def test_the_registry_names_what_is_public() -> None:
+    registry = yaml.safe_load((ROOT / ".airflow-registry.yaml").read_text())
+    info = get_provider_info()
+    assert (registry["package-name"], registry["description"]) == (info["package-name"], info["description"])
+    listed = [one["module"] for room in ("operators", "sensors", "hooks", "triggers", "other") for one in registry[room]]
+    public = [f"{PACKAGE}.operators.{name}" for name in operators.__all__]
+    assert set(public) <= set(listed)
+    assert [name for name in listed if not callable(import_string(name))] == []
+
+
+def test_its_guides_and_its_logo_are_there() -> None:
+    (integration,) = get_provider_info()["integrations"]
+    assert [guide for guide in integration["how-to-guide"] if not (ROOT / guide.removeprefix("/")).is_file()] == []
+    assert integration["logo"] in {view.get("icon") for view in InstagramPlugin.external_views}
+
+
+def test_openlineage_knows_the_assets_of_an_account() -> None:
+    (uris,) = get_provider_info()["asset-uris"]
+    asset = import_string(uris["factory"])(conn_id="shop", name="posts")
+    dataset = import_string(uris["to_openlineage_converter"])(asset, None)
+    assert asset == posts_asset("shop")
+    assert (dataset.namespace, dataset.name) == ("instagram://shop", "posts")
 
 
 def test_its_defaults_are_those_of_the_hook() -> None:
