@@ -44,7 +44,9 @@ def test_the_registry_names_what_is_public() -> None:
     registry = yaml.safe_load((ROOT / ".airflow-registry.yaml").read_text())
     info = get_provider_info()
     assert (registry["package-name"], registry["description"]) == (info["package-name"], info["description"])
-    listed = [one["module"] for room in ("operators", "sensors", "hooks", "triggers", "other") for one in registry[room]]
+    listed = [
+        one["module"] for room in ("operators", "sensors", "hooks", "triggers", "other") for one in registry[room]
+    ]
     public = [f"{PACKAGE}.operators.{name}" for name in operators.__all__]
     assert set(public) <= set(listed)
     assert [name for name in listed if not callable(import_string(name))] == []
