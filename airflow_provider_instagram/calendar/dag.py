@@ -35,11 +35,13 @@ MAX_LOOKS: Final = 16
 BESIDE: Final[dict[str, Any]] = {
     "max_active_runs": MAX_LOOKS,
     "catchup": False,
+    "disable_bundle_versioning": True,
     "is_paused_upon_creation": False,
     "tags": ["instagram"],
 }
-#: Arguments of a DAG that the calendar sets.
-SET_BY_CALENDAR: Final = ("catchup", "schedule")
+#: Arguments of a DAG that the calendar sets. In a versioned bundle, a run would else keep the DAG
+#: file in which it began, with accounts and limits that its planner does not know any more.
+SET_BY_CALENDAR: Final = ("catchup", "disable_bundle_versioning", "schedule")
 #: Arguments of the DAG that its author may set.
 DAG_ARGUMENTS: Final = frozenset(inspect.signature(DAG).parameters) - {"dag_id", *SET_BY_CALENDAR}
 #: Those of them that count for all three DAGs.
@@ -73,7 +75,7 @@ def content_calendar_dag(
     :param lead_time: How long before a post's time its container is created.
     :param prepare_ahead: How long before a post's time its run begins, which transcodes and asks.
     :param late: What to do with a post whose time has passed: ``publish`` or ``skip``.
-    :param max_lateness: How late a post may still be published.
+    :param max_lateness: How late a post may still be published, at least a minute.
     :param min_spacing: The smallest distance between an account's posts. None goes by the file.
     :param approval: ``required`` demands an approval of each post. None goes by the file.
     :param dry_run: Whether each run stops before it publishes.
@@ -118,7 +120,7 @@ def _check_names(dag_arguments: Collection[str]) -> None:
         close = difflib.get_close_matches(name, [*own, *DAG_ARGUMENTS], 1)
         remedy = f"Did you mean {close[0]!r}?" if close else "A DAG has no such argument either."
         if name in SET_BY_CALENDAR:
-            remedy = "Leave it out: the calendar sets the schedule, and missed runs are caught up."
+            remedy = "Leave it out: the calendar sets the schedule, catches up, and uses the newest DAG file."
         raise TypeError(
             f"content_calendar_dag() got an unexpected keyword argument {name!r}. {remedy}"
         )
@@ -136,6 +138,7 @@ def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
     doc = f"Publishes the posts of `{settings.location}`. One run is one post, and has its id."
     arguments = {
         "max_active_runs": MAX_ACTIVE_RUNS,
+        "disable_bundle_versioning": True,
         "doc_md": doc,
         "params": _params(),
         **dag_arguments,

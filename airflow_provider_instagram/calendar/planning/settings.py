@@ -21,6 +21,7 @@ from pydantic.dataclasses import dataclass
 from airflow_provider_instagram.calendar.file.reader import is_table
 from airflow_provider_instagram.calendar.file.sheet import SheetForm, wrong_column, wrong_default
 from airflow_provider_instagram.calendar.file.times import MAX_DURATION, in_words
+from airflow_provider_instagram.calendar.planning.lateness import PUNCTUAL
 from airflow_provider_instagram.calendar.planning.stored_plan import (
     About,
     StoredPlan,
@@ -96,7 +97,7 @@ REMEDIES: Final = {
     "prepare_ahead": "Give a timedelta of {longest} at most, or timedelta(0) to begin with "
     "the lead time. For more, raise [instagram] keep_results_days.",
     "late": "Use 'publish' or 'skip'.",
-    "max_lateness": "Give a timedelta.",
+    "max_lateness": "Give a timedelta of at least a minute: so long, a post counts as punctual.",
     "min_spacing": f"Give a timedelta of {MAX_DURATION.days} days at most, or None to go by the file.",
     "accounts": f'Write a list of at most {MAX_ACCOUNTS} connection ids: accounts=["{DEFAULT_CONN_ID}"]. For others, '
     "make a second calendar.",
@@ -106,7 +107,6 @@ REMEDIES: Final = {
     "columns": "Give a dict of texts.",
     "defaults": "Give a dict of texts.",
 }
-NotNegative: TypeAlias = Annotated[timedelta, Field(ge=ZERO)]
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
@@ -122,9 +122,9 @@ class CalendarSettings:
     calendar: Annotated[str, Field(pattern=r"\S")]
     plan_file: str
     lead_time: Annotated[timedelta, Field(gt=ZERO, le=MAX_LEAD_TIME)] = timedelta(hours=1)
-    prepare_ahead: NotNegative = timedelta(days=3)
+    prepare_ahead: Annotated[timedelta, Field(ge=ZERO)] = timedelta(days=3)
     late: Late = "publish"
-    max_lateness: NotNegative = timedelta(hours=1)
+    max_lateness: Annotated[timedelta, Field(ge=PUNCTUAL)] = timedelta(hours=1)
     min_spacing: Annotated[timedelta, Field(ge=ZERO, le=MAX_DURATION)] | None = None
     accounts: Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_ACCOUNTS)] = (
         DEFAULT_CONN_ID,

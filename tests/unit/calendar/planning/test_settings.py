@@ -37,6 +37,7 @@ MANY = [f"brand_{number}" for number in range(MAX_ACCOUNTS + 1)]
         ({"prepare_ahead": "7 days"}, "Give a timedelta"),
         ({"prepare_ahead": timedelta(days=300)}, "keep_results_days"),
         ({"max_lateness": 60}, "timedelta"),
+        ({"max_lateness": timedelta(seconds=59)}, "at least a minute"),
         ({"min_spacing": "15 min"}, "timedelta"),
         ({"late": "never"}, "'skip'"),
         ({"approval": "requierd"}, "'required'"),
@@ -70,6 +71,7 @@ def test_an_invalid_argument_is_an_import_error_with_its_remedy(given: dict[str,
         ("defualt_args", "'default_args'"),
         ("schedule", "Leave it out"),
         ("catchup", "Leave it out"),
+        ("disable_bundle_versioning", "the newest DAG file"),
         ("qqq", "no such argument"),
     ],
 )
@@ -78,6 +80,12 @@ def test_an_unknown_argument_is_a_type_error_that_names_the_one_that_is_meant(na
     with pytest.raises(TypeError, match=name) as refused:
         content_calendar_dag("content", "posts.yaml", **given)
     assert remedy in str(refused.value)
+
+
+def test_no_run_keeps_the_dag_file_in_which_it_began() -> None:
+    """In a versioned bundle, an account that was taken out, or an approval that was not asked for, would count on."""
+    dag = content_calendar_dag("content", "posts.yaml")
+    assert dag.disable_bundle_versioning is True
 
 
 def test_the_longest_lead_time_fits_into_the_life_of_a_container() -> None:
