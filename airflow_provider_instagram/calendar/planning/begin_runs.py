@@ -337,7 +337,12 @@ class _Decision:
         if before is not None and before.due == due:
             self.passed[post.id] = before
             return True
-        if due > self.came_at.timestamp() or self.known.get(post.id) == due:
+        if due > self.came_at.timestamp():
+            return False
+        begun = self.begun.get(post.id)
+        # under another connection, which may be one of the same account, it is a new post
+        is_known = self.known.get(post.id) == due and (begun is None or begun.key == post.key)
+        if is_known:
             return False
         is_late = post.publish_at + self.max_lateness >= self.now
         if (
