@@ -48,15 +48,15 @@ def server_with(**headers: str) -> Iterator[str]:
 
 
 def test_a_clock_that_is_right_stays_this_machines(instagram_sandbox: SandboxHandle) -> None:
-    """To the microsecond: a header that names a second would make it worse."""
-    moment = utc()
-    clock = ServerClock(lambda: moment)
+    """A header that names a second would make it worse."""
+    clock = ServerClock()
     assert clock.compare(instagram_sandbox.url) == timedelta(0)
-    assert clock.now() == moment
+    now = clock.now()
+    assert timedelta(0) <= utc() - now < timedelta(milliseconds=100)
 
 
-@pytest.mark.parametrize("wrong_by", [timedelta(seconds=90), timedelta(seconds=-90), timedelta(hours=-5)])
-def test_a_clock_that_is_wrong_is_replaced_by_one_that_is_never_early(
+@pytest.mark.parametrize("wrong_by", [timedelta(seconds=90), timedelta(seconds=-90), timedelta(hours=-5), timedelta(0)])
+def test_a_clock_is_never_early_once_it_was_compared_whatever_becomes_of_this_machines(
     instagram_sandbox: SandboxHandle, wrong_by: timedelta
 ) -> None:
     local = [wrong_by]
