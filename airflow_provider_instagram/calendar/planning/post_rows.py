@@ -32,8 +32,9 @@ FORGOTTEN: Final = Skipped(
     "The planner does not know this run any more: its plan was lost, or the DAG did not name the account for a while.",
 )
 # What `ledger forget` and `ledger prune` may delete; the command imports this module.
-OF_A_POST.update(("begun", "skip", "late", "approval", "approval-of-dry-run"))
-IN_THE_MAKING.update(("planned", "prepared", "approval", "approval-of-dry-run"))
+_ANSWERS: Final = ("approval", "approval-of-dry-run", "void", "void-of-dry-run")
+OF_A_POST.update(("begun", "skip", "late", *_ANSWERS))
+IN_THE_MAKING.update(("planned", "prepared", *_ANSWERS))
 
 
 class LateTime(BaseModel):

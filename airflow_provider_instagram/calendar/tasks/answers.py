@@ -110,6 +110,7 @@ class Approval(BaseModel):
         the web.
     :param caption: The caption that was shown. None if the post cannot have one.
     :param at_once: Whether it was about a publication at once, and not at the post's time.
+    :param number: The number of the question.
     :param is_open: Whether Airflow has the question.
     :param answered_at: When it was answered, as ISO 8601.
     """
@@ -121,6 +122,7 @@ class Approval(BaseModel):
     version: str
     sha256: tuple[str | None, ...]
     caption: str | None
+    number: int
     at_once: bool = False
     is_open: bool = False
     answer: Answer | None = None
@@ -130,6 +132,25 @@ class Approval(BaseModel):
     def is_yes(self) -> bool:
         """Whether a person has approved the post."""
         return self.answer is not None and self.answer.approved
+
+
+class Void(BaseModel):
+    """The row that makes questions and their answers void, all up to a number.
+
+    A no writes it beside its own answer: another run may be about to write an earlier yes.
+
+    :param but: The DAG and the run whose answer it is, which stays.
+    """
+
+    model_config = AS_WRITTEN
+
+    number: int = 0
+    but: tuple[str, str] = ("", "")
+
+    def makes_void(self, approval: Approval) -> bool:
+        """Return whether the answer to a question does not count any more."""
+        question = approval.question
+        return approval.number <= self.number and (question.dag_id, question.run_id) != self.but
 
 
 @dataclass(frozen=True)
@@ -154,18 +175,29 @@ class PostRecords:
         self.store.set(self._of_version(version), prepared.model_dump(mode="json"))
 
     def approval(self) -> Approval | None:
-        """Return the last question about the post, and its answer."""
-        return read_row(self.store, Approval, self._of_approval)
+        """Return the last question about the post, and its answer, if that is not void."""
+        approval = read_row(self.store, Approval, self._key("approval"))
+        if approval is None or not self._void().makes_void(approval):
+            return approval
+        return approval.model_copy(update={"is_open": False, "answer": None})
+
+    def last_number(self) -> int:
+        """Return the number of the last question."""
+        approval = self.approval()
+        return max(self._void().number, approval.number if approval is not None else 0)
 
     def record_approval(self, approval: Approval) -> None:
         """Record a question, which makes every earlier answer void, or its answer."""
-        self.store.set(self._of_approval, approval.model_dump(mode="json"))
+        self.store.set(self._key("approval"), approval.model_dump(mode="json"))
 
-    def withdraw(self) -> None:
-        """Make the answer to the last question void, and also one that is still to come."""
-        approval = self.approval()
-        if approval is not None:
-            self.record_approval(approval.model_copy(update={"is_open": False, "answer": None}))
+    def withdraw(self, but: Question | None = None) -> None:
+        """Make the answers to all questions void, and also one that is still to come.
+
+        :param but: The question whose answer stays, because it is a no.
+        """
+        run = (but.dag_id, but.run_id) if but is not None else ("", "")
+        void = Void(number=self.last_number(), but=run)
+        self.store.set(self._key("void"), void.model_dump(mode="json"))
 
     def answer(self, context: Context, version: str) -> Approval | None:
         """Return the last question, if it was asked in this run, is about this version and has an answer."""
@@ -174,9 +206,11 @@ class PostRecords:
             return None
         return approval if approval.question.is_of_run(context) else None
 
-    @property
-    def _of_approval(self) -> str:
-        return row_key("approval-of-dry-run" if self.is_dry else "approval", self.key)
+    def _void(self) -> Void:
+        return read_row(self.store, Void, self._key("void")) or Void()
+
+    def _key(self, kind: str) -> str:
+        return row_key(f"{kind}-of-dry-run" if self.is_dry else kind, self.key)
 
     def _of_version(self, version: str) -> str:
         return row_key("prepared", f"{self.key}/{version}{DRY_MARK if self.is_dry else ''}")

@@ -113,6 +113,7 @@ class ApprovePost(PostTask):
             version=post.version,
             sha256=prepared.digests,
             caption=post.caption if has_caption(post) else None,
+            number=records.last_number() + 1,
             at_once=self.is_wanted_at_once(context, post),
             is_open=is_open,
         )
@@ -182,6 +183,8 @@ class ApprovePost(PostTask):
                 self._count_refusal(context, records, event)
             raise void_answer(f"This answer about {post_key}")
         answer = _read_answer(event, approval)
+        if answer.refusal is not None and answer.person is not None:
+            records.withdraw(but=approval.question)
         now = CLOCK.now().isoformat()
         records.record_approval(approval.model_copy(update={"answer": answer, "answered_at": now}))
         post = self.wanted_post(context)

@@ -185,6 +185,7 @@ def approved(mocker: MockerFixture) -> Callable[..., None]:
             approval = Approval(
                 question=Question.of(context),
                 post_id=post.id,
+                number=1,
                 version=post.version,
                 sha256=prepared.digests,
                 caption=post.caption,

@@ -321,7 +321,7 @@ def approved() -> tuple[str, str, Any]:
         try_number=0,
         began=post.publish_at,
     )
-    about: dict[str, Any] = {"post_id": "asked", "version": post.version, "sha256": (), "caption": "Asked"}
+    about: dict[str, Any] = {"post_id": "asked", "number": 1, "version": post.version, "sha256": (), "caption": "Asked"}
     approval = Approval(question=question, **about, answer=Answer(True, "bob", caption="Of bob"))
     uri, key = ledger_asset(post.account).uri, f"approval:{post.key}"
     write_row(uri, key, approval.model_dump(mode="json"))

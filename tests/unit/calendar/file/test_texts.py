@@ -39,6 +39,7 @@ def test_none_goes_out_as_it_stands_there(
         answered = Approval(
             question=question,
             post_id="a",
+            number=1,
             version=planned.version,
             sha256=(),
             caption=written,

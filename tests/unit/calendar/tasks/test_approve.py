@@ -624,6 +624,25 @@ def test_a_later_no_to_the_question_of_another_run_makes_a_yes_void(approval: Ap
         approval.published_at("manual__1", post="a")
 
 
+def test_a_slow_write_of_an_earlier_yes_takes_no_later_no_back(approval: Approval, mocker: MockerFixture) -> None:
+    approval.ask()
+    of_own_run, approval.kept = approval.kept, {}
+    write = PostRecords.record_approval
+
+    def write_at_last(records: PostRecords, answered: Any) -> None:
+        mocker.stop(slow)
+        with pytest.raises(AirflowSkipException, match="Rejected by anna"):
+            approval.answer("Reject", run_id="manual__1", params={"post": "a"})
+        write(records, answered)
+
+    slow = mocker.patch.object(PostRecords, "record_approval", write_at_last)
+    yes = {"chosen_options": ["Approve"], "responded_by_user": {"id": "2", "name": "ben"}}
+    approval.task().execute_complete(approval.calendar.context(), yes, **of_own_run)
+    approval.calendar.states["approve"] = "success"
+    with pytest.raises(AirflowSkipException, match="Nobody has approved"):
+        approval.published_at()
+
+
 @pytest.mark.parametrize("option", ["Approve", "Reject"])
 def test_a_clear_of_a_task_that_carries_out_its_answer_asks_again(approval: Approval, option: str) -> None:
     """Airflow hands the answer to the next try. The former try may have recorded it already."""
