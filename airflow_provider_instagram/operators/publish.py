@@ -23,6 +23,7 @@ from airflow_provider_instagram.operators.authored import (
 )
 from airflow_provider_instagram.operators.base import PUBLISH, AccountTask, InstagramPostLink
 from airflow_provider_instagram.operators.lineage import publication_lineage
+from airflow_provider_instagram.publishing.use_case import CHECKED_FOR
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.deferral import (
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 #: How late a post may be published if its author does not say that.
 LATEST: Final = timedelta(days=1)
-#: How long it counts that a post may be published. The task may have waited for another one since.
-CHECKED_FOR: Final = timedelta(seconds=30)
 
 
 class PublishingTask(AccountTask):
@@ -300,9 +299,16 @@ def _sent(
     at: datetime | None,
     planned_at: datetime | None,
 ) -> Live:
-    """Send the request, or defer the task until the account has free quota."""
+    """Send the request, or defer the task until the account has free quota, or the post's next time."""
+
+    def check_again() -> datetime | None:
+        next_at = task.publication_time(context)
+        if wait := what.wait_for_time(free.container_id, next_at, is_resumed=False):
+            _defer(task, what, wait)
+        return next_at
+
     try:
-        return publisher.send(free, at, planned_at)
+        return publisher.send(free, at, planned_at, check_again)
     except QuotaExhaustedError as error:
         available_at = what.quota_frees_at(error)
         task.check_quota_wait(context, available_at, error)

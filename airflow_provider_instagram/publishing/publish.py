@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_provider_instagram.exceptions import (
     AuthenticationError,
@@ -36,7 +36,7 @@ from airflow_provider_instagram.publishing.outcome import (
     key_of_another,
     with_permalink,
 )
-from airflow_provider_instagram.publishing.use_case import Account, WaitUntil
+from airflow_provider_instagram.publishing.use_case import CHECKED_FOR, Account, WaitUntil
 from airflow_provider_instagram.quota.reservations import (
     Quota,
     QuotaReservations,
@@ -52,7 +52,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: How often a request is sent that Instagram calls not ready. The pause between is a settled
+#: outcome's.
 NOT_READY_TRIES = 5
+#: Checks that a post may still be published, and returns when it may be sent. None: at once.
+CheckAgain: TypeAlias = Callable[[], datetime | None]
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,11 @@ class Publisher:
         return media.timestamp is not None and media.timestamp >= since - CLOCK_TOLERANCE
 
     def send(
-        self, free: Free, not_before: datetime | None = None, planned_at: datetime | None = None
+        self,
+        free: Free,
+        not_before: datetime | None = None,
+        planned_at: datetime | None = None,
+        check_again: CheckAgain = lambda: None,
     ) -> Live:
         """Publish a post that does not exist.
 
@@ -209,10 +217,13 @@ class Publisher:
         :param free: The post, as :meth:`settle` returned it.
         :param not_before: When to send the request. Everything else is done before.
         :param planned_at: When the post was planned for. Default: ``not_before``.
+        :param check_again: Is called before the request is repeated, or sent after a long wait: the
+            post may no longer be wanted.
         :raises OutcomeUnknownError: If the post may be live, and no read can determine that.
         :raises QuotaExhaustedError: If the account has no free quota. Nothing was sent.
         :raises InstagramError: If the post is not live. The error contains the reason.
         """
+        checked_at = self.ledger.clock()
         status = self._status(free.container_id)
         if status.state is ContainerState.PUBLISHED:
             return self._adopt(free)
@@ -220,10 +231,11 @@ class Publisher:
             raise failure
         reservations = QuotaReservations(self.ledger, self.quotas, self.sleep)
         self._reserve_quota(reservations, free)
-        if not_before is not None:
-            self.sleep(max(0.0, (not_before - self.ledger.clock()).total_seconds()))
+        self._sleep_until(not_before)
         try:
-            return self._send(free, planned_at or not_before)
+            if self.ledger.clock() - checked_at > CHECKED_FOR:
+                self._sleep_until(check_again())
+            return self._send(free, planned_at or not_before, check_again)
         finally:
             own = self.ledger.intent(free.post_key, self.attempt.owner)
             if own is None or own.claim != free.claim or own.withdrawn:
@@ -289,7 +301,11 @@ class Publisher:
                 ),
             )
 
-    def _send(self, free: Free, planned_at: datetime | None) -> Live:
+    def _sleep_until(self, moment: datetime | None) -> None:
+        if moment is not None:
+            self.sleep(max(0.0, (moment - self.ledger.clock()).total_seconds()))
+
+    def _send(self, free: Free, planned_at: datetime | None, check_again: CheckAgain) -> Live:
         """Send the request. Repeat it if Instagram was not ready, or if a refused token has a successor."""
         post_key = free.post_key
         container_id = free.container_id
@@ -312,6 +328,7 @@ class Publisher:
                 if not isinstance(error, NotReadyError) or error.outcome_unknown or not tries_left:
                     error.outcome_unknown = False
                     raise
+                self._sleep_until(check_again())
             else:
                 made = PublishedPost(
                     post_key, container_id, self.ledger.now(), media_id, self.ig_user_id

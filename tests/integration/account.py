@@ -101,7 +101,7 @@ class Account:
         found = publisher.settle(post_key, container_id)
         if not isinstance(found, Live):
             check_time()
-            found = publisher.send(found)
+            found = publisher.send(found, check_again=check_time)
         return found.post, not found.already_published
 
     def intent(self, container_id: str, owner: Owner = OWNER, key: str = "post-1") -> Intent:

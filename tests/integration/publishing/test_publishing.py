@@ -156,6 +156,37 @@ def test_not_ready_shortly_after_finished_is_asked_again(account: Account, portr
     assert account.sandbox.calls("publish") == 3
 
 
+class NotWantedError(Exception):
+    """What the caller raises of a post that was edited, removed or rejected."""
+
+
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_a_post_that_is_not_wanted_any_more_once_its_container_is_ready_is_not_sent_again(
+    account: Account, portrait_video: Path, is_shown: bool, mocker: MockerFixture
+) -> None:
+    container_id = account.container(portrait_video)
+    if not is_shown:
+        account.sandbox.fail("status", 100, 33, times=0)
+    account.sandbox.fail("publish", 9007, 2207027, times=2)
+    check = mocker.Mock(side_effect=[None, None, NotWantedError])
+    with pytest.raises(NotWantedError):
+        account.publish("post-1", container_id, check_time=check)
+    assert account.sandbox.posts == []
+    assert account.sandbox.calls("publish") == 2
+    assert account.ledger.open_intents("post-1", OWNER) == []
+
+
+def test_a_post_that_is_not_wanted_any_more_after_a_slow_write_is_not_sent(
+    account: Account, portrait_video: Path, mocker: MockerFixture
+) -> None:
+    container_id = account.container(portrait_video)
+    mocker.patch.object(QuotaReservations, "reserve", side_effect=lambda *_: account.wait(40))
+    check = mocker.Mock(side_effect=[None, NotWantedError])
+    with pytest.raises(NotWantedError):
+        account.publish("post-1", container_id, check_time=check, quotas=post_quotas(10, 25))
+    assert account.sandbox.calls("publish") == 0
+
+
 def test_not_ready_for_ever_ends_as_such(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 9007, 2207027, times=0)
