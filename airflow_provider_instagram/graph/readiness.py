@@ -57,9 +57,10 @@ def is_not_shown(answer: ContainerStatus | InstagramError | None) -> bool:
 
 
 def shows_none(client: GraphClient, ig_user_id: str) -> bool:
-    """Return whether Instagram shows not even a new container. Then one that it does not show is not gone.
+    """Create a container, and return whether Instagram shows not even this one. Then one that it does not show may exist.
 
-    The new container is of a video that is never sent. It expires by itself. Source: reported of May
+    The new container is of a video that is never sent, and expires by itself. It counts among the
+    400 that an account may create a day. Source: reported of May
     and June 2026, when no container was shown for two weeks, and all could be published.
     """
     new = {"media_type": "REELS", "upload_type": "resumable"}
@@ -68,8 +69,7 @@ def shows_none(client: GraphClient, ig_user_id: str) -> bool:
         read_after_create(client, calls.container_status(made.id))
     except NotReadyError as error:
         log.warning(
-            "Instagram shows no containers, not even a new one (%s). The post is published without a look at its "
-            "container.",
+            "Instagram shows no containers, not even a new one (%s), so this one may exist all the same.",
             error.message,
         )
         return True

@@ -41,14 +41,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How many containers are created in a round, if each one fails. A fetch that failed counts only if
-#: it may have been the file instead.
+#: How many containers are created in a round, if each one fails.
 MOST_CONTAINERS = 3
+#: The same if each failure may be a fetch that failed, or a file that is unfit. What is certainly a
+#: fetch is tried again without a limit.
+MOST_DOUBTFUL_FETCHES = 8
 #: What a lost answer to create means.
 UNUSED: Final = (
     "If Instagram has created a container, nothing publishes it, and it expires by itself."
 )
-MOST_DOUBTFUL_FETCHES = 8
 SPONSORS: Final = "branded_content_sponsor_ids"
 #: An Instagram user id, beside which a user name may have digits only, too.
 _ID: Final = re.compile(r"[0-9]{15,20}")
@@ -276,13 +277,13 @@ class ContainerCreator:
         if latest.item is not None:
             location = shown(self.post.carousel[latest.item].location)
             failure.message = f"Item {latest.item + 1}, {location}: {failure.message}"
-        used = sum(record.round == latest.round == (self.round or None) for record in records)
+        made_in_round = sum(record.round == latest.round == (self.round or None) for record in records)
         if not_fetched(failure, latest.shows, is_fetched=latest.is_fetched) is not None:
-            if used >= MOST_DOUBTFUL_FETCHES and cause_of(failure) is not Cause.NOT_FETCHED:
+            if made_in_round >= MOST_DOUBTFUL_FETCHES and cause_of(failure) is not Cause.NOT_FETCHED:
                 raise failure
-        elif used > new_containers or (not new_containers and is_same):
+        elif made_in_round > new_containers or (not new_containers and is_same):
             raise failure
-        elif used >= MOST_CONTAINERS:
+        elif made_in_round >= MOST_CONTAINERS:
             failure.hint = (
                 f"{MOST_CONTAINERS} containers were created from these media with these options, and none became a "
                 "post. Change the media or the options, or clear this task to start over."

@@ -73,7 +73,7 @@ class Live:
 
 @dataclass(frozen=True)
 class Free:
-    """A post that certainly does not exist, and that this owner has claimed. Only this may be sent.
+    """A post that is not live, and that this owner has claimed. Only this may be sent.
 
     :param container_id: The container to publish. If an earlier request may still take effect, this
         is its container, so that there is one post in either case.
@@ -104,7 +104,7 @@ class Publisher:
     ledger: Ledger
     ig_user_id: str
     attempt: Try
-    sleep: Sleep = field(default=time.sleep)
+    sleep: Sleep = time.sleep
     quotas: tuple[Quota, ...] = ()
     origin: str | None = None
 
@@ -150,8 +150,8 @@ class Publisher:
     def _lost_post(self, post_key: str, container_id: str, claim: Claim) -> PublishedPost | None:
         """Return the post that a former try has made if the ledger has lost its rows, or None if there is none.
 
-        That post is older than the container, of which create would else have used an older one
-        again. What the container itself became, its own state says.
+        That post is older than the container: had create known its container, it would have used
+        that again. What this container became, its own state says.
 
         :raises OutcomeUnknownError: If posts of the account may be it, and no caption tells which.
         """
@@ -179,6 +179,8 @@ class Publisher:
                 post_key, container_id, self.ledger.now(), ig_user_id=self.ig_user_id
             )
             return as_post(post, found[0])
+        # Nothing is sent: the intent stays open, so that no later try publishes before a person
+        # has looked.
         self.ledger.leave_for_manual_resolution(
             self._claims.record_intent(post_key, container_id, claim)
         )
@@ -237,8 +239,8 @@ class Publisher:
                 self._sleep_until(check_again())
             return self._send(free, planned_at or not_before, check_again)
         finally:
-            own = self.ledger.intent(free.post_key, self.attempt.owner)
-            if own is None or own.claim != free.claim or own.withdrawn:
+            sent = self.ledger.intent(free.post_key, self.attempt.owner)
+            if sent is None or sent.claim != free.claim or sent.withdrawn:
                 reservations.release(free.claim.nonce)
 
     def _status(self, container_id: str) -> ContainerStatus:
@@ -330,10 +332,17 @@ class Publisher:
                     raise
                 self._sleep_until(check_again())
             else:
-                made = PublishedPost(
-                    post_key, container_id, self.ledger.now(), media_id, self.ig_user_id
+                post = self._record(
+                    PublishedPost(
+                        post_key,
+                        container_id,
+                        self.ledger.now(),
+                        media_id,
+                        self.ig_user_id,
+                        event_pending=True,
+                        planned_at=planned,
+                    )
                 )
-                post = self._record(replace(made, event_pending=True, planned_at=planned))
                 permalink = with_permalink(self.client, post).permalink
                 return Live(
                     self.ledger.change_post(post, permalink=permalink), already_published=False
@@ -388,7 +397,7 @@ class Publish:
     1. If the ledger has the post, :meth:`checked` returns it.
     2. If nothing is open, the task waits as :meth:`wait_for_time` says. An open outcome is settled
        first, however late.
-    3. The two halves of :meth:`publisher` settle what is open, and send the request.
+    3. What :meth:`publisher` yields settles what is open, and sends the request.
 
     :param shortest_wait: The shortest wait that a task can be deferred for.
     :param resumes_late_by: How much later than at its timeout a deferred task resumes, at most.

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import count
 from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import StringConstraints
@@ -156,7 +155,7 @@ def decide(
     before: Plan | None,
     now: datetime,
     *,
-    prepare_ahead: timedelta,
+    begins_ahead: timedelta,
     max_lateness: timedelta,
     came_at: datetime | None = None,
     is_new: bool = False,
@@ -172,97 +171,100 @@ def decide(
     :param before: The plan of the last look. None if the calendar is new.
     :param came_at: When the triggerer woke the planner. What was to come then is in time, also if
         its run had to wait.
+    :param begins_ahead: How long before its post's time a run begins.
     :param is_new: Whether the planner does not know all runs that it has begun: the calendar is new,
         or its last plan was lost.
     :param is_dry: Whether the DAG only makes dry runs. That it no longer does is an edit of each
         post.
     :return: The plan, whose ``pending`` names the runs.
     """
-    look = _Decision(before, now, prepare_ahead, max_lateness, DRY_MARK if is_dry else "", records)
-    look.came_at = min(came_at or now, now)
-    look.is_new |= is_new
+    decision = _Decision(
+        before or Plan(Calendar("")),
+        now,
+        begins_ahead,
+        max_lateness,
+        came_at=min(came_at or now, now),
+        has_lost_plan=is_new or before is None,
+        dry_mark=DRY_MARK if is_dry else "",
+        records=records,
+    )
     for post in calendar.posts:
-        look.at(post)
+        decision.at(post)
     listed = {post.id: post for post in calendar.posts}
-    for post_id in sorted(look.begun.keys() - listed):
-        look.at_removed(post_id)
-    look.end_overtaken(listed)
-    unread = look.passed_before.keys() & calendar.left_out
-    look.passed = {post_id: look.passed_before[post_id] for post_id in unread} | look.passed
+    for post_id in sorted(decision.begun.keys() - listed):
+        decision.let_go(post_id)
+    decision.end_overtaken(listed)
+    # A post with a problem keeps what was found of its time until it can be read again.
+    with_problem = decision.last.passed.keys() & calendar.left_out
+    passed = {post_id: decision.last.passed[post_id] for post_id in with_problem}
     return Plan(
         calendar,
-        look.begun,
-        look.passed,
-        tuple(dict.fromkeys(look.start)),
-        unsettled=look.unsettled,
+        decision.begun,
+        passed | decision.passed,
+        tuple(dict.fromkeys(decision.pending)),
+        unsettled=decision.unsettled,
     )
 
 
+@dataclass
 class _Decision:
     """What is decided about the posts of a calendar at one look, one after the other."""
 
-    def __init__(
-        self,
-        before: Plan | None,
-        now: datetime,
-        prepare_ahead: timedelta,
-        max_lateness: timedelta,
-        mark: str,
-        records: Records,
-    ) -> None:
-        self.is_new = before is None
-        self.now = self.came_at = now
-        self.prepare_ahead = prepare_ahead
-        self.max_lateness = max_lateness
-        self.mark = mark
-        self.records = records
-        self.unsettled = False
-        last = before or Plan(Calendar(""))
-        self.known = last.times()
-        self.passed_before = last.passed
+    last: Plan
+    now: datetime
+    begins_ahead: timedelta
+    max_lateness: timedelta
+    came_at: datetime
+    has_lost_plan: bool
+    dry_mark: str
+    records: Records
+    passed: dict[str, Passed] = field(default_factory=dict)
+    unsettled: bool = False
+
+    def __post_init__(self) -> None:
+        self.known = self.last.times()
         #: The posts whose time could not be read at the last look, for example because of a
         #: default.
-        self.untimed = last.calendar.left_out - self.known.keys()
+        self.untimed = self.last.calendar.left_out - self.known.keys()
         # What is not certain to have been started is tried again.
-        self.start = list(last.pending)
-        self.begun = dict(last.begun)
-        self.passed: dict[str, Passed] = {}
+        self.pending = list(self.last.pending)
+        self.begun = dict(self.last.begun)
         started = [
             one.run
             for one in self.begun.values()
-            if self._is_in_time(one) and one.run not in self.start
+            if self._is_in_time(one) and one.run not in self.pending
         ]
-        self.lost = frozenset(records.lost(started) if started else ())
+        self.lost = frozenset(self.records.lost(started) if started else ())
 
     def at(self, post: ScheduledPost) -> None:
         """Decide what becomes of a post."""
         begun = self.begun.get(post.id)
         due = post.publish_at.timestamp()
-        version = f"{post.version}{self.mark}"
+        version = f"{post.version}{self.dry_mark}"
         if begun is not None and begun.version == version:
             if begun.run in self.lost and not self.records.is_live(post.key):
                 self._begin(post, version, begun)
             return
-        if begun is not None and self._is_unsettled(begun):
+        if begun is not None and self._note_if_unsettled(begun):
             return
         live = begun is not None and self.records.is_live(post.key)
         if begun is not None and live and not begun.due <= self.now.timestamp() < due:
             return  # only if its id is used again, its run has to say so
-        if self._had_passed(post, due):
+        if self._note_if_passed(post, due):
             if begun is not None:
-                self.at_removed(post.id)
+                self.let_go(post.id)
             return
         if begun is not None and post.publish_at + self.max_lateness < self.now:
             return  # edited long after its time
-        if post.publish_at - self.prepare_ahead > self.now:
+        if post.publish_at - self.begins_ahead > self.now:
             # moved far ahead: its run ends now, and another one begins in time
             if begun is not None:
                 del self.begun[post.id]
                 if not live:
-                    self._end(begun)
+                    self._restart_to_end(begun)
             return
         if begun is not None and not self.records.is_live(begun.key):
-            self._end(begun)
+            self._restart_to_end(begun)
         self._begin(post, version, begun)
 
     def _begin(self, post: ScheduledPost, version: str, before: Begun | None) -> None:
@@ -272,23 +274,25 @@ class _Decision:
             known[before.run] = before.version
         run_id = self._run_of_lost_plan(post.key, known, version)
         if run_id is None:
-            run_id = self._free_name(post.id, known)
-            self.start.append(run_id)
+            run_id = self._free_run_id(post.id, known)
+            self.pending.append(run_id)
         self.begun[post.id] = Begun(version, post.publish_at.timestamp(), post.key, run_id)
 
     def _run_of_lost_plan(self, key: str, known: Mapping[str, str], version: str) -> str | None:
         """Return the run of a version, if the planner has lost its plan: also one whose post a person has rejected."""
-        if not self.is_new:
+        if not self.has_lost_plan:
             return None
         for run_id, its_version in known.items():
             if its_version == version and self.records.stands(key, run_id):
                 return run_id
         return None
 
-    def _free_name(self, post_id: str, known: Collection[str]) -> str:
+    def _free_run_id(self, post_id: str, known: Collection[str]) -> str:
         """Return an id that no run of a post has or had. Users may take many of those that are next."""
         taken = 0
-        for number in count(1):
+        number = 0
+        while True:
+            number += 1
             if taken >= MOST_TAKEN:
                 number = secrets.randbelow(MOST_NUMBERS) + MOST_NUMBERS
             run_id = f"{post_id}{VERSION_MARK}{number}" if number > 1 else post_id
@@ -297,20 +301,19 @@ class _Decision:
             if not self.records.exists(run_id):
                 return run_id
             taken += 1
-        raise AssertionError
 
-    def _end(self, begun: Begun) -> None:
+    def _restart_to_end(self, begun: Begun) -> None:
         """Start a run anew, which then skips itself."""
         if begun.run not in self.lost:
-            self.start.append(begun.run)
+            self.pending.append(begun.run)
 
-    def at_removed(self, post_id: str) -> None:
-        """Decide what becomes of the run of a post that the calendar does not have, or that has a problem."""
+    def let_go(self, post_id: str) -> None:
+        """End the run of a post that none is to publish any more: removed, with a problem, or moved to the past."""
         begun = self.begun[post_id]
-        if self._is_unsettled(begun):
+        if self._note_if_unsettled(begun):
             return
         if self._is_in_time(begun) and not self.records.is_live(begun.key):
-            self._end(begun)
+            self._restart_to_end(begun)
             del self.begun[post_id]
         elif begun.due + KEPT.total_seconds() < self.now.timestamp():
             del self.begun[post_id]
@@ -322,7 +325,7 @@ class _Decision:
             if post is None or not begun.is_of(post):
                 self.begun[post_id] = replace(begun, version=ENDED)
 
-    def _is_unsettled(self, begun: Begun) -> bool:
+    def _note_if_unsettled(self, begun: Begun) -> bool:
         """Return whether the run of a post has to find out first whether the post is live, and record that."""
         is_unsettled = self._is_in_time(begun) and self.records.is_open(begun.key)
         self.unsettled |= is_unsettled
@@ -331,9 +334,9 @@ class _Decision:
     def _is_in_time(self, begun: Begun) -> bool:
         return begun.due + self.max_lateness.total_seconds() > self.now.timestamp()
 
-    def _had_passed(self, post: ScheduledPost, due: float) -> bool:
+    def _note_if_passed(self, post: ScheduledPost, due: float) -> bool:
         """Return whether the time of a post had passed when it came, and record that."""
-        before = self.passed_before.get(post.id)
+        before = self.last.passed.get(post.id)
         if before is not None and before.due == due:
             self.passed[post.id] = before
             return True
@@ -344,19 +347,19 @@ class _Decision:
         is_known = self.known.get(post.id) == due and (begun is None or begun.key == post.key)
         if is_known:
             return False
-        is_late = post.publish_at + self.max_lateness >= self.now
+        may_be_late = post.publish_at + self.max_lateness >= self.now
         if (
-            self.is_new
-            and is_late
+            self.has_lost_plan
+            and may_be_late
             and self._has_begun(post.key)
             and not self.records.is_live(post.key)
         ):
             return False
-        if is_late and post.id in self.untimed:
+        if may_be_late and post.id in self.untimed:
             return False
         # A time that could not be read was told.
         self.passed[post.id] = Passed(
-            due, is_mistake=not self.is_new and post.id not in self.untimed
+            due, is_mistake=not self.has_lost_plan and post.id not in self.untimed
         )
         return True
 
@@ -377,7 +380,7 @@ def replaced_by(run_id: str, post_id: str) -> Skipped:
     return Skipped("edited", f"{post_id} was edited. The run {run_id} publishes the new version.")
 
 
-def reason_to_end(plan: Plan, post_id: str, prepare_ahead: timedelta) -> Skipped:
+def reason_to_end(plan: Plan, post_id: str, begins_ahead: timedelta) -> Skipped:
     """Return why the former run of a post publishes nothing any more."""
     begun = plan.begun.get(post_id)
     if begun is not None:
@@ -385,7 +388,7 @@ def reason_to_end(plan: Plan, post_id: str, prepare_ahead: timedelta) -> Skipped
     calendar = plan.timely
     post = calendar.post(post_id)
     if post is not None:
-        begins = post.publish_at - prepare_ahead
+        begins = post.publish_at - begins_ahead
         word = f"moved to {post.publish_at:%Y-%m-%d %H:%M}"
         return Skipped(
             word, f"{post_id} was {word}. A run begins for it at {begins:%Y-%m-%d %H:%M}."
@@ -402,10 +405,10 @@ def reason_to_end(plan: Plan, post_id: str, prepare_ahead: timedelta) -> Skipped
     return Skipped("removed", f"{post_id} {was}, so it is not published.")
 
 
-def next_moment(plan: Plan, prepare_ahead: timedelta) -> datetime | None:
+def next_moment(plan: Plan, begins_ahead: timedelta) -> datetime | None:
     """Return when the next run is to be started, or None. This has passed if a post has come near since the look."""
     to_come = (
-        post.publish_at - prepare_ahead
+        post.publish_at - begins_ahead
         for post in plan.calendar.posts
         if post.id not in plan.begun and post.id not in plan.passed
     )

@@ -73,7 +73,7 @@ def look(
         found.plan.calendar,
         before,
         now,
-        prepare_ahead=settings.work_ahead,
+        begins_ahead=settings.work_ahead,
         max_lateness=settings.max_lateness,
         came_at=came_at,
         is_new=not (stored and stored.mark),
@@ -94,7 +94,7 @@ class _Reading:
         stored: StoredPlan | None,
         now: datetime,
         *,
-        by_hand: bool = False,
+        by_hand: bool,
     ) -> None:
         self.settings = settings
         self.now = now
@@ -140,8 +140,11 @@ class _Reading:
         settings = self.settings
         text = self._read()
         made_of = f"{self.content} {settings.digest}"
-        is_here = stored is not None and stored.plan.calendar.pin == self.files.pin
-        if stored is not None and is_here and stored.made_of == made_of:
+        if (
+            stored is not None
+            and stored.plan.calendar.pin == self.files.pin
+            and stored.made_of == made_of
+        ):
             plan = replace(stored.plan, readable=True)
             update = {"plan": plan, "at": self._at, "about": settings.about()}
             return stored.model_copy(update=update)
@@ -248,9 +251,9 @@ def next_look(settings: CalendarSettings, plan: StoredPlan, now: datetime) -> fl
 
 
 def change_since(due: Due) -> str:
-    """Return the digest of the calendar's file if it has changed since a look, or an empty text.
+    """Return what tells one change of the calendar's file since a look from the next, or an empty text.
 
-    A file that can no longer be read has changed, too.
+    That is the digest of the file, or ``unreadable`` if it can no longer be read.
     """
     try:
         if is_web(due.calendar):

@@ -21,7 +21,6 @@ from airflow_provider_instagram.operators.approval import (
     Question,
     as_block,
     as_code,
-    held_subject,
     open_question,
     void_answer,
 )
@@ -236,13 +235,8 @@ def _read_answer(event: Mapping[str, Any], approval: Approval) -> Answer:
     return Answer.read(event, approval.caption)
 
 
-def is_about(post: ScheduledPost, subject: str, body: str | None, *, is_held: bool = False) -> bool:
-    """Return whether a question asks about this version of a post. Airflow's record of it cannot be edited by users.
-
-    :param is_held: Whether it is the question about a post that the copyright check has held.
-    """
-    if is_held:
-        return subject == held_subject(post.key)
+def is_about(post: ScheduledPost, subject: str, body: str | None) -> bool:
+    """Return whether a question asks about this version of a post. Airflow's record of it cannot be edited by users."""
     if not subject.startswith(_about(post)):
         return False
     for line in _bound_by(body or ""):
@@ -306,7 +300,7 @@ def _shown_media(post: ScheduledPost) -> Iterator[tuple[str, Any]]:
         if post.video_cover_timestamp_ms:
             cover = f"{post.video_cover_timestamp_ms} ms"
         yield "Video", shown(post.video)
-        yield "Cover", shown(str(post.cover_url or cover))
+        yield "Cover", shown(post.cover_url) if post.cover_url else cover
 
 
 def _covers(post: ScheduledPost, reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -351,8 +345,6 @@ def _form(caption: str | None) -> ParamsDict:
 
 
 def _measures(report: Mapping[str, Any]) -> list[str]:
-    if not report:
-        return ["There is no report of the transcode."]
     lines = [f"Transcoded as {as_code(report.get('tier'))}."]
     findings = (*report.get("reasons", ()), *report.get("warnings", ()))
     lines += [f"* {as_code(finding)}" for finding in findings]

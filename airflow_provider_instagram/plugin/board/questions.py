@@ -10,6 +10,7 @@ from airflow_provider_instagram.calendar.tasks.answers import Answer, PostRecord
 from airflow_provider_instagram.calendar.tasks.approve import is_about
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.ledger.database import open_ledger
+from airflow_provider_instagram.operators.approval import held_subject
 from airflow_provider_instagram.plugin.board.queries import asked_by, event_in
 from airflow_provider_instagram.plugin.board.states import ENDED_BADLY, HOLDS
 
@@ -25,11 +26,11 @@ ENDED: Final = ("success", "skipped", *ENDED_BADLY)
 def is_asked_about(dag_id: str, post: ScheduledPost, run_id: str, step: str) -> bool:
     """Return whether a task has asked about this version of a post, by Airflow's record of the question."""
     row = asked_by(dag_id, run_id, step)
-    return (
-        row is not None
-        and row.subject is not None
-        and is_about(post, row.subject, row.body, is_held=step == HOLDS)
-    )
+    if row is None or row.subject is None:
+        return False
+    if step == HOLDS:
+        return row.subject == held_subject(post.key)
+    return is_about(post, row.subject, row.body)
 
 
 def last_question(post: ScheduledPost, run: PostRun) -> Approval | None:
