@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.cli.cli_config import ActionCommand, GroupCommand
 
 from airflow_provider_instagram.calendar.dag import MAX_LOOKS
-from airflow_provider_instagram.calendar.file.model import (
+from airflow_provider_instagram.calendar.file.columns import (
     CALENDAR_FIELDS,
     CalendarPost,
     WrittenPost,

@@ -277,9 +277,14 @@ class ContainerCreator:
         if latest.item is not None:
             location = shown(self.post.carousel[latest.item].location)
             failure.message = f"Item {latest.item + 1}, {location}: {failure.message}"
-        made_in_round = sum(record.round == latest.round == (self.round or None) for record in records)
+        made_in_round = sum(
+            record.round == latest.round == (self.round or None) for record in records
+        )
         if not_fetched(failure, latest.shows, is_fetched=latest.is_fetched) is not None:
-            if made_in_round >= MOST_DOUBTFUL_FETCHES and cause_of(failure) is not Cause.NOT_FETCHED:
+            if (
+                made_in_round >= MOST_DOUBTFUL_FETCHES
+                and cause_of(failure) is not Cause.NOT_FETCHED
+            ):
                 raise failure
         elif made_in_round > new_containers or (not new_containers and is_same):
             raise failure

@@ -18,7 +18,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar, ScheduledPost
+from airflow_provider_instagram.calendar.file.columns import AnyPost, Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_rows

@@ -12,9 +12,7 @@ from operator import attrgetter
 
 from typing_extensions import TypedDict, Unpack
 
-from airflow_provider_instagram.calendar.file.entries import Row, Rows, Value, without_secrets
-from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.model import (
+from airflow_provider_instagram.calendar.file.columns import (
     CALENDAR_FIELDS,
     DEFAULT_SPACING,
     ID,
@@ -23,6 +21,8 @@ from airflow_provider_instagram.calendar.file.model import (
     InvalidPost,
     ScheduledPost,
 )
+from airflow_provider_instagram.calendar.file.entries import Row, Rows, Value, without_secrets
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.post_parser import PostFields, unnamed_account
 from airflow_provider_instagram.calendar.file.problems import (
     InvalidValue,

@@ -10,8 +10,8 @@ from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from airflow_provider_instagram.calendar.file.columns import ACCOUNT, CALENDAR_FIELDS, CalendarPost
 from airflow_provider_instagram.calendar.file.entries import Row, Value, without_secrets
-from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIELDS, CalendarPost
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.times import in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError

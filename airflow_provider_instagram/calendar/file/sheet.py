@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
+from airflow_provider_instagram.calendar.file.columns import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import MAX_BYTES, as_text, read_table
 from airflow_provider_instagram.calendar.file.sheet_import import (

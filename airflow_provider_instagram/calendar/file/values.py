@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
+from airflow_provider_instagram.calendar.file.columns import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.post_parser import items_in, read_item
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.exceptions import ValidationError
@@ -20,8 +20,8 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.columns import AnyPost
     from airflow_provider_instagram.calendar.file.entries import Row, Rows, Value
-    from airflow_provider_instagram.calendar.file.model import AnyPost
     from airflow_provider_instagram.posts.item import Item
 
 #: What is written when a post is added, and changed only in the file: the key, under which it is

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import StringConstraints
 
-from airflow_provider_instagram.calendar.file.model import ID, Calendar
+from airflow_provider_instagram.calendar.file.columns import ID, Calendar
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.publishing.use_case import Skipped
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
 
 #: How long a run is remembered after its post's time. Airflow keeps the run itself.
 KEPT = timedelta(days=30)
@@ -366,7 +366,7 @@ class _Decision:
     def _has_begun(self, key: str) -> bool:
         """Return whether a run was begun for a post, for publication or as a dry run as the DAG does now."""
         begun = [version for version in self.records.runs(key).values() if version != ENDED]
-        return any(version.endswith(DRY_MARK) == bool(self.mark) for version in begun)
+        return any(version.endswith(DRY_MARK) == bool(self.dry_mark) for version in begun)
 
 
 def post_of(run_id: str) -> str:

@@ -22,9 +22,9 @@ from airflow_provider_instagram.calendar.file.times import as_written, moment, n
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.columns import AnyPost, Calendar
     from airflow_provider_instagram.calendar.file.entries import Row, Rows
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-    from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar
     from airflow_provider_instagram.calendar.file.slots import Slot
 
 #: A slot is at least so far ahead, for the preparation of its post, and at most so far.

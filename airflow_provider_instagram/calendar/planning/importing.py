@@ -29,8 +29,8 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.columns import Calendar
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-    from airflow_provider_instagram.calendar.file.model import Calendar
 
 #: So many rows a user sees of a sheet.
 SHOWN_ROWS: Final = 5

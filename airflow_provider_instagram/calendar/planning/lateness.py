@@ -13,7 +13,7 @@ from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.publishing.use_case import Skipped
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.post_rows import PostRows
 
 #: A post is late after this. A worker that starts slowly does not make a post late.

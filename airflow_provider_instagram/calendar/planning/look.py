@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any, Final
 
+from airflow_provider_instagram.calendar.file.columns import Calendar
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.model import Calendar
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text

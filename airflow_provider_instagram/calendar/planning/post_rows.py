@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from airflow_provider_instagram.calendar.file.model import ScheduledPost
+from airflow_provider_instagram.calendar.file.columns import ScheduledPost
 from airflow_provider_instagram.calendar.planning.begin_runs import ENDED
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import IN_THE_MAKING, OF_A_POST, row_key

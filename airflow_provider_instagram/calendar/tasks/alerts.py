@@ -29,7 +29,7 @@ from airflow_provider_instagram.utils.time_limit import within_timeout
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
 #: A mistake in a large file may be hundreds of problems. One run tells so many, and counts the

@@ -31,7 +31,7 @@ from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import PreparedPost
 
 #: How the row of a question begins that names the version of the post, and the line with the digest

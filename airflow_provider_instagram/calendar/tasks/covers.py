@@ -15,7 +15,7 @@ from airflow_provider_instagram.utils import urls
 from airflow_provider_instagram.utils.pages import pages_path
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
     from airflow_provider_instagram.media.spec import Profile
 
 #: The largest width and height of a thumbnail: twice the size of a card, for sharp screens.

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Approval, FileReport, PreparedPost
     from airflow_provider_instagram.posts.item import Item
 

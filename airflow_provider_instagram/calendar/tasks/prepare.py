@@ -29,7 +29,7 @@ from airflow_provider_instagram.utils.local_files import file_digest
 from airflow_provider_instagram.utils.urls import is_web
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.media.report import Report
 

@@ -44,7 +44,7 @@ from airflow_provider_instagram.utils.urls import is_web
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
     from airflow_provider_instagram.calendar.planning.begin_runs import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 

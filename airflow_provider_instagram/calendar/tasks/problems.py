@@ -38,7 +38,7 @@ from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.urls import is_local, is_web, shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from airflow_provider_instagram.operators.approval import NO_ANSWER
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
     from airflow_provider_instagram.ledger.records import PublishedPost
 
 #: The tasks of a post, in order.

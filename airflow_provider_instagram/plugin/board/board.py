@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.calendar.file.model import (
+from airflow_provider_instagram.calendar.file.columns import (
     Calendar,
     Draft,
     InvalidPost,

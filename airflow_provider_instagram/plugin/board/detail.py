@@ -30,7 +30,7 @@ from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Answer, PreparedPost
     from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.plugin.board.states import Status

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.file import edits
-from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIELDS, ID, NO_EDITS
+from airflow_provider_instagram.calendar.file.columns import ACCOUNT, CALENDAR_FIELDS, ID, NO_EDITS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.planning.fill import proposal_for

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import HTTPException
 
 from airflow_provider_instagram.calendar.file import edits
-from airflow_provider_instagram.calendar.file.model import (
+from airflow_provider_instagram.calendar.file.columns import (
     CALENDAR_FIELDS,
     CalendarPost,
     WrittenPost,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from fastapi import APIRouter, Query
 from pydantic import Base64Bytes, Field
 
+from airflow_provider_instagram.calendar.file.columns import ACCOUNT, ID
 from airflow_provider_instagram.calendar.file.edits import zone_of_new
-from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
 from airflow_provider_instagram.calendar.file.reader import sheet_text
 from airflow_provider_instagram.calendar.file.sheet_import import WORDS, SheetReading
 from airflow_provider_instagram.calendar.file.sheet_times import DateOrder

@@ -15,7 +15,7 @@ from airflow_provider_instagram.plugin.board.queries import asked_by, event_in
 from airflow_provider_instagram.plugin.board.states import ENDED_BADLY, HOLDS
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Approval
     from airflow_provider_instagram.plugin.board.states import Facts, PostRun
 
@@ -29,7 +29,7 @@ def is_asked_about(dag_id: str, post: ScheduledPost, run_id: str, step: str) -> 
     if row is None or row.subject is None:
         return False
     if step == HOLDS:
-        return row.subject == held_subject(post.key)
+        return bool(row.subject == held_subject(post.key))
     return is_about(post, row.subject, row.body)
 
 

@@ -34,7 +34,7 @@ from airflow_provider_instagram.utils.clock import utc_now
 from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
 
 NO_TARGET: Final = (
     "Results need the metrics of posts in a database: insights_dag() writes them there, and [instagram] "

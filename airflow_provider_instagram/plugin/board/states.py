@@ -15,7 +15,7 @@ from airflow_provider_instagram.calendar.tasks.base import used_before
 from airflow_provider_instagram.exceptions import AuthenticationError
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
     from airflow_provider_instagram.calendar.planning.stored_plan import About
     from airflow_provider_instagram.exceptions import LedgerRowError
     from airflow_provider_instagram.ledger.records import PublishedPost

@@ -368,7 +368,7 @@ def test_the_approval_form_shows_what_others_wrote_as_plain_text(wicked: str) ->
     """Read back with a parser of Markdown: every piece of it stands in code, where nothing is loaded or clicked."""
     from markdown_it import MarkdownIt
 
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.approve import question
     from airflow_provider_instagram.posts.item import Item
 

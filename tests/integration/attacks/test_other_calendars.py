@@ -105,7 +105,7 @@ def test_the_page_says_which_calendar_has_it_and_offers_no_button() -> None:
     done = PublishedPost("a/b", "1", "2030-05-06T08:30:00+00:00", "180", permalink="https://x.example", dag_id="first")
     assert done.other_publisher("first", "second.yaml") is None
     assert PublishedPost("a/b", "1", "", origin="posts.yaml", dag_id="old").other_publisher("new", "posts.yaml") is None
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
 
     at = datetime(2030, 5, 6, tzinfo=timezone.utc)
     facts = Facts(

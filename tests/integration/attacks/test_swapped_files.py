@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 
 from airflow_provider_instagram.calendar import content_calendar_dag
-from airflow_provider_instagram.calendar.file.model import ScheduledPost
+from airflow_provider_instagram.calendar.file.columns import ScheduledPost
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.tasks.answers import Answer, Approval
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost, question

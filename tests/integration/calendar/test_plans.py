@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
-from airflow_provider_instagram.calendar.file.model import Calendar
+from airflow_provider_instagram.calendar.file.columns import Calendar
 from airflow_provider_instagram.calendar.planning.begin_runs import Plan
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, store
@@ -102,7 +102,7 @@ def test_a_person_is_asked_without_a_cover_when_the_storage_does_not_answer(
     from airflow.api_fastapi.core_api.security import get_user
     from fastapi.testclient import TestClient
 
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.approve import question
     from airflow_provider_instagram.plugin.app import app
 

@@ -758,7 +758,7 @@ def test_whoever_saves_twice_sees_their_own_words_and_meets_no_conflict(user: An
 
 
 def test_a_form_has_each_field_that_a_post_declares(user: Any, calendar: Path) -> None:
-    from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
+    from airflow_provider_instagram.calendar.file.columns import CALENDAR_FIELDS
 
     form = user("ada", "USER").get("/instagram/calendar/api/files", params={"dag_id": DAG_ID}).json()
     names = {field["name"] for field in form["fields"]}

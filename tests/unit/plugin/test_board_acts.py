@@ -11,7 +11,7 @@ import pytest
 from fastapi import HTTPException
 from pydantic import ValidationError
 
-from airflow_provider_instagram.calendar.file.model import ScheduledPost
+from airflow_provider_instagram.calendar.file.columns import ScheduledPost
 from airflow_provider_instagram.plugin.board import acts, questions
 from airflow_provider_instagram.plugin.board.acts import Act, ActRequest
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, Task

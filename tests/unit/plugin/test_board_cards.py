@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost
+from airflow_provider_instagram.calendar.file.columns import Calendar, InvalidPost
 from airflow_provider_instagram.calendar.planning.begin_runs import Plan
 from airflow_provider_instagram.calendar.planning.stored_plan import About, StoredPlan
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag

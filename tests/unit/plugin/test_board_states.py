@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
+from airflow_provider_instagram.calendar.file.columns import InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.stored_plan import About
 from airflow_provider_instagram.exceptions import LedgerRowError

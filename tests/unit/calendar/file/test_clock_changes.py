@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import TypeAdapter
 
-from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
+from airflow_provider_instagram.calendar.file.columns import Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.planning.lateness import first_free_time
 

@@ -15,7 +15,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_instagram.calendar.file.model import Calendar
+    from airflow_provider_instagram.calendar.file.columns import Calendar
 
 NOW = datetime(2030, 1, 1, tzinfo=timezone.utc)
 YAML = """\

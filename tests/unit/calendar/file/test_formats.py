@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
+    from airflow_provider_instagram.calendar.file.columns import Calendar, ScheduledPost
 
 FILES = ("a.mp4", "a.jpg", "b.jpg", "c.mov", "one, two.jpg", "noname", "notes.txt")
 NO_UPLOAD = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
+from airflow_provider_instagram.calendar.file.columns import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.parser import parse_calendar, read_calendar
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_mock import MockerFixture
 
-    from airflow_provider_instagram.calendar.file.model import Calendar
+    from airflow_provider_instagram.calendar.file.columns import Calendar
 
 HEAD = "min_spacing: 0 s\ndefaults:\n  timezone: Europe/Berlin\n  video: a.mp4\nposts:\n"
 

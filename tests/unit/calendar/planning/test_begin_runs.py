@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
+from airflow_provider_instagram.calendar.file.columns import Calendar, InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.planning.begin_runs import KEPT, Plan, Records, decide, next_moment
 
 NOW = datetime(2030, 5, 6, 12, tzinfo=timezone.utc)
@@ -31,7 +31,7 @@ def invalid(after: timedelta) -> InvalidPost:
 
 def plan(now: Calendar, before: Plan | None, at: datetime = NOW, **more: Any) -> Plan:
     known = {one.name: more.pop(one.name) for one in fields(Records) if one.name in more}
-    return decide(now, before, at, prepare_ahead=AHEAD, max_lateness=LATENESS, records=Records(**known), **more)
+    return decide(now, before, at, begins_ahead=AHEAD, max_lateness=LATENESS, records=Records(**known), **more)
 
 
 def started(now: Calendar, before: Plan | None = None, at: datetime = NOW, **more: Any) -> Plan:

@@ -27,7 +27,7 @@ posts:
 
 def planned(text: str, before: Plan | None = None) -> Plan:
     ahead = timedelta(days=1)
-    return decide(parse_calendar(text, LOCATION), before, NOW, prepare_ahead=ahead, max_lateness=timedelta(hours=1))
+    return decide(parse_calendar(text, LOCATION), before, NOW, begins_ahead=ahead, max_lateness=timedelta(hours=1))
 
 
 def test_no_run_is_started_for_a_draft() -> None:

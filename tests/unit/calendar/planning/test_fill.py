@@ -15,7 +15,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.planning.fill import Proposal, proposal_for
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import Calendar
+    from airflow_provider_instagram.calendar.file.columns import Calendar
 
 #: A Tuesday.
 NOW = datetime(2026, 12, 1, 11, tzinfo=timezone.utc)

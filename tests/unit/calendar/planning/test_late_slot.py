@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
+from airflow_provider_instagram.calendar.file.columns import Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.planning.lateness import choose_late_time, first_free_time, too_late
 from airflow_provider_instagram.calendar.planning.post_rows import PostRows
 from tests.unit.calendar.simulated_runs import ACCOUNT, NOON, Rows, after_noon

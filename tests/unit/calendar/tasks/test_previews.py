@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_instagram.calendar.file.columns import Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.planning.begin_runs import Begun, Plan
 from airflow_provider_instagram.calendar.planning.told import Preview, PreviewRecord
 from airflow_provider_instagram.calendar.tasks import previews

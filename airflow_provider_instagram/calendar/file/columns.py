@@ -1,4 +1,4 @@
-"""The valid posts of a calendar."""
+"""The columns of a calendar, and its posts as they were read."""
 
 from __future__ import annotations
 
