@@ -233,10 +233,10 @@ class Publisher:
             raise failure
         reservations = QuotaReservations(self.ledger, self.quotas, self.sleep)
         self._reserve_quota(reservations, free)
-        self._sleep_until(not_before)
         try:
             if self.ledger.clock() - checked_at > CHECKED_FOR:
-                self._sleep_until(check_again())
+                not_before = check_again()
+            self._sleep_until(not_before)
             return self._send(free, planned_at or not_before, check_again)
         finally:
             sent = self.ledger.intent(free.post_key, self.attempt.owner)

@@ -51,7 +51,6 @@ class ServerClock:
         :return: How far Instagram's clock is ahead; nothing if they agree.
         :raises LookupError: If the answer has no usable date.
         """
-        self._offset = None
         earliest, latest = _ahead(base_url, self._local)
         agrees = earliest < TOLERANCE and latest > -TOLERANCE
         ahead = timedelta(0) if agrees else earliest

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.utils.clock import CLOCK
 from tests.clips import ClipCache
 from tests.integration.account import Account
 from tests.integration.pages import HOME
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from pytest_mock import MockerFixture
 
     from instagram_sandbox.testing.handle import SandboxHandle
+
+
+@pytest.fixture(autouse=True)
+def clock_that_was_not_compared(mocker: MockerFixture) -> None:
+    """A task has a process of its own, and compares its clock with that of its own Instagram."""
+    mocker.patch.object(CLOCK, "_offset", None)
 
 
 @pytest.fixture(autouse=True)

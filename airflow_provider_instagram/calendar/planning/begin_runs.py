@@ -344,8 +344,8 @@ class _Decision:
             return False
         begun = self.begun.get(post.id)
         # under another connection, which may be one of the same account, it is a new post
-        is_known = self.known.get(post.id) == due and (begun is None or begun.key == post.key)
-        if is_known:
+        is_of_account = begun is None or begun.key == post.key
+        if is_of_account and self.known.get(post.id) == due:
             return False
         may_be_late = post.publish_at + self.max_lateness >= self.now
         if (
@@ -355,7 +355,7 @@ class _Decision:
             and not self.records.is_live(post.key)
         ):
             return False
-        if may_be_late and post.id in self.untimed:
+        if may_be_late and is_of_account and post.id in self.untimed:
             return False
         # A time that could not be read was told.
         self.passed[post.id] = Passed(

@@ -112,7 +112,7 @@ class ApprovePost(PostTask):
             version=post.version,
             sha256=prepared.digests,
             caption=post.caption if has_caption(post) else None,
-            number=records.last_number() + 1,
+            number=before.number if is_open and before is not None else records.last_number() + 1,
             at_once=self.is_wanted_at_once(context, post),
             is_open=is_open,
         )

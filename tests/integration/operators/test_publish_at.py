@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,23 +65,6 @@ def test_the_log_and_the_result_tell_how_late_a_post_is_and_later_runs_tell_who_
     assert run_dag(dag).xcom("publish") == {**result, "already_published": True}
     (line,) = [line for line in caplog.text.splitlines() if "late is already published: http" in line]
     assert f"published at {result['published_at']} by run {first.run.run_id} of DAG two_hours_late" in line
-
-
-def test_a_post_that_gets_too_late_while_its_container_is_not_ready_is_not_sent_again(
-    instagram_sandbox: SandboxHandle,
-    run_dag: RunDag,
-    portrait_video: Path,
-    mocker: MockerFixture,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    from airflow_provider_instagram.publishing import publish
-
-    mocker.patch.object(publish, "Publisher", partial(publish.Publisher, sleep=instagram_sandbox.advance))
-    instagram_sandbox.fail("publish", 9007, 2207027, times=0)
-    dag = _dag("never_ready", portrait_video, publish_at=_in(seconds=-30), max_lateness=timedelta(seconds=75))
-    assert run_dag(dag).states()["publish"] == "failed"
-    assert "max_lateness is 0:01:15" in caplog.text
-    assert 1 < instagram_sandbox.calls("publish") < 5
 
 
 def test_without_a_time_no_post_is_late(
