@@ -59,8 +59,8 @@ def is_not_shown(answer: ContainerStatus | InstagramError | None) -> bool:
 def shows_none(client: GraphClient, ig_user_id: str) -> bool:
     """Create a container, and return whether Instagram shows not even that one.
 
-    Then one that it does not show may exist. The new container is of a video that is never sent, and expires by itself. It counts among the
-    400 that an account may create a day. Source: reported of May
+    Then one that it does not show may exist. The new container is of a video that is never sent, and
+    expires by itself. It counts among the 400 that an account may create a day. Source: reported of May
     and June 2026, when no container was shown for two weeks, and all could be published.
     """
     new = {"media_type": "REELS", "upload_type": "resumable"}
