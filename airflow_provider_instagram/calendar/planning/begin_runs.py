@@ -343,19 +343,17 @@ class _Decision:
         if due > self.came_at.timestamp():
             return False
         begun = self.begun.get(post.id)
-        # under another connection, which may be one of the same account, it is a new post
-        is_of_account = begun is None or begun.key == post.key
-        if is_of_account and self.known.get(post.id) == due:
-            return False
         may_be_late = post.publish_at + self.max_lateness >= self.now
+        is_known = self.known.get(post.id) == due or (may_be_late and post.id in self.untimed)
+        # under another connection, which may be one of the same account, it is a new post
+        if is_known and (begun is None or begun.key == post.key):
+            return False
         if (
             self.has_lost_plan
             and may_be_late
             and self._has_begun(post.key)
             and not self.records.is_live(post.key)
         ):
-            return False
-        if may_be_late and is_of_account and post.id in self.untimed:
             return False
         # A time that could not be read was told.
         self.passed[post.id] = Passed(

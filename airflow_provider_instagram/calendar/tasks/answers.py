@@ -139,18 +139,17 @@ class Void(BaseModel):
 
     A no writes it beside its own answer: another run may be about to write an earlier yes.
 
-    :param but: The DAG and the run whose answer it is, which stays.
+    :param but: The run whose answer it is, which stays.
     """
 
     model_config = AS_WRITTEN
 
     number: int = 0
-    but: tuple[str, str] = ("", "")
+    but: str = ""
 
     def makes_void(self, approval: Approval) -> bool:
         """Return whether the answer to a question does not count any more."""
-        question = approval.question
-        return approval.number <= self.number and (question.dag_id, question.run_id) != self.but
+        return approval.number <= self.number and approval.question.run_id != self.but
 
 
 @dataclass(frozen=True)
@@ -190,13 +189,12 @@ class PostRecords:
         """Record a question, which makes every earlier answer void, or its answer."""
         self.store.set(self._key("approval"), approval.model_dump(mode="json"))
 
-    def withdraw(self, but: Question | None = None) -> None:
+    def withdraw(self, but: str = "") -> None:
         """Make the answers to all questions void, and also one that is still to come.
 
-        :param but: The question whose answer stays, because it is a no.
+        :param but: The run whose answer stays, because it is a no.
         """
-        run = (but.dag_id, but.run_id) if but is not None else ("", "")
-        void = Void(number=self.last_number(), but=run)
+        void = Void(number=self.last_number(), but=but)
         self.store.set(self._key("void"), void.model_dump(mode="json"))
 
     def answer(self, context: Context, version: str) -> Approval | None:

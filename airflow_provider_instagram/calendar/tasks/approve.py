@@ -183,7 +183,7 @@ class ApprovePost(PostTask):
             raise void_answer(f"This answer about {post_key}")
         answer = _read_answer(event, approval)
         if answer.refusal is not None and answer.person is not None:
-            records.withdraw(but=approval.question)
+            records.withdraw(but=approval.question.run_id)
         now = CLOCK.now().isoformat()
         records.record_approval(approval.model_copy(update={"answer": answer, "answered_at": now}))
         post = self.wanted_post(context)

@@ -27,6 +27,7 @@ from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.ledger.records import Owner, Try
 from airflow_provider_instagram.operators.approval import (
     approved_container,
+    held_subject,
     review_copyright,
     verdict_of,
 )
@@ -318,3 +319,8 @@ def _result_now(source: str, made: str) -> str:
     if urls.is_local(source) or made_name == name:
         return f"{folder}/{made_name}"
     return made
+
+
+def is_held(post: ScheduledPost, subject: str) -> bool:
+    """Return whether a question is about a post that the copyright check has held."""
+    return subject == held_subject(post.key)

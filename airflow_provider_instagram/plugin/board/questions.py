@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from airflow_provider_instagram.calendar.planning.begin_runs import DRY_MARK
 from airflow_provider_instagram.calendar.tasks.answers import Answer, PostRecords, PreparedPost
 from airflow_provider_instagram.calendar.tasks.approve import is_about
+from airflow_provider_instagram.calendar.tasks.create import is_held
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.ledger.database import open_ledger
-from airflow_provider_instagram.operators.approval import held_subject
 from airflow_provider_instagram.plugin.board.queries import asked_by, event_in
 from airflow_provider_instagram.plugin.board.states import ENDED_BADLY, HOLDS
 
@@ -29,7 +29,7 @@ def is_asked_about(dag_id: str, post: ScheduledPost, run_id: str, step: str) -> 
     if row is None or row.subject is None:
         return False
     if step == HOLDS:
-        return bool(row.subject == held_subject(post.key))
+        return is_held(post, row.subject)
     return is_about(post, row.subject, row.body)
 
 

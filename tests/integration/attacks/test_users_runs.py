@@ -74,7 +74,7 @@ def record_yes(run_id: str, dag_id: str = DAG_ID, *, is_answered: bool = True) -
     asked = {"dag_id": dag_id, "run_id": run_id, "task_id": "approve", "map_index": -1, "run_after": at}
     asked |= {"run_started": at, "clear_number": 0, "max_tries": 9, "ti_id": "1", "try_number": 0, "began": at}
     answer = {"approved": True, "person": "ada", "caption": ""}
-    about = {"post_id": "hello", "version": post.version, "sha256": [None], "caption": "", "is_open": True}
+    about = {"post_id": "hello", "version": post.version, "sha256": [None], "caption": "", "number": 1, "is_open": True}
     row = {**about, "question": asked, "answer": answer if is_answered else None}
     write_row(ledger_asset(ACCOUNT).uri, f"approval:{post.key}", row)
 
