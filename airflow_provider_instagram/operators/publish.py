@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
@@ -23,7 +24,6 @@ from airflow_provider_instagram.operators.authored import (
 )
 from airflow_provider_instagram.operators.base import PUBLISH, AccountTask, InstagramPostLink
 from airflow_provider_instagram.operators.lineage import publication_lineage
-from airflow_provider_instagram.publishing.use_case import CHECKED_FOR
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.deferral import (
@@ -267,7 +267,8 @@ def publish(
     if (post := what.ledger.post(post_key)) is not None:
         task.check_live(context, post)
         return _reported(context, what, Live(what.checked(post), already_published=True))
-    at, is_open = None, not is_dry_run and what.is_open
+    at, checked_at = None, CLOCK.now()
+    is_open = not is_dry_run and what.is_open
     if not is_open:
         at = task.publication_time(context)
         if is_dry_run:
@@ -275,15 +276,12 @@ def publish(
         if wait := what.wait_for_time(container_id, at, is_resumed=is_resumed):
             _defer(task, what, wait)
     with what.publisher() as publisher:
-        checked_at = CLOCK.now()
         found = publisher.settle(post_key, container_id)
-        has_waited = CLOCK.now() - checked_at > CHECKED_FOR
-        if isinstance(found, Free) and (is_open or has_waited):
-            at = task.publication_time(context)
-            if wait := what.wait_for_time(found.container_id, at, is_resumed=False):
-                _defer(task, what, wait)
         if isinstance(found, Free):
-            found = _sent(task, context, what, publisher, found, at, planned_at)
+            if is_open:
+                checked_at = CLOCK.now()
+                at = _next_time(task, context, what, found.container_id)
+            found = _sent(task, context, what, publisher, found, at, checked_at, planned_at)
     task.check_live(context, found.post)
     if found.already_published:
         what.refuse_another_post(found.post)
@@ -297,22 +295,30 @@ def _sent(
     publisher: Publisher,
     free: Free,
     at: datetime | None,
+    checked_at: datetime,
     planned_at: datetime | None,
 ) -> Live:
-    """Send the request, or defer the task until the account has free quota, or the post's next time."""
+    """Send the request, or defer the task until the account has free quota, or the post's next time.
 
-    def check_again() -> datetime | None:
-        next_at = task.publication_time(context)
-        if wait := what.wait_for_time(free.container_id, next_at, is_resumed=False):
-            _defer(task, what, wait)
-        return next_at
-
+    :param checked_at: When ``at`` was read.
+    """
+    check_again = partial(_next_time, task, context, what, free.container_id)
     try:
-        return publisher.send(free, at, planned_at, check_again)
+        return publisher.send(free, at, checked_at, planned_at, check_again)
     except QuotaExhaustedError as error:
         available_at = what.quota_frees_at(error)
         task.check_quota_wait(context, available_at, error)
         _defer(task, what, what.wait_for_quota(error, available_at))
+
+
+def _next_time(
+    task: PublishingTask, context: Context, what: Publish, container_id: str
+) -> datetime | None:
+    """Return when the post is wanted now, or defer the task if that is later."""
+    at = task.publication_time(context)
+    if wait := what.wait_for_time(container_id, at, is_resumed=False):
+        _defer(task, what, wait)
+    return at
 
 
 def _defer(task: PublishingTask, what: Publish, wait: WaitUntil) -> NoReturn:

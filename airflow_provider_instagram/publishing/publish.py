@@ -36,7 +36,7 @@ from airflow_provider_instagram.publishing.outcome import (
     key_of_another,
     with_permalink,
 )
-from airflow_provider_instagram.publishing.use_case import CHECKED_FOR, Account, WaitUntil
+from airflow_provider_instagram.publishing.use_case import Account, WaitUntil
 from airflow_provider_instagram.quota.reservations import (
     Quota,
     QuotaReservations,
@@ -55,6 +55,11 @@ log = logging.getLogger(__name__)
 #: How often a request is sent that Instagram calls not ready. The pause between is a settled
 #: outcome's.
 NOT_READY_TRIES = 5
+#: How long it counts that a post is wanted. The task may have waited since: for another one, for its
+#: time, or for a slow write.
+CHECKED_FOR: Final = timedelta(seconds=25)
+#: How long before its time a post is checked for the last time.
+LAST_CHECK: Final = timedelta(seconds=5)
 #: Checks that a post may still be published, and returns when it may be sent. None: at once.
 CheckAgain: TypeAlias = Callable[[], datetime | None]
 
@@ -202,6 +207,7 @@ class Publisher:
         self,
         free: Free,
         not_before: datetime | None = None,
+        checked_at: datetime | None = None,
         planned_at: datetime | None = None,
         check_again: CheckAgain = lambda: None,
     ) -> Live:
@@ -218,6 +224,7 @@ class Publisher:
 
         :param free: The post, as :meth:`settle` returned it.
         :param not_before: When to send the request. Everything else is done before.
+        :param checked_at: When the post was known to be wanted. Default: now.
         :param planned_at: When the post was planned for. Default: ``not_before``.
         :param check_again: Is called before the request is repeated, or sent after a long wait: the
             post may no longer be wanted.
@@ -225,7 +232,7 @@ class Publisher:
         :raises QuotaExhaustedError: If the account has no free quota. Nothing was sent.
         :raises InstagramError: If the post is not live. The error contains the reason.
         """
-        checked_at = self.ledger.clock()
+        checked_at = checked_at or self.ledger.clock()
         status = self._status(free.container_id)
         if status.state is ContainerState.PUBLISHED:
             return self._adopt(free)
@@ -234,6 +241,8 @@ class Publisher:
         reservations = QuotaReservations(self.ledger, self.quotas, self.sleep)
         self._reserve_quota(reservations, free)
         try:
+            # not after its time: a post may be allowed no lateness
+            self._sleep_until(not_before and not_before - LAST_CHECK)
             if self.ledger.clock() - checked_at > CHECKED_FOR:
                 not_before = check_again()
             self._sleep_until(not_before)

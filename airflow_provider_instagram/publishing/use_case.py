@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Account as ReadAccount
-
-#: How long it counts that a post may be published. The task may have waited since: for another
-#: one, for its time, or for a slow write.
-CHECKED_FOR: Final = timedelta(seconds=30)
 
 
 class Account(Protocol):

@@ -144,7 +144,7 @@ class ApprovePost(PostTask):
             body = f"{AT_ONCE}\n\n{body}"
         subject = f"{_about(post)}{at}?"
         if self.is_dry_run(context):
-            subject = f"{subject} (dry run)"
+            subject += " (dry run)"
             body = f"{DRY_RUN}\n\n{body}"
         if _bound_by(open_question(context, subject, body, form)) != _bound_by(body):
             raise ValidationError(
@@ -171,8 +171,7 @@ class ApprovePost(PostTask):
         records = PostRecords(Ledger.of(context, account).store, post_key, is_dry)
         approval = records.approval()
         ti = context["ti"]
-        asked_by = approval.question.ti_id if approval is not None and approval.is_open else None
-        if approval is None or asked_by != str(ti.id):
+        if approval is None or not approval.is_open or approval.question.ti_id != str(ti.id):
             if approval is not None and approval.version == version:
                 asked = approval.question
                 is_of_run = (asked.dag_id, asked.run_id) == (ti.dag_id, ti.run_id)
@@ -184,8 +183,8 @@ class ApprovePost(PostTask):
         answer = _read_answer(event, approval)
         if answer.refusal is not None and answer.person is not None:
             records.withdraw(but=approval.question.run_id)
-        now = CLOCK.now().isoformat()
-        records.record_approval(approval.model_copy(update={"answer": answer, "answered_at": now}))
+        given = {"answer": answer, "answered_at": CLOCK.now().isoformat()}
+        records.record_approval(approval.model_copy(update=given))
         post = self.wanted_post(context)
         if approval.sha256 != self.prepared(context, post).digests:
             raise ValidationError(

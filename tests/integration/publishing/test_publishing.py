@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -176,17 +176,6 @@ def test_a_post_that_is_not_wanted_any_more_once_its_container_is_ready_is_not_s
     assert account.ledger.open_intents("post-1", OWNER) == []
 
 
-def test_a_post_that_is_not_wanted_any_more_after_a_slow_write_is_not_sent(
-    account: Account, portrait_video: Path, mocker: MockerFixture
-) -> None:
-    container_id = account.container(portrait_video)
-    mocker.patch.object(QuotaReservations, "reserve", side_effect=lambda *_: account.wait(40))
-    check = mocker.Mock(side_effect=[None, NotWantedError])
-    with pytest.raises(NotWantedError):
-        account.publish("post-1", container_id, check_time=check, quotas=post_quotas(10, 25))
-    assert account.sandbox.calls("publish") == 0
-
-
 def test_not_ready_for_ever_ends_as_such(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 9007, 2207027, times=0)
@@ -322,6 +311,26 @@ def test_a_post_that_another_owner_publishes_between_the_two_parts_is_returned(
     post, _ = account.publish("post-1", container_id, owner=OTHER)
     assert publisher.send(free) == Live(post, already_published=True)
     assert account.sandbox.calls("publish") == len(account.sandbox.posts) == 1
+
+
+@pytest.mark.parametrize(("wait_s", "wanted_by"), [(60, [55]), (20, [])])
+def test_a_post_is_checked_again_before_its_time_if_its_worker_waits_long(
+    account: Account, portrait_video: Path, wait_s: float, wanted_by: list[float]
+) -> None:
+    """Somebody may skip it meanwhile. The check comes before its time: a post may be allowed no lateness."""
+    publisher = account.publisher()
+    free = publisher.settle("post-1", account.container(portrait_video))
+    assert isinstance(free, Free)
+    began = account.now()
+    checks: list[float] = []
+
+    def check() -> datetime:
+        checks.append(round((account.now() - began).total_seconds()))
+        return began + timedelta(seconds=wait_s)
+
+    live = publisher.send(free, began + timedelta(seconds=wait_s), began, check_again=check)
+    assert checks == wanted_by
+    assert datetime.fromisoformat(live.post.published_at) >= began + timedelta(seconds=wait_s)
 
 
 def test_create_makes_one_container_for_a_key(account: Account, portrait_video: Path) -> None:
