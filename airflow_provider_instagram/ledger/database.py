@@ -27,6 +27,7 @@ from airflow_provider_instagram.ledger.records import ContainerRecord, Published
 from airflow_provider_instagram.ledger.seal import (
     ENCRYPTED,
     REPLACEABLE,
+    kind_of,
     sealed,
     unsealed,
     verified,
@@ -93,7 +94,7 @@ class DatabaseStore:
                 if not trusts or not isinstance(stored, dict):
                     left.append(key)
                     continue
-                content = None if key.partition(":")[0] in ENCRYPTED else stored.get("row")
+                content = None if kind_of(key) in ENCRYPTED else stored.get("row")
             ours = (model.asset_id == self.asset_id, model.key == key, model.value == value)
             again = (
                 update(model).where(*ours).values(value=json.dumps(sealed(content, key, self.uri)))
@@ -175,18 +176,17 @@ def prune(store: DatabaseStore, before: datetime) -> int:
     """
     rows = store.rows()
     for key, row in rows.items():
-        if isinstance(row, LedgerRowError) and key.partition(":")[0] not in REPLACEABLE:
+        if isinstance(row, LedgerRowError) and kind_of(key) not in REPLACEABLE:
             raise row
-    comments = {
-        row["post_key"] for row in _of_kind(rows, "comment-intent:") if not row.get("withdrawn")
-    }
     undecided = {row["post_key"] for row in open_intents(rows)}
-    undecided |= {key for key in comments if row_key("comment", key) not in rows}
+    for row in _of_kind(rows, "comment-intent:"):
+        if not row.get("withdrawn") and row_key("comment", row["post_key"]) not in rows:
+            undecided.add(row["post_key"])
     kept = {row_key("container", row["container_id"]) for row in _of_kind(rows, "done:")}
     for post_key in undecided:
         kept.update(rows_of(store, post_key))
     return store.delete_old(
-        [key for key in rows if key.partition(":")[0] in IN_THE_MAKING and key not in kept], before
+        [key for key in rows if kind_of(key) in IN_THE_MAKING and key not in kept], before
     )
 
 
@@ -214,7 +214,10 @@ def settle(
     intents = [row for row in open_intents(store.rows()) if row["post_key"] == post_key]
     is_settled = ledger.is_settled(post_key)
     now = ledger.now()
-    if not (bad or intents or (not is_settled and (permalink if live else ledger.claim(post_key)))):
+    # A post without an intent may be one that a restored backup lacks, or have the claim of a try
+    # that died before its intent.
+    is_named = permalink if live else ledger.claim(post_key)
+    if not (bad or intents) and (is_settled or not is_named):
         raise ValidationError(f"{post_key!r} has no unknown outcome to settle.")
     if live:
         post: dict[str, Any] = {
@@ -227,7 +230,7 @@ def settle(
                 "container_id": intents[-1]["container_id"],
                 "dag_id": intents[-1]["claim"]["owner"]["dag_id"],
             }
-        else:
+        else:  # publish finds the key by the row of a container
             ledger.record_container(
                 ContainerRecord(post["container_id"], post_key, now, content="")
             )

@@ -98,7 +98,7 @@ class SealedStore:
 
 def sealed(content: Any, key: str, uri: str) -> dict[str, Any]:
     """Return a row as it is stored."""
-    if _kind(key) in ENCRYPTED:
+    if kind_of(key) in ENCRYPTED:
         content = _encryption().encrypt(json.dumps(content).encode()).decode()
     return {"form": FORM, "row": content, "seal": _seal(_keys()[0], FORM, content, key, uri)}
 
@@ -112,7 +112,7 @@ def unsealed(stored: Any, key: str, uri: str, *, is_lenient: bool = False) -> An
     try:
         return verified(stored, key, uri)
     except LedgerRowError as error:
-        if not is_lenient and _kind(key) not in REPLACEABLE:
+        if not is_lenient and kind_of(key) not in REPLACEABLE:
             raise
         log.warning("%s It counts as none.", error.message)
         return None
@@ -137,7 +137,7 @@ def verified(stored: Any, key: str, uri: str) -> Any:
     if not any(hmac.compare_digest(one.encode(), given) for one in seals):
         why = "was not written by a task of this provider, or this process has another [core] fernet_key than that task"
         raise _bad_row(key, uri, why)
-    if _kind(key) in ENCRYPTED:
+    if kind_of(key) in ENCRYPTED:
         return json.loads(_encryption().decrypt(row["row"]))
     return row["row"]
 
@@ -183,7 +183,8 @@ def _bad_row(key: str, uri: str, why: str) -> LedgerRowError:
     return LedgerRowError(f"The row {key!r} of connection {conn_id!r} {why}.", hint=hint)
 
 
-def _kind(key: str) -> str:
+def kind_of(key: str) -> str:
+    """Return the kind of a row, with which its key begins."""
     return key.partition(":")[0]
 
 

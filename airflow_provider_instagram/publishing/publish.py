@@ -48,12 +48,11 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Media
     from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.ledger.records import Claim, Owner, Try
+    from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, Try
 
 log = logging.getLogger(__name__)
 
-#: How often a request is sent that Instagram calls not ready. The pause between is a settled
-#: outcome's.
+#: How often a request is sent that Instagram calls not ready. To settle the outcome takes a pause.
 NOT_READY_TRIES = 5
 #: How long it counts that a post is wanted. The task may have waited since: for another one, for its
 #: time, or for a slow write.
@@ -155,9 +154,6 @@ class Publisher:
     def _lost_post(self, post_key: str, container_id: str, claim: Claim) -> PublishedPost | None:
         """Return the post that a former try has made if the ledger has lost its rows, or None if there is none.
 
-        That post is older than the container: had create known its container, it would have used
-        that again. What this container became, its own state says.
-
         :raises OutcomeUnknownError: If posts of the account may be it, and no caption tells which.
         """
         record = self.ledger.container(container_id)
@@ -170,6 +166,8 @@ class Publisher:
         ):
             return None  # the ledger has rows of former tries
         created = datetime.fromisoformat(record.created_at)
+        # A lost post is older than this container: had create known its container, it would have
+        # used that again. What this container became, its own state says.
         while not (found := self._outcomes.candidates(record, since, created)):
             if self.ledger.clock() >= created + POST_VISIBLE_WITHIN:
                 return None
@@ -215,7 +213,7 @@ class Publisher:
 
         1. Read the container. If it is already published, record its post and return it.
         2. Reserve quota.
-        3. Wait until the time.
+        3. Wait until the time. If the last check is long ago, check again just before it.
         4. Write the intent. This write is the fence: from here on, a post may exist.
         5. Send the request, and record the post.
 
@@ -248,8 +246,9 @@ class Publisher:
             self._sleep_until(not_before)
             return self._send(free, planned_at or not_before, check_again)
         finally:
-            sent = self.ledger.intent(free.post_key, self.attempt.owner)
-            if sent is None or sent.claim != free.claim or sent.withdrawn:
+            # an open intent may have led to a post, which counts
+            intent = self.ledger.intent(free.post_key, self.attempt.owner)
+            if intent is None or intent.claim != free.claim or intent.withdrawn:
                 reservations.release(free.claim.nonce)
 
     def _status(self, container_id: str) -> ContainerStatus:
@@ -301,6 +300,7 @@ class Publisher:
         except InstagramError as error:  # Instagram enforces the limit itself when it publishes
             log.warning("Could not read the publishing limit: %s", error)
             return
+        # with more left, there is room for all that the shortest period allows
         is_scarce = left < self.quotas[0].posts
         if left <= 0 or (is_scarce and left <= reservations.pending_before(nonce)):
             reservations.release(nonce)
@@ -320,13 +320,12 @@ class Publisher:
         """Send the request. Repeat it if Instagram was not ready, or if a refused token has a successor."""
         post_key = free.post_key
         container_id = free.container_id
-        claim = free.claim
         planned = planned_at.astimezone(timezone.utc).isoformat() if planned_at else None
         tries_left = NOT_READY_TRIES
         while True:
             if (post := self.ledger.post(post_key)) is not None:
                 return Live(with_permalink(self.client, post), already_published=True)
-            intent = self._claims.record_intent(post_key, container_id, claim, planned_at=planned)
+            intent = self._written_intent(free, planned, check_again)
             try:
                 media_id = self.client.send(calls.publish(self.ig_user_id, container_id))
             except InstagramError as error:
@@ -337,7 +336,7 @@ class Publisher:
                     continue
                 tries_left -= 1
                 if not isinstance(error, NotReadyError) or error.outcome_unknown or not tries_left:
-                    error.outcome_unknown = False
+                    error.outcome_unknown = False  # it is settled: there is no post
                     raise
                 self._sleep_until(check_again())
             else:
@@ -356,6 +355,22 @@ class Publisher:
                 return Live(
                     self.ledger.change_post(post, permalink=permalink), already_published=False
                 )
+
+    def _written_intent(
+        self, free: Free, planned_at: str | None, check_again: CheckAgain
+    ) -> Intent:
+        """Write the intent. If that took long, check that the post is still wanted."""
+        began = self.ledger.clock()
+        intent = self._claims.record_intent(
+            free.post_key, free.container_id, free.claim, planned_at=planned_at
+        )
+        if self.ledger.clock() - began > CHECKED_FOR:
+            try:
+                self._sleep_until(check_again())
+            except BaseException:
+                self.ledger.withdraw(intent)
+                raise
+        return intent
 
     @property
     def _claims(self) -> PostClaims:

@@ -1,4 +1,4 @@
-"""The columns of a calendar, and its posts as they were read."""
+"""The columns that only a calendar has, beside those of each post in posts/post.py, and its posts as they were read."""
 
 from __future__ import annotations
 

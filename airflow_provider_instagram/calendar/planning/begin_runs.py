@@ -136,18 +136,16 @@ class Records:
     :param exists: Returns whether Airflow has a run with this id, whoever started it.
     :param stands: Returns whether the row of a post names this run, and Airflow has it, and it has
         not failed.
-    :param lost: Returns which of the runs that were begun Airflow does not have any more.
+    :param lost: Returns which of the runs that were begun Airflow does not have any more, or has under
+        another date.
     """
 
-    is_live: Callable[[str], bool] = lambda _: False
-    is_open: Callable[[str], bool] = lambda _: False
-    runs: Callable[[str], Mapping[str, str]] = lambda _: {}
-    exists: Callable[[str], bool] = lambda _: False
-    stands: Callable[[str, str], bool] = lambda *_: False
-    lost: Callable[[Collection[str]], Collection[str]] = lambda _: ()
-
-
-NO_RECORDS: Final = Records()
+    is_live: Callable[[str], bool]
+    is_open: Callable[[str], bool]
+    runs: Callable[[str], Mapping[str, str]]
+    exists: Callable[[str], bool]
+    stands: Callable[[str, str], bool]
+    lost: Callable[[Collection[str]], Collection[str]]
 
 
 def decide(
@@ -160,7 +158,7 @@ def decide(
     came_at: datetime | None = None,
     is_new: bool = False,
     is_dry: bool = False,
-    records: Records = NO_RECORDS,
+    records: Records,
 ) -> Plan:
     """Decide which runs to start, or to begin anew, for the posts of a calendar as it is now.
 
@@ -189,7 +187,7 @@ def decide(
         records=records,
     )
     for post in calendar.posts:
-        decision.at(post)
+        decision.decide_on(post)
     listed = {post.id: post for post in calendar.posts}
     for post_id in sorted(decision.begun.keys() - listed):
         decision.let_go(post_id)
@@ -236,36 +234,36 @@ class _Decision:
         ]
         self.lost = frozenset(self.records.lost(started) if started else ())
 
-    def at(self, post: ScheduledPost) -> None:
+    def decide_on(self, post: ScheduledPost) -> None:
         """Decide what becomes of a post."""
         begun = self.begun.get(post.id)
         due = post.publish_at.timestamp()
         version = f"{post.version}{self.dry_mark}"
-        if begun is not None and begun.version == version:
+        begins_later = post.publish_at - self.begins_ahead > self.now
+        if begun is None:
+            if not self._note_if_passed(post, due) and not begins_later:
+                self._begin(post, version, None)
+            return
+        if begun.version == version:
             if begun.run in self.lost and not self.records.is_live(post.key):
                 self._begin(post, version, begun)
             return
-        if begun is not None and self._note_if_unsettled(begun):
+        if self._note_if_unsettled(begun):
             return
-        live = begun is not None and self.records.is_live(post.key)
-        if begun is not None and live and not begun.due <= self.now.timestamp() < due:
-            return  # only if its id is used again, its run has to say so
+        is_used_again = begun.due <= self.now.timestamp() < due
+        if not is_used_again and self.records.is_live(post.key):
+            return
         if self._note_if_passed(post, due):
-            if begun is not None:
-                self.let_go(post.id)
+            self.let_go(post.id)
             return
-        if begun is not None and post.publish_at + self.max_lateness < self.now:
+        if post.publish_at + self.max_lateness < self.now:
             return  # edited long after its time
-        if post.publish_at - self.begins_ahead > self.now:
-            # moved far ahead: its run ends now, and another one begins in time
-            if begun is not None:
-                del self.begun[post.id]
-                if not live:
-                    self._restart_to_end(begun)
-            return
-        if begun is not None and not self.records.is_live(begun.key):
+        if not self.records.is_live(begun.key):
             self._restart_to_end(begun)
-        self._begin(post, version, begun)
+        if begins_later:
+            del self.begun[post.id]
+        else:
+            self._begin(post, version, begun)
 
     def _begin(self, post: ScheduledPost, version: str, before: Begun | None) -> None:
         """Choose the run of a version of a post, and start one unless a run goes on."""
@@ -308,14 +306,17 @@ class _Decision:
             self.pending.append(begun.run)
 
     def let_go(self, post_id: str) -> None:
-        """End the run of a post that none is to publish any more: removed, with a problem, or moved to the past."""
+        """End the run of a post that none is to publish any more: removed, with a problem, or moved to the past.
+
+        A run that is over is remembered for a while: the post may come back.
+        """
         begun = self.begun[post_id]
         if self._note_if_unsettled(begun):
             return
-        if self._is_in_time(begun) and not self.records.is_live(begun.key):
+        is_wanted = self._is_in_time(begun) and not self.records.is_live(begun.key)
+        if is_wanted:
             self._restart_to_end(begun)
-            del self.begun[post_id]
-        elif begun.due + KEPT.total_seconds() < self.now.timestamp():
+        if is_wanted or begun.due + KEPT.total_seconds() < self.now.timestamp():
             del self.begun[post_id]
 
     def end_overtaken(self, posts: Mapping[str, ScheduledPost]) -> None:
@@ -340,14 +341,18 @@ class _Decision:
         if before is not None and before.due == due:
             self.passed[post.id] = before
             return True
-        if due > self.came_at.timestamp():
-            return False
         begun = self.begun.get(post.id)
+        # What was to come when the planner was woken is in time, unless it went out as it was.
+        has_gone_out = begun is not None and self.records.is_live(begun.key)
+        if due > (self.now if has_gone_out else self.came_at).timestamp():
+            return False
         may_be_late = post.publish_at + self.max_lateness >= self.now
+        # It was in the file before its time, or nobody could read its time then.
         is_known = self.known.get(post.id) == due or (may_be_late and post.id in self.untimed)
         # under another connection, which may be one of the same account, it is a new post
         if is_known and (begun is None or begun.key == post.key):
             return False
+        # A run of the lost plan has begun for it, so it was in the file before its time.
         if (
             self.has_lost_plan
             and may_be_late
@@ -355,10 +360,9 @@ class _Decision:
             and not self.records.is_live(post.key)
         ):
             return False
-        # A time that could not be read was told.
-        self.passed[post.id] = Passed(
-            due, is_mistake=not self.has_lost_plan and post.id not in self.untimed
-        )
+        # Of a time that could not be read, its author has been told: it is no further mistake.
+        is_mistake = not self.has_lost_plan and post.id not in self.untimed
+        self.passed[post.id] = Passed(due, is_mistake)
         return True
 
     def _has_begun(self, key: str) -> bool:

@@ -15,7 +15,6 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue, Prob
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
 from airflow_provider_instagram.calendar.file.sheet import read_sheet
 from airflow_provider_instagram.calendar.planning.begin_runs import (
-    NO_RECORDS,
     Plan,
     Records,
     decide,
@@ -47,7 +46,7 @@ def look(
     *,
     came_at: datetime | None = None,
     by_hand: bool = False,
-    records: Records = NO_RECORDS,
+    records: Records,
 ) -> tuple[StoredPlan, Due]:
     """Look at a calendar, and return its new plan, and when to look again. Nothing is stored.
 

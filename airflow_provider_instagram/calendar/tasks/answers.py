@@ -20,8 +20,6 @@ from airflow_provider_instagram.publishing.use_case import Skipped
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow.sdk import Context
-
     from airflow_provider_instagram.ledger.seal import StateStore
 
 #: What the transcode of a file says of it, as the ledger keeps it.
@@ -196,13 +194,6 @@ class PostRecords:
         """
         void = Void(number=self.last_number(), but=but)
         self.store.set(self._key("void"), void.model_dump(mode="json"))
-
-    def answer(self, context: Context, version: str) -> Approval | None:
-        """Return the last question, if it was asked in this run, is about this version and has an answer."""
-        approval = self.approval()
-        if approval is None or approval.version != version or approval.answer is None:
-            return None
-        return approval if approval.question.is_of_run(context) else None
 
     def _void(self) -> Void:
         return read_row(self.store, Void, self._key("void")) or Void()

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 #: of a file.
 VERSION = "| Version | "
 SHA256 = "SHA-256 of the file: "
+DRY_RUN = "**This is about a dry run.** Nothing is published, and the answer counts for no run that publishes."
+AT_ONCE = "**It is published at once**, and not at the time below."
+SHOWN_SEPARATELY = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
 
 
 class ApprovePost(PostTask):
@@ -77,6 +80,7 @@ class ApprovePost(PostTask):
         is_of_earlier_try = approval.question.is_of_earlier_try(context)
         counts = is_of_earlier_try or self.is_answered_in_renamed_dag(context, post, approval)
         if approval.answer is not None and counts:
+            # the tasks that follow look for an answer of this try
             records.record_approval(approval.model_copy(update={"question": Question.of(context)}))
             return self._carry_out(context, approval.answer)
         is_open = approval.is_open and is_of_earlier_try
@@ -104,7 +108,7 @@ class ApprovePost(PostTask):
             )
         records = self.records(context, post)
         is_again = before is not None and before.answer is not None
-        # if that of prepare failed, too
+        # prepare has told it: this is in case its notification failed
         self.tell_that_it_waits(context, post, is_again=is_again)
         approval = Approval(
             question=Question.of(context),
@@ -171,18 +175,20 @@ class ApprovePost(PostTask):
         records = PostRecords(Ledger.of(context, account).store, post_key, is_dry)
         approval = records.approval()
         ti = context["ti"]
-        if approval is None or not approval.is_open or approval.question.ti_id != str(ti.id):
-            if approval is not None and approval.version == version:
-                asked = approval.question
-                is_of_run = (asked.dag_id, asked.run_id) == (ti.dag_id, ti.run_id)
-                if is_of_run and asked.try_number < ti.try_number:
-                    records.withdraw()
-                    return self.execute(context)
-                self._count_refusal(context, records, event)
+        if approval is None or approval.version != version:
+            raise void_answer(f"This answer about {post_key}")
+        asked = approval.question
+        if not approval.is_open or asked.ti_id != str(ti.id):
+            is_of_run = (asked.dag_id, asked.run_id) == (ti.dag_id, ti.run_id)
+            if is_of_run and asked.try_number < ti.try_number:
+                # cleared while it ran: Airflow has given this try the answer of the last one
+                records.withdraw()
+                return self.execute(context)
+            self._skip_unless_yes(context, records, event)
             raise void_answer(f"This answer about {post_key}")
         answer = _read_answer(event, approval)
         if answer.refusal is not None and answer.person is not None:
-            records.withdraw(but=approval.question.run_id)
+            records.withdraw(but=asked.run_id)
         given = {"answer": answer, "answered_at": CLOCK.now().isoformat()}
         records.record_approval(approval.model_copy(update=given))
         post = self.wanted_post(context)
@@ -193,10 +199,10 @@ class ApprovePost(PostTask):
             )
         return self._carry_out(context, answer)
 
-    def _count_refusal(
+    def _skip_unless_yes(
         self, context: Context, records: PostRecords, event: Mapping[str, Any]
     ) -> None:
-        """Skip the post if a person rejects it, and withdraw the answer of the run that has asked since."""
+        """Skip the post if nobody answered, or if a person rejects it, which withdraws the answer of any other run."""
         answer = Answer.read(event)
         if answer.person is None:
             self.skip_post(
@@ -306,17 +312,11 @@ def _covers(post: ScheduledPost, reports: Sequence[Mapping[str, Any]]) -> Iterat
     """Return the picture of each item, as far as it is stored, as lines of Markdown."""
     if post.cover_url:
         return
-    for place in range(1, len(post.media) + 1):
-        report = reports[place - 1] if place <= len(reports) else {}
+    for place, report in enumerate(reports, 1):
         name = cover_name(post.version, place, report.get("sha256"))
         if has_cover(name):
             yield ""
             yield f"![{f'Item {place}' if post.carousel else 'Cover'}](<{cover_address(name)}>)"
-
-
-DRY_RUN = "**This is about a dry run.** Nothing is published, and the answer counts for no run that publishes."
-AT_ONCE = "**It is published at once**, and not at the time below."
-SHOWN_SEPARATELY = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
 
 
 def _form(caption: str | None) -> ParamsDict:
@@ -324,23 +324,23 @@ def _form(caption: str | None) -> ParamsDict:
 
     :param caption: The caption of the post. None if it cannot have one.
     """
-    caption_field = Param(
-        caption,
-        type=["string", "null"],
-        format="multiline",
-        maxLength=LONGEST_CAPTION,
-        title="Caption",
-        description="The post is published with this text. You can change it.",
-    )
-    reason = Param(
+    fields = {}
+    if caption is not None:
+        fields["caption"] = Param(
+            caption,
+            type=["string", "null"],
+            format="multiline",
+            maxLength=LONGEST_CAPTION,
+            title="Caption",
+            description="The post is published with this text. You can change it.",
+        )
+    fields["reason"] = Param(
         None,
         type=["string", "null"],
         title="Reason",
         description="If you reject: the reason, for the author of the post.",
     )
-    if caption is None:
-        return ParamsDict({"reason": reason})
-    return ParamsDict({"caption": caption_field, "reason": reason})
+    return ParamsDict(fields)
 
 
 def _measures(report: Mapping[str, Any]) -> list[str]:

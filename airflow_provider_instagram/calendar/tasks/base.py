@@ -289,10 +289,12 @@ class PostTask(CalendarTask, AccountTask):
         A user may make the run anew with the parameter *now*, which counts once the row no longer
         names the run. An answer about the post's time then does not count.
         """
-        approval = self.records(context, post).answer(context, post.version)
-        if approval is None or approval.at_once or not self.is_wanted_at_once(context, post):
-            return approval
-        return None
+        approval = self.records(context, post).approval()
+        if approval is None or approval.version != post.version or approval.answer is None:
+            return None
+        if not approval.at_once and self.is_wanted_at_once(context, post):
+            return None
+        return approval if approval.question.is_of_run(context) else None
 
     def is_answered_in_renamed_dag(
         self, context: Context, post: ScheduledPost, approval: Approval | None

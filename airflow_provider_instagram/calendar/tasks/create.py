@@ -282,7 +282,7 @@ class CreatePost(PostTask, CreatingTask):
         if not self.needs_approval(post):
             return None
         approval = self.answered_question(context, post)
-        if approval is None or approval.answer is None or not approval.answer.approved:
+        if approval is None or not approval.is_yes:
             raise ValidationError(
                 f"{post.id} needs an approval, and the ledger has none of this version in this run.",
                 hint="Clear approve with all downstream tasks.",

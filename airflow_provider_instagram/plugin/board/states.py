@@ -55,7 +55,7 @@ OUTDATED: Final = ("edited", "has a problem", "moved to ", "removed")
 
 
 class State(str, Enum):
-    """The state of a post, as a card shows it."""
+    """The state of a post, as a card shows it, in the words of static/state.js."""
 
     #: It has no time or no file yet.
     DRAFT = "draft"

@@ -27,6 +27,7 @@ from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.publish import CommentPost, PublishPost
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.graph.models import ContainerStatus
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import digest
 from airflow_provider_instagram.ledger.records import Claim, ContainerRecord, Owner, PublishedPost
@@ -584,7 +585,8 @@ def test_a_yes_that_is_void_once_the_task_has_waited_for_another_run_publishes_n
     context = approval.calendar.context()
     mocker.patch.object(InstagramHook, "ig_user_id", return_value="17")
     mocker.patch.object(Publisher, "settle", settle_in_four_minutes)
-    mocker.patch.object(Publisher, "send", side_effect=lambda *_: pytest.fail("The request was sent"))
+    mocker.patch.object(Publisher, "_status", return_value=ContainerStatus("17"))
+    mocker.patch.object(Publisher, "_send", side_effect=lambda *_: pytest.fail("The request was sent"))
     with pytest.raises(AirflowSkipException, match="Nobody has approved"):
         approval.task(PublishPost).execute(context, event={})
 
