@@ -47,6 +47,7 @@ from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.publishing.containers import ContainerCreator, content_of
 from airflow_provider_instagram.publishing.outcome import key_of_another
 from airflow_provider_instagram.publishing.sources import (
+    LINK_TRIES,
     MediaSource,
     open_sources,
     pause_before_retry,
@@ -219,22 +220,30 @@ class Create:
         return container_id
 
     def _send(self, order: Order) -> str | WaitForContainers:
-        """Send the media, with links instead of bytes if the account is not allowed to upload and there are links."""
+        """Send the media: links if the account may not upload, and copies if Instagram has not fetched the links."""
+        upload: str = order.post.upload
         items = order.post.items
-        upload = order.post.upload
+        has_links = any(urls.is_web(item.location) for item in items)
+        if upload == "auto" and has_links and self.attempt.number > LINK_TRIES:
+            log.warning(
+                "Sending copies in place of links, which Instagram may not be able to fetch."
+            )
+            upload = "copy"
         try:
-            with (
-                open_sources(items, upload, order.checks) as sources,
-                self._creator(order) as creator,
-            ):
-                return self._container(creator, sources)
+            return self._sent(order, upload)
         except PermissionDeniedError as error:
             videos = [item.location for item in items if item.kind is ItemKind.VIDEO]
-            is_sent = [location for location in videos if not urls.is_web(location)]
-            if upload != "auto" or not is_sent or any(map(urls.is_local, is_sent)):
+            is_sent = [one for one in videos if upload == "copy" or not urls.is_web(one)]
+            if order.post.upload != "auto" or not is_sent or any(map(urls.is_local, is_sent)):
                 raise
             log.warning("%s Sending Instagram a link instead.", error.message)
-        with open_sources(items, "url", order.checks) as sources, self._creator(order) as creator:
+        return self._sent(order, "url")
+
+    def _sent(self, order: Order, upload: str) -> str | WaitForContainers:
+        with (
+            open_sources(order.post.items, upload, order.checks) as sources,
+            self._creator(order) as creator,
+        ):
             return self._container(creator, sources)
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.storage import check_public_prefix, public_link
+from airflow_provider_instagram.files.storage import check_public_prefix, public_link, why_no_link
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of, kind_of
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.posts.item import Item
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,17 +88,25 @@ def open_sources(
     """Yield each item as it reaches Instagram. Copies of videos are removed afterwards.
 
     :param upload: How videos are sent: ``file``, ``url`` or ``auto``. Pictures are always fetched.
+        With ``copy``, bytes and ``[instagram] public_prefix`` take the place of links, unless that
+        cannot be.
     :raises ValidationError: If Instagram cannot fetch a link, a file cannot be used, or its check
         fails.
     """
     with ExitStack() as files:
-        sources = []
-        for item, check in zip(items, checks or [None] * len(items), strict=True):
-            if item.kind is ItemKind.PICTURE:
-                sources.append(_picture(item.location, check, files))
-            else:
-                sources.append(_video(item.location, upload, check, files))
-        yield sources
+        checked = zip(items, checks or [None] * len(items), strict=True)
+        yield [_source(item, upload, check, files) for item, check in checked]
+
+
+def _source(item: Item, upload: str, check: FileCheck | None, files: ExitStack) -> MediaSource:
+    opened = _picture if item.kind is ItemKind.PICTURE else _video
+    try:
+        return opened(item.location, upload, check, files)
+    except InstagramError as error:
+        if upload != "copy" or urls.is_local(item.location):
+            raise
+        log.warning("Sending the link again: %s", error.message)
+    return opened(item.location, "auto", check, files)
 
 
 def _video(location: str, upload: str, check: FileCheck | None, files: ExitStack) -> MediaSource:
@@ -110,8 +121,8 @@ def _video(location: str, upload: str, check: FileCheck | None, files: ExitStack
     return MediaSource(location, path, sha256=check.sha256 if check else None)
 
 
-def _picture(location: str, check: FileCheck | None, files: ExitStack) -> MediaSource:
-    if not urls.is_local(location):
+def _picture(location: str, upload: str, check: FileCheck | None, files: ExitStack) -> MediaSource:
+    if not urls.is_local(location) and (upload != "copy" or why_no_link() is not None):
         hint = "Use its public https address, with characters outside ASCII percent-encoded."
         return _linked(location, ItemKind.PICTURE, check, hint)
     path = files.enter_context(storage.as_local_file(location, check=check))
@@ -122,7 +133,7 @@ def _picture(location: str, check: FileCheck | None, files: ExitStack) -> MediaS
             f"{path} is not a JPEG, the only format of pictures that Instagram takes.",
             hint="Run it through TranscodeOperator first. A video belongs in video=.",
         )
-    check_public_prefix(urls.local_path(location))
+    check_public_prefix(path)
     return MediaSource(
         location, path, kind=ItemKind.PICTURE, sha256=check.sha256 if check else None
     )
@@ -182,6 +193,8 @@ LONGEST_PAUSE: Final = timedelta(minutes=5)
 #: In so many tries, about five minutes, a link may be missing: files are moved, and permissions
 #: come late.
 PATIENT_TRIES: Final = 5
+#: After so many tries, copies take the place of links.
+LINK_TRIES: Final = 2
 _ANY_LINK: Final = "The link must be public, in ASCII, without redirects, and valid for 24 hours"
 #: What a link must be like, by what it leads to.
 HOW_TO_SERVE: Final = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,16 +45,17 @@ class LinkHost:
 
 
 @contextmanager
-def link_host(clock: Callable[[], float]) -> Iterator[LinkHost]:
+def link_host(clock: Callable[[], float], certificate: tuple[Path, Path] | None = None) -> Iterator[LinkHost]:
     """Serve links on this machine.
 
     :param clock: The time by which the server fails.
+    :param certificate: The certificate of https and its key.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             file = host.files.get(self.path.partition("?")[0])
-            status = 404 if file is None else host.answer_to(self.headers["User-Agent"])
+            status = 404 if file is None else host.answer_to(self.headers.get("User-Agent", ""))
             if file is None or status != 200:
                 self.send_error(status)
                 return
@@ -72,6 +74,11 @@ def link_host(clock: Callable[[], float]) -> Iterator[LinkHost]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     host = LinkHost(f"http://127.0.0.1:{server.server_port}", clock)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        host.url = f"https://localhost:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield host

@@ -13,6 +13,7 @@ from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 from airflow_provider_instagram.publishing import sources
 from tests.integration.account import DictStore
+from tests.integration.certificate import certificate
 from tests.integration.link_host import LinkHost, link_host
 
 if TYPE_CHECKING:
@@ -33,6 +34,15 @@ def host(airflow_db: None, instagram_sandbox: SandboxHandle, monkeypatch: pytest
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PRIVATE_SOURCES", "True")
     instagram_sandbox.switch(processing={"after_s": 0})
     with link_host(instagram_sandbox.now) as running:
+        yield running
+
+
+@pytest.fixture
+def secure_host(host: LinkHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LinkHost]:
+    """A host whose certificate this worker trusts."""
+    files = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(files[0]))
+    with link_host(host.clock, files) as running:
         yield running
 
 
@@ -160,6 +170,35 @@ def test_a_refusal_on_create_is_a_fetch_that_failed(
     container_id, pauses = create.until_made()
     assert pauses == [timedelta(seconds=20), timedelta(seconds=40)]
     assert [one.container_id for one in instagram_sandbox.containers] == [container_id]
+
+
+@pytest.mark.parametrize("kind", ["reel", "carousel"])
+def test_what_instagram_has_not_fetched_twice_is_sent_as_bytes(
+    instagram_sandbox: SandboxHandle, secure_host: LinkHost, portrait_video: Path, kind: str
+) -> None:
+    link = secure_host.link(portrait_video)
+    create = Tries(instagram_sandbox, **({"video": link} if kind == "reel" else {"carousel": [link, link]}))
+    secure_host.fails(10**9)
+    container_id, pauses = create.until_made()
+    assert pauses == [timedelta(seconds=20), timedelta(seconds=40)]
+    assert instagram_sandbox.calls("upload") == len(create.arguments.get("carousel", [link]))
+    assert create.try_once() == container_id
+
+
+def test_a_picture_that_instagram_has_not_fetched_twice_is_copied_to_the_public_prefix(
+    instagram_sandbox: SandboxHandle,
+    secure_host: LinkHost,
+    square_picture: Path,
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public/")
+    create = Tries(instagram_sandbox, image=secure_host.link(square_picture))
+    secure_host.fails(10**9)
+    container_id, pauses = create.until_made()
+    assert pauses == [timedelta(seconds=20), timedelta(seconds=40)]
+    assert instagram_sandbox.containers[-1].container_id == container_id
+    assert instagram_sandbox.containers[-1].status_code == "FINISHED"
 
 
 def test_the_plain_chain_waits_for_the_link_and_publishes_once(
