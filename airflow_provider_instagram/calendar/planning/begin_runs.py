@@ -140,12 +140,15 @@ class Records:
         another date.
     """
 
-    is_live: Callable[[str], bool]
-    is_open: Callable[[str], bool]
-    runs: Callable[[str], Mapping[str, str]]
-    exists: Callable[[str], bool]
-    stands: Callable[[str, str], bool]
-    lost: Callable[[Collection[str]], Collection[str]]
+    is_live: Callable[[str], bool] = lambda _: False
+    is_open: Callable[[str], bool] = lambda _: False
+    runs: Callable[[str], Mapping[str, str]] = lambda _: {}
+    exists: Callable[[str], bool] = lambda _: False
+    stands: Callable[[str, str], bool] = lambda *_: False
+    lost: Callable[[Collection[str]], Collection[str]] = lambda _: ()
+
+
+NO_RECORDS: Final = Records()
 
 
 def decide(
@@ -158,7 +161,7 @@ def decide(
     came_at: datetime | None = None,
     is_new: bool = False,
     is_dry: bool = False,
-    records: Records,
+    records: Records = NO_RECORDS,
 ) -> Plan:
     """Decide which runs to start, or to begin anew, for the posts of a calendar as it is now.
 

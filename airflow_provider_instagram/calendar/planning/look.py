@@ -15,6 +15,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue, Prob
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
 from airflow_provider_instagram.calendar.file.sheet import read_sheet
 from airflow_provider_instagram.calendar.planning.begin_runs import (
+    NO_RECORDS,
     Plan,
     Records,
     decide,
@@ -46,7 +47,7 @@ def look(
     *,
     came_at: datetime | None = None,
     by_hand: bool = False,
-    records: Records,
+    records: Records = NO_RECORDS,
 ) -> tuple[StoredPlan, Due]:
     """Look at a calendar, and return its new plan, and when to look again. Nothing is stored.
 

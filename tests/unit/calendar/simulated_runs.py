@@ -216,8 +216,6 @@ class SimulatedCalendar:
             by_hand=by_hand,
             records=Records(
                 is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None,
-                is_open=lambda _: False,
-                exists=lambda _: False,
                 runs=lambda key: PostRows(self.ledger(key.partition("/")[0]).store).runs(key),
                 lost=lambda runs: self.deleted.intersection(runs),
                 stands=lambda _, run: (self.dag_id, run) in self.started and run not in self.deleted,

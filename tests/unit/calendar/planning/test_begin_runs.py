@@ -14,15 +14,6 @@ from airflow_provider_instagram.calendar.planning.begin_runs import KEPT, Plan, 
 NOW = datetime(2030, 5, 6, 12, tzinfo=timezone.utc)
 AHEAD, LATENESS = timedelta(days=3), timedelta(hours=1)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-#: Nothing is live, and Airflow has no runs.
-NO_RECORDS = Records(
-    is_live=lambda _: False,
-    is_open=lambda _: False,
-    runs=lambda _: {},
-    exists=lambda _: False,
-    stands=lambda *_: False,
-    lost=lambda _: (),
-)
 
 
 def post(after: timedelta, caption: str = "A", post_id: str = "p", account: str = "studio") -> ScheduledPost:
@@ -40,8 +31,7 @@ def invalid(after: timedelta) -> InvalidPost:
 
 def plan(now: Calendar, before: Plan | None, at: datetime = NOW, **more: Any) -> Plan:
     known = {one.name: more.pop(one.name) for one in fields(Records) if one.name in more}
-    records = replace(NO_RECORDS, **known)
-    return decide(now, before, at, begins_ahead=AHEAD, max_lateness=LATENESS, records=records, **more)
+    return decide(now, before, at, begins_ahead=AHEAD, max_lateness=LATENESS, records=Records(**known), **more)
 
 
 def started(now: Calendar, before: Plan | None = None, at: datetime = NOW, **more: Any) -> Plan:

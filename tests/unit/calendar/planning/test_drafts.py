@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
-from typing import TYPE_CHECKING
+from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.planning.begin_runs import Plan, decide
 from airflow_provider_instagram.calendar.planning.fill import proposal_for, time_on
-from tests.unit.calendar.planning.test_begin_runs import plan
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.planning.begin_runs import Plan
 
 LOCATION = "/calendars/plan.yaml"
 NOW = datetime(2030, 5, 6, 5, 0, tzinfo=timezone.utc)  # a Monday, 07:00 in Berlin
@@ -30,7 +26,8 @@ posts:
 
 
 def planned(text: str, before: Plan | None = None) -> Plan:
-    return plan(parse_calendar(text, LOCATION), before, NOW)
+    ahead = timedelta(days=1)
+    return decide(parse_calendar(text, LOCATION), before, NOW, begins_ahead=ahead, max_lateness=timedelta(hours=1))
 
 
 def test_no_run_is_started_for_a_draft() -> None:
