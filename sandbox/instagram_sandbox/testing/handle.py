@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -298,6 +298,7 @@ def sandbox_process(
     token: str = DEFAULT_TOKEN,
     user_id: str = DEFAULT_USER_ID,
     port: int = 0,
+    login: Literal["instagram", "facebook"] = "instagram",
 ) -> Iterator[SandboxHandle]:
     """Run a sandbox in a process of its own.
 
@@ -308,6 +309,8 @@ def sandbox_process(
         line.
     :param user_id: The first account's Instagram user id.
     :param port: Port to listen on, or 0 for any free port.
+    :param login: The login that the handle's token comes from: with ``facebook``, it is that of the
+        account's Page.
     """
     with tempfile.TemporaryDirectory(prefix="instagram-sandbox-") as folder:
         port_file = Path(folder) / "port"
@@ -327,13 +330,12 @@ def sandbox_process(
         try:
             port = _port(process, port_file)
             authority = Path(folder) / "authority.pem" if with_tls else None
-            handle = SandboxHandle(
-                f"http{'s' if authority else ''}://127.0.0.1:{port}", token, user_id, authority
-            )
-            try:
+            url = f"http{'s' if authority else ''}://127.0.0.1:{port}"
+            with closing(SandboxHandle(url, token, user_id, authority)) as handle:
+                if login == "facebook":
+                    handle.switch(login=login)
+                    handle.token = handle.add_token(user_id, kind="page")
                 yield handle
-            finally:
-                handle.close()
         finally:
             process.terminate()
             try:

@@ -85,11 +85,15 @@ def test_secrets_come_from_the_environment_and_stay_off_the_command_line() -> No
     assert not any(token.encode() in line for line in lines)
 
 
-def test_an_answer_leaves_at_once(instagram_sandbox: SandboxHandle) -> None:
-    """Not 40 ms later, as where Nagle's algorithm waits for an acknowledgement that is late on a warm connection.
+def test_the_token_of_a_process_is_that_of_its_login() -> None:
+    with sandbox_process(login="facebook") as sandbox:
+        headers = {"Authorization": f"Bearer {sandbox.token}"}
+        read = httpx.get(f"{sandbox.url}/v27.0/{sandbox.user_id}?fields=username", headers=headers).json()
+    assert (sandbox.token[:2], read["username"]) == ("EA", "sandbox_studio")
 
-    The fastest of twenty tells: a busy machine does not delay them all.
-    """
+
+def test_an_answer_leaves_at_once(instagram_sandbox: SandboxHandle) -> None:
+    """Not 40 ms later, as with Nagle's algorithm. The fastest of twenty tells, also on a busy machine."""
     with httpx.Client(base_url=instagram_sandbox.url, trust_env=False) as http:
         took = [http.get("/_sandbox/clock").elapsed.total_seconds() for _ in range(60)]
     assert min(took[40:]) < 0.03

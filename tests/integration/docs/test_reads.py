@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
 import pytest
+from airflow.sdk.exceptions import TaskDeferred
 
 from tests.integration.docs.pages import BLOCKS, run
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from instagram_sandbox.testing.handle import SandboxHandle
 
 (READS,) = (block for block in BLOCKS if "hook.list_media" in block.code)
+(WAITS,) = (block for block in BLOCKS if "get_async_conn" in block.code)
 (SENDS,) = (block for block in BLOCKS if "calls.publishing_limit" in block.code)
 
 
@@ -31,3 +34,16 @@ def test_the_examples_read_posts_with_their_metrics_and_comments(
     assert told[2:] == ["685 None", "anna Schön!"]
     run(SENDS)
     assert capsys.readouterr().out == "100\n"
+
+
+@pytest.mark.usefixtures("no_stored_tokens")
+def test_the_example_of_a_trigger_waits_for_a_comment(
+    instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(instagram_sandbox.connection))
+    post = instagram_sandbox.add_foreign_post("Grüße")
+    example = run(WAITS)
+    with pytest.raises(TaskDeferred) as deferred:
+        example["CommentedOperator"](task_id="wait", media_id=post).execute({})
+    instagram_sandbox.add_comment(post, "Schön!", "anna")
+    assert asyncio.run(anext(deferred.value.trigger.run())).payload == post
