@@ -131,23 +131,21 @@ class Approval(BaseModel):
         """Whether a person has approved the post."""
         return self.answer is not None and self.answer.approved
 
+    @property
+    def is_no(self) -> bool:
+        """Whether the post was rejected, or nobody has answered in time."""
+        return self.answer is not None and not self.answer.approved
+
 
 class Void(BaseModel):
-    """The row that makes questions and their answers void, all up to a number.
+    """The row that makes questions and yeses void, all up to a number.
 
-    A no writes it beside its own answer: another run may be about to write an earlier yes.
-
-    :param but: The run whose answer it is, which stays.
+    A no is recorded with it: another run may be about to write an earlier yes.
     """
 
     model_config = AS_WRITTEN
 
-    number: int = 0
-    but: str = ""
-
-    def makes_void(self, approval: Approval) -> bool:
-        """Return whether the answer to a question does not count any more."""
-        return approval.number <= self.number and approval.question.run_id != self.but
+    number: int
 
 
 @dataclass(frozen=True)
@@ -174,29 +172,29 @@ class PostRecords:
     def approval(self) -> Approval | None:
         """Return the last question about the post, and its answer, if that is not void."""
         approval = read_row(self.store, Approval, self._key("approval"))
-        if approval is None or not self._void().makes_void(approval):
+        if approval is None or approval.is_no or approval.number > self._last_void():
             return approval
         return approval.model_copy(update={"is_open": False, "answer": None})
 
     def last_number(self) -> int:
         """Return the number of the last question."""
         approval = self.approval()
-        return max(self._void().number, approval.number if approval is not None else 0)
+        return max(self._last_void(), approval.number if approval is not None else 0)
 
     def record_approval(self, approval: Approval) -> None:
         """Record a question, which makes every earlier answer void, or its answer."""
         self.store.set(self._key("approval"), approval.model_dump(mode="json"))
+        if approval.is_no:
+            self.withdraw()
 
-    def withdraw(self, but: str = "") -> None:
-        """Make the answers to all questions void, and also one that is still to come.
-
-        :param but: The run whose answer stays, because it is a no.
-        """
-        void = Void(number=self.last_number(), but=but)
+    def withdraw(self) -> None:
+        """Make all questions and yeses void, and also a yes that is still to be recorded."""
+        void = Void(number=self.last_number())
         self.store.set(self._key("void"), void.model_dump(mode="json"))
 
-    def _void(self) -> Void:
-        return read_row(self.store, Void, self._key("void")) or Void()
+    def _last_void(self) -> int:
+        row = read_row(self.store, Void, self._key("void"))
+        return row.number if row is not None else 0
 
     def _key(self, kind: str) -> str:
         return row_key(f"{kind}-of-dry-run" if self.is_dry else kind, self.key)

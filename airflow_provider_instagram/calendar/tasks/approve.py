@@ -182,13 +182,13 @@ class ApprovePost(PostTask):
             is_of_run = (asked.dag_id, asked.run_id) == (ti.dag_id, ti.run_id)
             if is_of_run and asked.try_number < ti.try_number:
                 # cleared while it ran: Airflow has given this try the answer of the last one
+                void = {"is_open": False, "answer": None}
+                records.record_approval(approval.model_copy(update=void))
                 records.withdraw()
                 return self.execute(context)
             self._skip_unless_yes(context, records, event)
             raise void_answer(f"This answer about {post_key}")
         answer = _read_answer(event, approval)
-        if answer.refusal is not None and answer.person is not None:
-            records.withdraw(but=asked.run_id)
         given = {"answer": answer, "answered_at": CLOCK.now().isoformat()}
         records.record_approval(approval.model_copy(update=given))
         post = self.wanted_post(context)
