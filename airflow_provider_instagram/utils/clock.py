@@ -27,6 +27,10 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def _monotonic() -> datetime:
+    return datetime.fromtimestamp(time.monotonic(), timezone.utc)
+
+
 class ServerClock:
     """A clock that is as right as Instagram's once it was compared, and this machine's clock before.
 
@@ -43,7 +47,7 @@ class ServerClock:
         """Return the time, in UTC."""
         if self._offset is None:
             return self._local()
-        return datetime.fromtimestamp(time.monotonic(), timezone.utc) + self._offset
+        return _monotonic() + self._offset
 
     def compare(self, base_url: str) -> timedelta:
         """Compare this machine's clock with Instagram's, and use Instagram's from now on if they differ.
@@ -51,12 +55,11 @@ class ServerClock:
         :return: How far Instagram's clock is ahead; nothing if they agree.
         :raises LookupError: If the answer has no usable date.
         """
-        earliest, latest = _ahead(base_url, self._local)
+        offset = self._local() - _monotonic()
+        earliest, latest = _ahead(base_url, lambda: _monotonic() + offset)
         agrees = earliest < TOLERANCE and latest > -TOLERANCE
-        ahead = timedelta(0) if agrees else earliest
-        self._offset = (
-            self._local() + ahead - datetime.fromtimestamp(time.monotonic(), timezone.utc)
-        )
+        ahead = timedelta() if agrees else earliest
+        self._offset = offset + ahead
         return ahead
 
     def try_to_compare(self, base_url: str) -> None:

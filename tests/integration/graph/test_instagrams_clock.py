@@ -59,10 +59,9 @@ def test_a_clock_that_is_right_stays_this_machines(instagram_sandbox: SandboxHan
 def test_a_clock_is_never_early_once_it_was_compared_whatever_becomes_of_this_machines(
     instagram_sandbox: SandboxHandle, wrong_by: timedelta
 ) -> None:
-    local = [wrong_by]
-    clock = ServerClock(lambda: utc() + local[0])
+    local = iter([wrong_by])
+    clock = ServerClock(lambda: utc() + next(local, timedelta(days=3)))  # somebody sets it, also during the comparison
     clock.compare(instagram_sandbox.url)
-    local[0] = timedelta(days=3)  # somebody sets it while the task waits
     before = utc()
     assert before - timedelta(seconds=30) < clock.now() <= utc()
     assert instagram_sandbox.journal() == []

@@ -37,12 +37,12 @@ def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logge
     post = ScheduledPost(id="a", publish_at=at, account="b", video=str(portrait_video), **options, approval="required")
     settings = CalendarSettings.of("content", "posts.yaml")
     step = PreparePost(task_id="prepare", settings=settings)
-    assert "![Cover]" not in question(post, [])
+    assert "![Cover]" not in question(post, [{}])
 
     step._write_cover(post, [cover_name(post.version)], str(portrait_video))
 
     address = f"/instagram/covers/{post.version}.jpg"
-    assert f"![Cover](<{address}>)" in question(post, [])
+    assert f"![Cover](<{address}>)" in question(post, [{}])
     client = TestClient(app)
     path = address.removeprefix("/instagram")
     assert client.get(path).status_code == 401
@@ -94,7 +94,7 @@ def test_the_cover_of_a_post_with_a_cover_url_is_named_and_not_fetched_by_the_fo
     assert not storage.exists(cover_file(post.version))
 
     storage.write(cover_file(post.version), b"from before")
-    asked = question(post, [])
+    asked = question(post, [{}])
     assert "| Cover | ` https://example.com/cover_(1)¦a.jpg ` |" in asked
     assert "![" not in asked
 
@@ -123,7 +123,7 @@ def test_each_item_of_a_carousel_has_a_cover(
     assert client.get(f"/covers/{post.version}.jpg").content == square_picture.read_bytes()
     assert client.get(f"/covers/{post.version}-2.jpg").status_code == 404
     assert client.get(f"/covers/{post.version}-3.jpg").content[:3] == b"\xff\xd8\xff"
-    shown = [line for line in question(post, []).splitlines() if line.startswith("![")]
+    shown = [line for line in question(post, [{}] * 3).splitlines() if line.startswith("![")]
     assert shown == [
         f"![Item 1](</instagram/covers/{post.version}.jpg>)",
         f"![Item 3](</instagram/covers/{post.version}-3.jpg>)",
