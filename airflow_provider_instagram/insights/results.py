@@ -130,7 +130,7 @@ class Measured:
         return min(age, LAST_AGE_OF_STORY) if self.kind is PostKind.STORY else age
 
     def is_late(self, age_s: int) -> bool:
-        """Whether it was read too far from an age to be compared."""
+        """Whether it was read too early or too late at an age to be compared."""
         one = self.reading(age_s)
         if one is None or one.taken_at is None:
             return False
@@ -224,6 +224,12 @@ class Results:
                 multiples |= {media_id: value / middle for media_id, value in values.items()}
         return multiples
 
+    @cached_property
+    def best(self) -> list[Measured]:
+        """The posts that are compared, best first, and the older one first of two alike."""
+        compared = [post for post in self.posts if post.media_id in self.values]
+        return sorted(compared, key=lambda post: (-self.values[post.media_id], post.at))
+
     def notes(self) -> list[str]:
         """Return what a reader has to know before the tables."""
         if not self.posts:
@@ -239,12 +245,10 @@ class Results:
 
     def tables(self) -> list[Table]:
         """Return all tables."""
-        compared = [post for post in self.posts if post.media_id in self.values]
         apart = [post for post in self.posts if post.media_id not in self.values]
-        best = sorted(compared, key=lambda post: (-self.values[post.media_id], post.at))
         newest = sorted(apart, key=lambda post: post.at, reverse=True)
         return [
-            self._posts("posts", "Posts, best first", best),
+            self._posts("posts", "Posts, best first", self.best),
             self._posts("apart", "Posts that are not compared, newest first", newest),
             self._curve(),
         ]
@@ -292,11 +296,10 @@ class Results:
     def _curve(self) -> Table:
         """Return a post at each age, beside the median of the same account and kind."""
         columns = ("Age", "This post", "Median", "Posts", "Read at")
-        by_id = {post.media_id: post for post in self.posts}
-        best = max(self.values, key=self.values.__getitem__, default="")
-        post = by_id.get(self.post) or by_id.get(best)
-        if post is None:
+        chosen = [one for one in self.posts if one.media_id == self.post] + self.best
+        if not chosen:
             return Table("curve", "A post by age", columns, [])
+        post = chosen[0]
         alike = [one for one in self.posts if (one.conn_id, one.kind) == (post.conn_id, post.kind)]
         rows = []
         for age, age_s in _ages(alike).items():
@@ -353,7 +356,9 @@ def read_posts(
             f"The metrics cannot be read from {target.name}.",
             hint="The insights DAG makes the tables at its first run. The log of the API server says more.",
         ) from None
-    return [_measured(row, readings[row["post_id"]]) for row in posts], len(rows) > MOST_POSTS
+    return [_measured(row, readings.get(row["post_id"], {})) for row in posts], len(
+        rows
+    ) > MOST_POSTS
 
 
 def _readings(

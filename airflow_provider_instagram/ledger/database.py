@@ -42,7 +42,7 @@ ROWS_AT_ONCE = 500
 LEDGERS = "instagram://%/ledger"
 #: The key of an owner's own intent: that of the latest intent, and the owner.
 _OF_AN_OWNER = re.compile(r"(.+):[0-9a-f]{32}", re.DOTALL)
-#: The assets whose rows record which notifications were sent.
+#: The assets whose rows record which notifications were sent, and what the planner remembers.
 EVENTS = "instagram://%/events"
 
 
@@ -89,17 +89,17 @@ class DatabaseStore:
         number = 0
         left = []
         for key, value in self._stored():
-            content = _verified_or_error(stored := _content(value), key, self.uri)
+            stored = _content(value)
+            content = _verified_or_error(stored, key, self.uri)
             if isinstance(content, LedgerRowError):
                 if not trusts or not isinstance(stored, dict):
                     left.append(key)
                     continue
                 content = None if kind_of(key) in ENCRYPTED else stored.get("row")
-            ours = (model.asset_id == self.asset_id, model.key == key, model.value == value)
-            again = (
-                update(model).where(*ours).values(value=json.dumps(sealed(content, key, self.uri)))
-            )
-            number += cast("CursorResult[Any]", self.session.execute(again)).rowcount
+            is_unchanged = (model.asset_id == self.asset_id, model.key == key, model.value == value)
+            again = json.dumps(sealed(content, key, self.uri))
+            statement = update(model).where(*is_unchanged).values(value=again)
+            number += cast("CursorResult[Any]", self.session.execute(statement)).rowcount
         return number, left
 
     def _stored(self) -> list[tuple[str, str]]:
@@ -251,7 +251,10 @@ def _delete_bad_rows(store: DatabaseStore, post_key: str) -> int:
 
 
 def rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
-    """Return all rows of a post, or the row that has this key."""
+    """Return all rows of a post.
+
+    :param post_key: Its key, or the key of a row, which ``ledger forget`` deletes alone.
+    """
     rows = store.rows()
     lists = [row_key(kind, post_key) for kind in ("containers", "children")]
     named = {*lists, post_key, *(row_key(kind, post_key) for kind in OF_A_POST)}

@@ -67,8 +67,8 @@ CheckAgain: TypeAlias = Callable[[], datetime | None]
 class Live:
     """A post that is live.
 
-    :param already_published: Whether it was published before, by another task or outside Airflow.
-        False if this task is the first to record a post that a task of this key published.
+    :param already_published: Whether the ledger had it, or another task or a person published it.
+        False if this task published it, or settles what a former one had sent.
     """
 
     post: PublishedPost
@@ -265,7 +265,7 @@ class Publisher:
         record = self.ledger.container(container_id)
         if status.is_terminal or record is None or not record.is_ready_soon:
             return status
-        still_processing(self.client, [container_id])
+        still_processing(self.client, [container_id])  # waits a few seconds
         return self.client.send(calls.container_status(container_id))
 
     def _adopt(self, free: Free) -> Live:
@@ -418,7 +418,7 @@ RESULT: Final = (
 class Publish:
     """The publication of a container by a task. The task decides when, and whether at all.
 
-    1. If the ledger has the post, :meth:`checked` returns it.
+    1. If the ledger has the post, :meth:`checked` refuses it, or adds its permalink.
     2. If nothing is open, the task waits as :meth:`wait_for_time` says. An open outcome is settled
        first, however late.
     3. What :meth:`publisher` yields settles what is open, and sends the request.

@@ -159,7 +159,7 @@ def decide(
     begins_ahead: timedelta,
     max_lateness: timedelta,
     came_at: datetime | None = None,
-    is_new: bool = False,
+    knows_no_runs: bool = False,
     is_dry: bool = False,
     records: Records = NO_RECORDS,
 ) -> Plan:
@@ -173,7 +173,7 @@ def decide(
     :param came_at: When the triggerer woke the planner. What was to come then is in time, also if
         its run had to wait.
     :param begins_ahead: How long before its post's time a run begins.
-    :param is_new: Whether the planner does not know all runs that it has begun: the calendar is new,
+    :param knows_no_runs: Whether the planner does not know all runs that it has begun: the calendar is new,
         or its last plan was lost.
     :param is_dry: Whether the DAG only makes dry runs. That it no longer does is an edit of each
         post.
@@ -185,7 +185,7 @@ def decide(
         begins_ahead,
         max_lateness,
         came_at=min(came_at or now, now),
-        has_lost_plan=is_new or before is None,
+        knows_no_runs=knows_no_runs or before is None,
         dry_mark=DRY_MARK if is_dry else "",
         records=records,
     )
@@ -216,7 +216,7 @@ class _Decision:
     begins_ahead: timedelta
     max_lateness: timedelta
     came_at: datetime
-    has_lost_plan: bool
+    knows_no_runs: bool
     dry_mark: str
     records: Records
     passed: dict[str, Passed] = field(default_factory=dict)
@@ -280,8 +280,8 @@ class _Decision:
         self.begun[post.id] = Begun(version, post.publish_at.timestamp(), post.key, run_id)
 
     def _run_of_lost_plan(self, key: str, known: Mapping[str, str], version: str) -> str | None:
-        """Return the run of a version, if the planner has lost its plan: also one whose post a person has rejected."""
-        if not self.has_lost_plan:
+        """Return the run of a version if the plan was lost. A run whose post was rejected has not failed."""
+        if not self.knows_no_runs:
             return None
         for run_id, its_version in known.items():
             if its_version == version and self.records.stands(key, run_id):
@@ -323,7 +323,10 @@ class _Decision:
             del self.begun[post_id]
 
     def end_overtaken(self, posts: Mapping[str, ScheduledPost]) -> None:
-        """Name no version for a run whose post is another one by now: it ends, also if the edit is undone meanwhile."""
+        """Name no version for a run whose post is another one by now, and that has to end or to settle first.
+
+        Then it is not taken up again if the edit is undone meanwhile.
+        """
         for post_id, begun in self.begun.items():
             post = posts.get(post_id)
             if post is None or not begun.is_of(post):
@@ -357,14 +360,14 @@ class _Decision:
             return False
         # A run of the lost plan has begun for it, so it was in the file before its time.
         if (
-            self.has_lost_plan
+            self.knows_no_runs
             and may_be_late
             and self._has_begun(post.key)
             and not self.records.is_live(post.key)
         ):
             return False
         # Of a time that could not be read, its author has been told: it is no further mistake.
-        is_mistake = not self.has_lost_plan and post.id not in self.untimed
+        is_mistake = not self.knows_no_runs and post.id not in self.untimed
         self.passed[post.id] = Passed(due, is_mistake)
         return True
 

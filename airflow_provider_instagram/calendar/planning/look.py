@@ -76,7 +76,7 @@ def look(
         begins_ahead=settings.work_ahead,
         max_lateness=settings.max_lateness,
         came_at=came_at,
-        is_new=not (stored and stored.mark),
+        knows_no_runs=not (stored and stored.mark),
         is_dry=settings.dry_run,
         records=records,
     )
