@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 #: How long a run is remembered after its post's time. Airflow keeps the run itself.
 KEPT = timedelta(days=30)
-#: So near its time, a post keeps its account: its run may be past its last check.
-TOO_LATE_S: Final = 60.0
 #: What separates the number of a later version from the id of its post, in the id of its run. No id
 #: in a file has it.
 VERSION_MARK: Final = "~v"
@@ -253,7 +251,7 @@ class _Decision:
             if begun.run in self.lost and not self.records.is_live(post.key):
                 self._begin(post, version, begun)
             return
-        if self._note_if_unsettled(begun) or self._goes_out_as_it_was(begun, post):
+        if self._note_if_unsettled(begun):
             return
         is_used_again = begun.due <= self.now.timestamp() < due
         if not is_used_again and self.records.is_live(post.key):
@@ -331,7 +329,7 @@ class _Decision:
         """
         for post_id, begun in self.begun.items():
             post = posts.get(post_id)
-            if post is None or not (begun.is_of(post) or self._goes_out_as_it_was(begun, post)):
+            if post is None or not begun.is_of(post):
                 self.begun[post_id] = replace(begun, version=ENDED)
 
     def _note_if_unsettled(self, begun: Begun) -> bool:
@@ -339,14 +337,6 @@ class _Decision:
         is_unsettled = self._is_in_time(begun) and self.records.is_open(begun.key)
         self.unsettled |= is_unsettled
         return is_unsettled
-
-    def _goes_out_as_it_was(self, begun: Begun, post: ScheduledPost) -> bool:
-        """Return whether another account comes too late for a post, which its run may be publishing now."""
-        is_due = abs(begun.due - self.now.timestamp()) < TOO_LATE_S
-        is_moved = post.publish_at.timestamp() != begun.due
-        comes_too_late = is_due and not is_moved and begun.key != post.key
-        self.unsettled |= comes_too_late
-        return comes_too_late
 
     def _is_in_time(self, begun: Begun) -> bool:
         return begun.due + self.max_lateness.total_seconds() > self.now.timestamp()

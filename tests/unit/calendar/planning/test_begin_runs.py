@@ -103,9 +103,6 @@ CASES = {
         passed=True,
         live="studio/p",
     ),
-    "it goes to another account in its last seconds: its run may be publishing it": Case(
-        ((HOUR, calendar(post(HOUR / 120))),), calendar(post(HOUR / 120, account="shop")), NONE
-    ),
     "it went to another account right before its time, and went out as it was": Case(
         ((HOUR, calendar(post(-HOUR / 4))),),
         calendar(post(-HOUR / 4, account="shop")),
