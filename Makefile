@@ -20,7 +20,7 @@ moving-picture:  ## Take the moving picture of the README, in a running Airflow 
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m demo.moving_picture
 
-test:  ## What every change has to pass: unit, integration, sandbox, and a sample of the rest (13 minutes)
+test:  ## What every change has to pass: unit, integration, sandbox, and a sample of the rest (16 minutes)
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m tests.run
 
