@@ -137,17 +137,6 @@ class Approval(BaseModel):
         return self.answer is not None and not self.answer.approved
 
 
-class Void(BaseModel):
-    """The row that makes questions and yeses void, all up to a number.
-
-    A no is recorded with it: another run may be about to write an earlier yes.
-    """
-
-    model_config = AS_WRITTEN
-
-    number: int
-
-
 @dataclass(frozen=True)
 class PostRecords:
     """The rows of one post.
@@ -188,13 +177,15 @@ class PostRecords:
             self.withdraw()
 
     def withdraw(self) -> None:
-        """Make all questions and yeses void, and also a yes that is still to be recorded."""
-        void = Void(number=self.last_number())
-        self.store.set(self._key("void"), void.model_dump(mode="json"))
+        """Make all questions and yeses void, and also a yes that is still to be recorded.
+
+        A no does so, too: another run may be about to write an earlier yes.
+        """
+        self.store.set(self._key("void"), self.last_number())
 
     def _last_void(self) -> int:
-        row = read_row(self.store, Void, self._key("void"))
-        return row.number if row is not None else 0
+        """Return the number up to which questions and yeses are void."""
+        return self.store.get(self._key("void")) or 0
 
     def _key(self, kind: str) -> str:
         return row_key(f"{kind}-of-dry-run" if self.is_dry else kind, self.key)
