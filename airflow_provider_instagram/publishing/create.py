@@ -223,8 +223,8 @@ class Create:
         """Send the media: links if the account may not upload, and copies if Instagram has not fetched the links."""
         upload: str = order.post.upload
         items = order.post.items
-        has_links = any(urls.is_web(item.location) for item in items)
-        if upload == "auto" and has_links and self.attempt.number > LINK_TRIES:
+        is_local = all(urls.is_local(item.location) for item in items)
+        if upload == "auto" and not is_local and self.attempt.number > LINK_TRIES:
             log.warning(
                 "Sending copies in place of links, which Instagram may not be able to fetch."
             )

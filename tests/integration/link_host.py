@@ -27,7 +27,6 @@ class LinkHost:
     def __init__(self, url: str, clock: Callable[[], float]) -> None:
         self.url, self.clock = url, clock
         self.files: dict[str, Path] = {}
-        self.asked_by_others = 0
         self.fails(0)
 
     def link(self, file: Path) -> str:
@@ -39,9 +38,8 @@ class LinkHost:
         self.until, self.status, self.for_everybody = self.clock() + seconds, status, for_everybody
 
     def answer_to(self, user_agent: str) -> int:
-        is_fetcher = user_agent.startswith(FETCHER)
-        self.asked_by_others += not is_fetcher
-        return self.status if self.clock() < self.until and (is_fetcher or self.for_everybody) else 200
+        fails = self.clock() < self.until and (self.for_everybody or user_agent.startswith(FETCHER))
+        return self.status if fails else 200
 
 
 @contextmanager
