@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from pytest_mock import MockerFixture
 
+    from airflow_provider_instagram.ledger.records import Intent
     from tests.integration.account import Account
 
 
@@ -176,6 +177,23 @@ def test_a_post_that_is_not_wanted_any_more_once_its_container_is_ready_is_not_s
     assert account.ledger.open_intents("post-1", OWNER) == []
 
 
+def test_a_post_that_is_not_wanted_any_more_after_a_slow_write_of_the_intent_is_not_sent(
+    account: Account, portrait_video: Path, mocker: MockerFixture
+) -> None:
+    container_id = account.container(portrait_video)
+    record = account.ledger.record_intent
+
+    def slowly(*intent: Any, **more: Any) -> Intent:
+        account.wait(40)
+        return record(*intent, **more)
+
+    mocker.patch.object(account.ledger, "record_intent", slowly)
+    with pytest.raises(NotWantedError):
+        account.publish("post-1", container_id, check_time=mocker.Mock(side_effect=[None, NotWantedError]))
+    assert account.sandbox.calls("publish") == 0
+    assert account.ledger.open_intents("post-1", OWNER) == []
+
+
 def test_not_ready_for_ever_ends_as_such(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.sandbox.fail("publish", 9007, 2207027, times=0)
@@ -308,18 +326,14 @@ def test_a_post_is_checked_again_before_its_time_if_its_worker_waits_long(
 ) -> None:
     """Somebody may skip it meanwhile. The check comes before its time: a post may be allowed no lateness."""
     publisher = account.publisher()
-    free = publisher.settle("post-1", account.container(portrait_video))
-    assert isinstance(free, Free)
-    now = account.now()
     check = mocker.Mock(side_effect=lambda: account.now() + timedelta(seconds=5))
-    publisher.send(free, now + timedelta(seconds=20), now, check_again=check)
-    check.assert_not_called()
-    free = publisher.settle("post-2", account.container(portrait_video, "post-2"))
-    assert isinstance(free, Free)
-    now = account.now()
-    publisher.send(free, now + timedelta(seconds=60), now, check_again=check)
-    check.assert_called_once_with()
-    assert account.now() - now < timedelta(seconds=62)
+    for key, wait_s, checks in (("post-1", 20, 0), ("post-2", 60, 1)):
+        free = publisher.settle(key, account.container(portrait_video, key))
+        assert isinstance(free, Free)
+        now = account.now()
+        publisher.send(free, now + timedelta(seconds=wait_s), now, check_again=check)
+        assert check.call_count == checks
+        assert timedelta(seconds=wait_s) <= account.now() - now < timedelta(seconds=wait_s + 2)
 
 
 def test_create_makes_one_container_for_a_key(account: Account, portrait_video: Path) -> None:
