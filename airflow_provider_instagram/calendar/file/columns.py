@@ -1,4 +1,4 @@
-"""The columns that only a calendar has, beside those of each post in posts/post.py, and its posts as they were read."""
+"""The columns that only a calendar has (those of every post are in posts/post.py), and its posts as they were read."""
 
 from __future__ import annotations
 

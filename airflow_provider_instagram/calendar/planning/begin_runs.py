@@ -316,10 +316,10 @@ class _Decision:
         begun = self.begun[post_id]
         if self._note_if_unsettled(begun):
             return
-        is_wanted = self._is_in_time(begun) and not self.records.is_live(begun.key)
-        if is_wanted:
+        may_publish = self._is_in_time(begun) and not self.records.is_live(begun.key)
+        if may_publish:
             self._restart_to_end(begun)
-        if is_wanted or begun.due + KEPT.total_seconds() < self.now.timestamp():
+        if may_publish or begun.due + KEPT.total_seconds() < self.now.timestamp():
             del self.begun[post_id]
 
     def end_overtaken(self, posts: Mapping[str, ScheduledPost]) -> None:

@@ -37,9 +37,7 @@ def test_the_examples_read_posts_with_their_metrics_and_comments(
 
 
 @pytest.mark.usefixtures("no_stored_tokens")
-def test_the_example_of_a_trigger_waits_for_a_comment(
-    instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trigger_waits_for_a_comment(instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(instagram_sandbox.connection))
     post = instagram_sandbox.add_foreign_post("Grüße")
     example = run(WAITS)
