@@ -427,6 +427,7 @@ class _BoardDraft:
             run=None if has_lost_run else run,
             has_lost_run=has_lost_run,
             has_passed=post.id in self.stored.plan.passed,
+            is_asked_again=approval is not None and approval.number > 1,
             is_approved=is_approved,
             lacks_approval=is_to_come and is_asked and has_gone_on and not is_approved,
         )

@@ -21,10 +21,8 @@ from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
-from airflow.models.hitl_history import HITLDetailHistory
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
-from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.models.xcom import XComModel
 from airflow.sdk import conf
 from airflow.utils.session import create_session
@@ -207,10 +205,7 @@ class CalendarSource:
         task = TaskInstance
         event = case((task.task_id == "approve", task.next_kwargs)).label("kwargs")
         times = (task.start_date, task.end_date, task.trigger_timeout)
-        before = _asked_before().label("asked_before")
-        statement = select(
-            task.run_id, task.task_id, task.state, task.try_number, *times, event, before
-        )
+        statement = select(task.run_id, task.task_id, task.state, task.try_number, *times, event)
         statement = statement.where(task.task_id.in_((*STEPS, COMMENT)))
         for row in self._of_runs(session, statement, task, task.updated_at, runs):
             if self._tasks.get(key := (row.run_id, row.task_id)) != row:
@@ -267,8 +262,7 @@ class CalendarSource:
 
     def _task(self, row: Any) -> Task:
         times = (row.start_date, row.end_date, row.trigger_timeout)
-        outcome = self._of_this_try(row)
-        return Task(row.state, *times, row.try_number, outcome, is_asked_again=row.asked_before)
+        return Task(row.state, *times, row.try_number, self._of_this_try(row))
 
     def _of_this_try(self, row: Any) -> Json:
         """Return what a task reported in its latest try. Users may edit the XCom.
@@ -353,23 +347,6 @@ def _problems_of_scheduler(session: Session) -> Iterator[Problem]:
     if ahead >= run.DEFAULT_DAGRUNS_TO_EXAMINE:
         message = f"{ahead} runs of DAGs are dated ahead, and Airflow looks at no others, so nothing goes on."
         yield Problem(0, message, "Delete the runs whose logical date is to come.")
-
-
-def _asked_before() -> Any:
-    """Return the condition that an earlier try of a task instance has asked a person."""
-    task = TaskInstance
-    earlier = TaskInstanceHistory
-    asked = HITLDetailHistory
-    return (
-        select(asked.ti_history_id)
-        .join(earlier, earlier.task_instance_id == asked.ti_history_id)
-        .where(
-            earlier.dag_id == task.dag_id,
-            earlier.run_id == task.run_id,
-            earlier.task_id == task.task_id,
-        )
-        .exists()
-    )
 
 
 def stands_still() -> bool:

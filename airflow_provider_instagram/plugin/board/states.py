@@ -37,7 +37,7 @@ NO_APPROVAL: Final = (
 )
 NO_COMMENT: Final = "its first comment is not written"
 ASKED_AGAIN: Final = (
-    "Its task was cleared or tried again after it had asked. An answer from before does not count."
+    "Someone was asked about this post before. An answer from before does not count."
 )
 AT_ONCE: Final = "it is published at once, not at its time"
 ENDED_BADLY: Final = ("failed", "upstream_failed")
@@ -97,7 +97,6 @@ class Task:
 
     :param deadline: Until when it waits, if it waits for an answer.
     :param outcome: What it reported in its latest try.
-    :param is_asked_again: Whether an earlier try of it has asked a person, too.
     """
 
     state: str | None
@@ -106,7 +105,6 @@ class Task:
     deadline: datetime | None = None
     try_number: int = 0
     outcome: Mapping[str, Any] = field(default_factory=dict)
-    is_asked_again: bool = False
 
     def said(self, name: str) -> str:
         """Return a part of what it reported, or an empty text."""
@@ -184,6 +182,7 @@ class Facts:
     :param has_lost_run: Whether Airflow does not have the run any more that the planner has begun
         for it.
     :param has_passed: Whether its time had passed when Airflow began to follow the calendar.
+    :param is_asked_again: Whether the last question about it is not the first one.
     :param is_approved: Whether the ledger has a yes to the last question about it.
     :param lacks_approval: Whether its run has gone on with a yes that it needs, and that does not
         count any more.
@@ -198,6 +197,7 @@ class Facts:
     run: PostRun | None = None
     has_lost_run: bool = False
     has_passed: bool = False
+    is_asked_again: bool = False
     is_approved: bool = False
     lacks_approval: bool = False
 
@@ -378,9 +378,10 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
         )
         if waits_for_lead_time and now < due - about.lead_time:
             return Status(State.READY, "approved" if facts.is_approved else "")
-        if name == "approve" and run.at_once and task.state == "awaiting_input":
-            hint = ASKED_AGAIN if task.is_asked_again else ""
-            return Status(State.WAITING, AT_ONCE, hint, until=task.deadline)
+        if name == "approve" and task.state == "awaiting_input":
+            reason = "asked again" if facts.is_asked_again else ""
+            hint = ASKED_AGAIN if facts.is_asked_again else ""
+            return Status(State.WAITING, AT_ONCE if run.at_once else reason, hint, task.deadline)
         return _at_work(name, task, is_near=run.at_once or now >= due - LAST_MOMENT)
     if run.is_dry:
         return Status(State.SKIPPED, "dry run: everything was done except the publication")
@@ -397,9 +398,7 @@ def without_folders(text: str) -> str:
 def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
     if task.state == "awaiting_input":
         reason = task.said("reason") if name == HOLDS else ""
-        if not task.is_asked_again:
-            return Status(State.WAITING, reason, until=task.deadline)
-        return Status(State.WAITING, reason or "asked again", ASKED_AGAIN, until=task.deadline)
+        return Status(State.WAITING, reason, until=task.deadline)
     again = ""
     if task.state == "up_for_retry" and task.outcome:
         again = f"tried again: {without_folders(task.said('reason'))}"

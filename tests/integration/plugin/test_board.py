@@ -314,27 +314,6 @@ def test_a_card_says_what_was_answered_before_the_task_of_the_approval_runs(user
     assert late == "The state of this post is now: skipped. ada has answered already. Nothing was changed."
 
 
-def test_a_question_that_a_clear_has_reopened_says_that_it_is_asked_again(user: Any) -> None:
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.utils.session import create_session
-    from sqlalchemy import update
-
-    ask_for_approval("asked")
-    ada = user("ada", "USER")
-    assert "why" not in cards(ada)["asked"]
-    cleared = ada.post(
-        f"/api/v2/dags/{DAG_ID}/clearTaskInstances",
-        json={"dry_run": False, "dag_run_id": "asked", "task_ids": ["approve"], "only_failed": False},
-    )
-    assert cleared.status_code == 200, cleared.text
-    waits = update(TaskInstance).where(TaskInstance.run_id == "asked", TaskInstance.task_id == "approve")
-    with create_session() as session:
-        session.execute(waits.values(state="awaiting_input", updated_at=datetime.now(timezone.utc)))
-    routes.boards.board(DAG_ID, is_fresh=True)
-    assert (cards(ada)["asked"]["state"], cards(ada)["asked"]["why"]) == ("waiting", "asked again")
-    assert "does not count" in detail(ada, "asked")["hint"]
-
-
 @pytest.mark.parametrize(
     ("post_id", "fast_s", "tries", "why"),
     [("fast", 90, 1, "4 min late"), ("slow", -90, 2, "see the log of its task")],

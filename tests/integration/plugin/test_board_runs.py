@@ -328,12 +328,25 @@ def approved() -> tuple[str, str, Any]:
     return uri, key, approval
 
 
-def ask_last(run_id: str) -> None:
+def ask_last(run_id: str, number: int = 1) -> None:
     """Record that a run has asked about the post last."""
     uri, key, approval = approved()
     question = approval.question.model_copy(update={"run_id": run_id})
-    row = approval.model_copy(update={"question": question, "answer": None, "is_open": True})
+    row = approval.model_copy(update={"question": question, "number": number, "answer": None, "is_open": True})
     write_row(uri, key, row.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(("number", "why"), [(1, None), (2, "asked again")], ids=["the first", "a later one"])
+def test_a_question_that_is_not_the_first_one_says_that_it_is_asked_again(
+    user: Any, number: int, why: str | None
+) -> None:
+    ask(DAG_ID, "asked")
+    ada = user("ada", "USER")
+    ask_last("asked", number)
+    routes.boards.board(DAG_ID, is_fresh=True)
+    card = cards(ada)["asked"]
+    assert (card["state"], card.get("why")) == ("waiting", why)
+    assert ("does not count" in detail(ada, "asked")["hint"]) is bool(why)
 
 
 @pytest.mark.parametrize("act", ["unskip", "retry"])

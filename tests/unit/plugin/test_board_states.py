@@ -129,7 +129,7 @@ REJECTED = Task("skipped", outcome={"state": "skipped", "mark": "rejected: loud"
     [
         (in_run(prepare="running"), Status(State.IN_WORK)),
         (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE)), Status(State.WAITING, until=DUE)),
-        (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE, is_asked_again=True)),
+        (replace(in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE)), is_asked_again=True),
          Status(State.WAITING, "asked again", ASKED_AGAIN, until=DUE)),
         (required(in_run(prepare="success", approve="success", create="deferred")), Status(State.READY)),
         (replace(in_run(prepare="success", approve="success", create="deferred"), is_approved=True),

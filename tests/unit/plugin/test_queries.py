@@ -19,12 +19,10 @@ USED = {
     "airflow.models.dag.DagTag": "dag_id name",
     "airflow.models.dagrun.DagRun": "id dag_id run_id state queued_at run_after logical_date conf updated_at",
     "airflow.models.hitl.HITLDetail": "ti_id subject body responded_at responded_by chosen_options params_input",
-    "airflow.models.hitl_history.HITLDetailHistory": "ti_history_id",
     "airflow.models.log.Log": "dag_id dttm event extra owner_display_name",
     "airflow.models.taskinstance.TaskInstance":
         "id dag_id run_id task_id state try_number start_date end_date trigger_timeout next_kwargs operator updated_at "
         "queued_dttm last_heartbeat_at",
-    "airflow.models.taskinstancehistory.TaskInstanceHistory": "task_instance_id dag_id run_id task_id",
     "airflow.models.xcom.XComModel": "dag_id run_id task_id key value timestamp",
 }  # fmt: skip
 
