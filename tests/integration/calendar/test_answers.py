@@ -186,11 +186,11 @@ def test_a_post_of_last_year_with_the_same_caption_is_not_taken_for_that_of_a_ru
         return execute(task, context, event)
 
     mocker.patch.object(PublishPost, "execute", cleared)
-    dag = made(calendar({"monday": 30}, monday={"caption": "Happy Monday"}))
+    dag = made(calendar({"last-year": 30}, **{"last-year": {"caption": "Happy Monday"}}))
     planned(dag)
-    assert run_by_hand(run_dag, dag, "monday").state == "failed"
+    assert run_by_hand(run_dag, dag, "last-year").state == "failed"
     with open_ledger(ACCOUNT) as store:
         ledger = Ledger(store, ACCOUNT)
-        assert ledger.post(f"{ACCOUNT}/monday") is None
-        (intent,) = ledger.open_intents(f"{ACCOUNT}/monday")
+        assert ledger.post(f"{ACCOUNT}/last-year") is None
+        (intent,) = ledger.open_intents(f"{ACCOUNT}/last-year")
     assert intent.needs_manual_resolution

@@ -198,7 +198,7 @@ def test_an_edit_is_read_with_the_next_free_slot_while_the_tasks_of_posts_wait_a
     from airflow.executors.local_executor import LocalExecutor
     from airflow.jobs.job import Job
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
-    from airflow.models.asset import AssetDagRunQueue, AssetModel
+    from airflow.models.asset import AssetModel
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
     from airflow.utils.state import TaskInstanceState
@@ -219,7 +219,7 @@ def test_an_edit_is_read_with_the_next_free_slot_while_the_tasks_of_posts_wait_a
         _begun(session, planner, "look", **done)
         _begun(session, reporter, "report", problems=TaskInstanceState.SCHEDULED)
         edited = session.scalar(select(AssetModel.id).where(AssetModel.uri == due_asset("busy").uri))
-        session.add(AssetDagRunQueue(asset_id=edited, target_dag_id=planner.dag_id))
+        _emitted(session, edited, planner)
     executor.running.add("another task")  # type: ignore[arg-type]
     with create_session() as session:
         scheduler._do_scheduling(session)
@@ -241,7 +241,7 @@ def test_runs_that_a_user_dates_ahead_keep_no_planner_from_looking_which_two_nev
     from airflow.executors.local_executor import LocalExecutor
     from airflow.jobs.job import Job
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
-    from airflow.models.asset import AssetDagRunQueue, AssetModel
+    from airflow.models.asset import AssetModel
     from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
@@ -263,13 +263,24 @@ def test_runs_that_a_user_dates_ahead_keep_no_planner_from_looking_which_two_nev
             waiting: Any = {task_id: TaskInstanceState.SCHEDULED}
             _begun(session, dag, f"look-{number}", **waiting)
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == event(posts.dag_id).uri))
-        session.add(AssetDagRunQueue(asset_id=asset_id, target_dag_id=dag.dag_id))
+        _emitted(session, asset_id, dag)
     with create_session() as session:
         scheduler._do_scheduling(session)
         ours = select(DagRun.run_id).where(DagRun.dag_id == dag.dag_id, DagRun.run_type == "asset_triggered")
         assert len(session.scalars(ours).all()) == 1
         tasks = select(TaskInstance.run_id).where(TaskInstance.dag_id == dag.dag_id)
         assert len(session.scalars(tasks.where(TaskInstance.state == TaskInstanceState.QUEUED)).all()) == 1
+
+
+def _emitted(session: Any, asset_id: Any, dag: Any) -> None:
+    """Store what Airflow stores when an event is emitted for which a DAG is scheduled."""
+    from airflow.models.asset import AssetDagRunQueue, AssetEvent
+
+    event = AssetEvent(asset_id=asset_id)
+    session.add(event)
+    session.flush()
+    about = {"asset_event_id": event.id} if hasattr(AssetDagRunQueue, "asset_event_id") else {}  # from 3.4 on
+    session.add(AssetDagRunQueue(asset_id=asset_id, target_dag_id=dag.dag_id, **about))
 
 
 def _begun(
