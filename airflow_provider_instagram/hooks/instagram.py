@@ -145,8 +145,8 @@ class AccountSettings:
 class InstagramHook(BaseHook):
     """Interact with the Instagram account of a connection.
 
-    Each method that reads posts, comments or metrics opens a client of its own. A list is read page
-    by page, as its items are used: a loop that ends early reads no further pages.
+    Each method that reads posts, comments or metrics opens a client of its own, and reads no more
+    pages than its ``limit`` needs.
     """
 
     conn_name_attr = "instagram_conn_id"
@@ -308,14 +308,14 @@ class InstagramHook(BaseHook):
         with self.get_conn() as client:
             return self.read_account(client)
 
-    def list_media(self, *, limit: int | None = None) -> Iterator[Media]:
+    def list_media(self, *, limit: int) -> list[Media]:
         """Read the account's posts, the newest first. Stories are not among them.
 
-        :param limit: The most posts to read. None reads all.
+        :param limit: The most posts to read. Instagram lists the newest 10,000.
         """
         from airflow_provider_instagram.graph.listing import newest_media
 
-        return self._items(lambda client: newest_media(client, self.ig_user_id(client)), limit)
+        return self._first(lambda client: newest_media(client, self.ig_user_id(client)), limit)
 
     def get_media(self, media_id: Any) -> Media:
         """Read a post.
@@ -327,16 +327,16 @@ class InstagramHook(BaseHook):
         with self.get_conn() as client:
             return client.send(calls.media(arguments.media_id("media_id", media_id)))
 
-    def get_comments(self, media_id: Any, *, limit: int | None = None) -> Iterator[Comment]:
+    def get_comments(self, media_id: Any, *, limit: int) -> list[Comment]:
         """Read the comments on a post, the newest first, without the replies to them.
 
         :param media_id: The post's media id, or what PublishOperator returns.
-        :param limit: The most comments to read. None reads all.
+        :param limit: The most comments to read.
         """
         from airflow_provider_instagram.graph.listing import comments
 
         post = arguments.media_id("media_id", media_id)
-        return self._items(lambda client: comments(client, post), limit)
+        return self._first(lambda client: comments(client, post), limit)
 
     def get_insights(self, media_id: Any, metrics: Sequence[str] | None = None) -> Reading:
         """Read the metrics of a post. One without a value yet is None, never 0, and ``reason_of`` says why.
@@ -356,18 +356,12 @@ class InstagramHook(BaseHook):
             kind = client.send(calls.media(post)).kind
             return InsightReader(client).of_media(post, kind, metrics or MEDIA_METRICS[kind])
 
-    def _items(self, read: Callable[[GraphClient], Iterator[T]], limit: int | None) -> Iterator[T]:
+    def _first(self, read: Callable[[GraphClient], Iterator[T]], limit: int) -> list[T]:
         """Return the first items of a list, whose pages are read as they are needed."""
-        if limit is not None and limit < 1:
-            raise ValidationError(
-                f"limit is {limit}.", hint="Use a number of at least 1, or None to read all."
-            )
-
-        def items() -> Iterator[T]:
-            with self.get_conn() as client:
-                yield from islice(read(client), limit)
-
-        return items()
+        if limit < 1:
+            raise ValidationError(f"limit is {limit}.", hint="Use a number of at least 1.")
+        with self.get_conn() as client:
+            return list(islice(read(client), limit))
 
     def read_account(self, client: GraphClient) -> Account:
         """Read the account of the token. Each of Meta's logins needs a call of its own.
