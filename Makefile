@@ -33,7 +33,8 @@ test-all:  ## All that make test leaves out (3 hours; MINUTES=30 plays as much a
 
 test-next:  ## The unit and integration tests on the next version of Airflow, and the tests of its loops (16 minutes)
 	@scripts/install.sh --next
-	@.venv-next/bin/python -m pytest --numprocesses 8 --dist worksteal sandbox/tests tests/unit tests/integration tests/next
+	@.venv-next/bin/python -m pytest --numprocesses 8 --dist worksteal sandbox/tests tests/unit tests/integration
+	@.venv-next/bin/python -m pytest tests/next
 
 test-clients:  ## Publish with clients from the npm registry and PyPI, on Debian's Node (2 minutes)
 	@scripts/install.sh --for-clients
