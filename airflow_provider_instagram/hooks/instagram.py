@@ -145,8 +145,8 @@ class AccountSettings:
 class InstagramHook(BaseHook):
     """Interact with the Instagram account of a connection.
 
-    Each method that reads posts, comments or metrics opens a client of its own, and reads no more
-    pages than its ``limit`` needs.
+    Each method that reads posts, comments or metrics opens a client of its own. A list is read page
+    by page, until it has as many items as its ``limit``.
     """
 
     conn_name_attr = "instagram_conn_id"
@@ -311,7 +311,7 @@ class InstagramHook(BaseHook):
     def list_media(self, *, limit: int) -> list[Media]:
         """Read the account's posts, the newest first. Stories are not among them.
 
-        :param limit: The most posts to read. Instagram lists the newest 10,000.
+        :param limit: The most posts to read.
         """
         from airflow_provider_instagram.graph.listing import newest_media
 
@@ -358,10 +358,11 @@ class InstagramHook(BaseHook):
 
     def _first(self, read: Callable[[GraphClient], Iterator[T]], limit: int) -> list[T]:
         """Return the first items of a list, whose pages are read as they are needed."""
-        if limit < 1:
+        most = arguments.whole_number("limit", limit)
+        if most is None or most < 1:
             raise ValidationError(f"limit is {limit}.", hint="Use a number of at least 1.")
         with self.get_conn() as client:
-            return list(islice(read(client), limit))
+            return list(islice(read(client), most))
 
     def read_account(self, client: GraphClient) -> Account:
         """Read the account of the token. Each of Meta's logins needs a call of its own.

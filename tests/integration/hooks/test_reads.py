@@ -31,7 +31,7 @@ def test_the_account_is_that_of_the_token(hook: InstagramHook, instagram_sandbox
 def test_the_newest_posts_come_first_and_a_page_is_read_only_when_it_is_needed(
     hook: InstagramHook, instagram_sandbox: SandboxHandle
 ) -> None:
-    """101 posts are two pages."""
+    """There are 101 posts, on two pages."""
     added = [instagram_sandbox.add_foreign_post(f"Post {age}", age_s=60 * age) for age in range(101)]
     assert [post.caption for post in hook.list_media(limit=2)] == ["Post 0", "Post 1"]
     assert instagram_sandbox.calls("media_list") == 1
@@ -39,9 +39,9 @@ def test_the_newest_posts_come_first_and_a_page_is_read_only_when_it_is_needed(
     assert instagram_sandbox.calls("media_list") == 3
 
 
-@pytest.mark.parametrize("limit", [0, -1])
+@pytest.mark.parametrize("limit", [0, None])
 def test_a_limit_that_is_none_is_refused_before_a_call(
-    limit: int, hook: InstagramHook, instagram_sandbox: SandboxHandle
+    limit: Any, hook: InstagramHook, instagram_sandbox: SandboxHandle
 ) -> None:
     with pytest.raises(ValidationError, match=f"limit is {limit}.*at least 1"):
         hook.list_media(limit=limit)
