@@ -207,10 +207,12 @@ class CreatePost(PostTask, CreatingTask):
 
         :param is_again: Whether the task has asked before: people may think that all is done.
         """
-        report_state(context, "held", "copyright", finding)
         message = "waits for an answer."
+        reason = finding
         if is_again:
             message = "waits for an answer again: one that was given before does not count."
+            reason = f"{finding} An answer that was given before does not count."
+        report_state(context, "held", "copyright", reason)
         remedy = f"{finding} It goes out only if somebody approves it in time."
         self._tell(context, post, Told("held", message, remedy, is_again=is_again))
 

@@ -408,10 +408,11 @@ class _BoardDraft:
         is_to_come = done is None and not intents
         is_undone = is_to_come and (run is None or not run.is_active)
         has_lost_run = is_undone and self._has_lost_run(post)
-        is_approved = has_gone_on = False
+        is_asked_again = is_approved = has_gone_on = False
         if run is not None:
-            if approval is not None and approval.is_yes:
-                is_approved = is_of_run(approval, post, run)
+            if approval is not None and is_of_run(approval, post, run):
+                is_asked_again = approval.number > 1
+                is_approved = approval.is_yes
             has_gone_on = not run.is_dry and run.task("approve").state == "success"
         is_asked = "required" in (post.approval, self.stored.about.approval)
         other = None
@@ -427,7 +428,7 @@ class _BoardDraft:
             run=None if has_lost_run else run,
             has_lost_run=has_lost_run,
             has_passed=post.id in self.stored.plan.passed,
-            is_asked_again=approval is not None and approval.number > 1,
+            is_asked_again=is_asked_again,
             is_approved=is_approved,
             lacks_approval=is_to_come and is_asked and has_gone_on and not is_approved,
         )

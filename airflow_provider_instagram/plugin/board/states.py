@@ -37,7 +37,7 @@ NO_APPROVAL: Final = (
 )
 NO_COMMENT: Final = "its first comment is not written"
 ASKED_AGAIN: Final = (
-    "Someone was asked about this post before. An answer from before does not count."
+    "A person was asked about this post before. An answer to that question does not count."
 )
 AT_ONCE: Final = "it is published at once, not at its time"
 ENDED_BADLY: Final = ("failed", "upstream_failed")
@@ -182,7 +182,7 @@ class Facts:
     :param has_lost_run: Whether Airflow does not have the run any more that the planner has begun
         for it.
     :param has_passed: Whether its time had passed when Airflow began to follow the calendar.
-    :param is_asked_again: Whether the last question about it is not the first one.
+    :param is_asked_again: Whether its run asks about it, and a person was asked before.
     :param is_approved: Whether the ledger has a yes to the last question about it.
     :param lacks_approval: Whether its run has gone on with a yes that it needs, and that does not
         count any more.
@@ -379,8 +379,7 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
         if waits_for_lead_time and now < due - about.lead_time:
             return Status(State.READY, "approved" if facts.is_approved else "")
         if name == "approve" and task.state == "awaiting_input":
-            reason = "asked again" if facts.is_asked_again else ""
-            hint = ASKED_AGAIN if facts.is_asked_again else ""
+            reason, hint = ("asked again", ASKED_AGAIN) if facts.is_asked_again else ("", "")
             return Status(State.WAITING, AT_ONCE if run.at_once else reason, hint, task.deadline)
         return _at_work(name, task, is_near=run.at_once or now >= due - LAST_MOMENT)
     if run.is_dry:
@@ -397,8 +396,7 @@ def without_folders(text: str) -> str:
 
 def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
     if task.state == "awaiting_input":
-        reason = task.said("reason") if name == HOLDS else ""
-        return Status(State.WAITING, reason, until=task.deadline)
+        return Status(State.WAITING, task.said("reason"), until=task.deadline)
     again = ""
     if task.state == "up_for_retry" and task.outcome:
         again = f"tried again: {without_folders(task.said('reason'))}"

@@ -208,3 +208,4 @@ def test_people_are_told_again_that_a_post_is_held_if_their_answer_does_not_coun
     with pytest.raises(TaskAwaitingInput):
         CreatePost(task_id="create", settings=calendar.settings).execute(calendar.context())
     assert told == ["held", "held"]
+    assert calendar.pushed["outcome"]["reason"] == "A song. An answer that was given before does not count."
