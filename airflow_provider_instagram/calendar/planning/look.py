@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from airflow_provider_instagram.calendar.file.columns import Calendar
+from airflow_provider_instagram.calendar.file.edits import digest
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
@@ -22,7 +23,7 @@ from airflow_provider_instagram.calendar.planning.begin_runs import (
     next_moment,
 )
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings, planner_id
-from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan, content_digest
+from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan
 from airflow_provider_instagram.utils.urls import is_web
 
 #: Tokens expire, files of the next posts may be missing, and users delete runs: the planner looks
@@ -224,7 +225,7 @@ class _Reading:
         """Return the text of the file or the sheet."""
         location = self.settings.calendar
         text = read_sheet(location) if is_web(location) else read_text(location, self.files)
-        self.content = content_digest(text.encode())
+        self.content = digest(text)
         return text
 
     def _parse(self, text: str) -> Calendar:
@@ -262,5 +263,5 @@ def change_since(due: Due) -> str:
             text = read_text(due.calendar, CalendarFiles(due.calendar, due.pin))
     except InvalidValue:
         return "" if due.content is None else "unreadable"
-    content = content_digest(text.encode())
+    content = digest(text)
     return "" if content == due.content else content

@@ -101,11 +101,6 @@ def due_file(file: str) -> str:
     return f"{file.removesuffix('.plan.json')}.due.json"
 
 
-def content_digest(content: bytes) -> str:
-    """Return the digest of a file by which the planner knows whether it has changed."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def read_plan(file: str) -> StoredPlan | None:
     """Read a plan. None if there is none, or if it is damaged, which must not end its DAG.
 

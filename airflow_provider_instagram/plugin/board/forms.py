@@ -22,7 +22,6 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.calendar.planning.stored_plan import (
-    content_digest,
     due_file,
     read_due,
 )
@@ -200,7 +199,7 @@ def has_unread_edit(board: Board) -> bool:
     except Exception:  # noqa: BLE001 -- each storage has errors of its own
         return False
     is_new = edited is not None and abs(utc_now() - edited) < READ_WITHIN
-    return is_new and text != board.stored.text and content_digest(text.encode()) != due.content
+    return is_new and text != board.stored.text and edits.digest(text) != due.content
 
 
 def is_approved(facts: Facts | None) -> bool:
