@@ -31,7 +31,7 @@ test-all:  ## All that make test leaves out (3 hours; MINUTES=30 plays as much a
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m tests.run --rest --minutes $(MINUTES) --seed "$(SEED)"
 
-test-next:  ## The unit and integration tests on the next version of Airflow, and the tests of its loops (16 minutes)
+test-next:  ## The unit and integration tests on the next version of Airflow, and the tests of its loops (33 minutes)
 	@scripts/install.sh --next
 	@.venv-next/bin/python -m pytest --numprocesses 8 --dist worksteal sandbox/tests tests/unit tests/integration
 	@.venv-next/bin/python -m pytest tests/next

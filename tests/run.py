@@ -114,7 +114,7 @@ REST: Final = (
             ),
         ),
     ),
-    Part("unit and integration tests on the next Airflow", 16, ("make", "test-next")),
+    Part("unit and integration tests on the next Airflow", 33, ("make", "test-next")),
     Part("soak", 17, (PYTHON, "-m", "tests.soak")),
     Part("forty posts that are edited twenty times", 11, (PYTHON, "-m", "pytest", "tests/soak/test_forty_edits.py")),
     *(
