@@ -27,7 +27,7 @@ from airflow_provider_instagram.plugin.board import questions
 from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.forms import has_unread_edit
 from airflow_provider_instagram.plugin.board.queries import write_act
-from airflow_provider_instagram.plugin.board.states import COMMENT, HOLDS, STEPS, Facts, PostRun
+from airflow_provider_instagram.plugin.board.states import HOLDS, STEPS, Facts, PostRun
 from airflow_provider_instagram.plugin.bodies import Json, PageRequest, PostId
 from airflow_provider_instagram.plugin.users import may_act, may_edit
 from airflow_provider_instagram.posts.limits import broken_by_values
@@ -230,7 +230,7 @@ async def _clear(act: Act, run_id: str, tasks: Json) -> None:
 def _first_to_clear(act: Act, run: PostRun) -> str:
     if act.facts.lacks_approval:
         return "approve"
-    failed = next(filter(run.has_failed, (*STEPS, COMMENT)), "publish")
+    failed = act.facts.failed_step or "publish"
     if failed == "publish" and not act.facts.is_open and _container_is_old(act):
         failed = "create"
     return "prepare" if run.task(failed).said("mark") == MediaRejectedError.__name__ else failed
@@ -313,8 +313,7 @@ async def _settle(act: Act) -> str:
             database.settle(store, post.account, post.key, live=live, permalink=permalink)
 
     await run_in_threadpool(write)
-    run = act.facts.run
-    if run is not None and any(map(run.has_failed, STEPS)):
+    if act.facts.failed_step in STEPS:
         await _retry(act)
     return "Recorded as live." if live else "Recorded as not live. It is published again."
 

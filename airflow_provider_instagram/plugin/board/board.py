@@ -382,7 +382,7 @@ class _BoardDraft:
 
     def _card(self, post: ScheduledPost, facts: Facts, status: Status) -> PostCard:
         preview = self.source.previews.get(post.version)
-        has_cover = facts.run is not None and facts.run.task("prepare").state == "success"
+        has_cover = facts.task("prepare").state == "success"
         has_cover = has_cover or (preview is not None and preview.is_there)
         if preview is not None and status.state is State.PLANNED and not status.text:
             status = replace(status, text=without_folders(preview.says))

@@ -22,7 +22,7 @@ from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.plugin.board import questions
 from airflow_provider_instagram.plugin.board.board import Board, kind_of
 from airflow_provider_instagram.plugin.board.queries import acts_of_users
-from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts, State
+from airflow_provider_instagram.plugin.board.states import COMMENT, Facts, State
 from airflow_provider_instagram.plugin.users import dag_that_deletes, own_accounts
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.posts.limits import caption_warning
@@ -101,7 +101,7 @@ def acts_in(status: Status, facts: Facts) -> list[str]:
         acts = [act for act in acts if act != "skip"]
     if status.is_late and run is not None and run.has_begun and run.is_active:
         acts.remove("publish_now")  # its own run is about to
-    if state is State.PUBLISHED and run is not None and run.has_failed(COMMENT):
+    if state is State.PUBLISHED and facts.failed_step is not None:
         acts.append("retry")
     if facts.done is not None or facts.published_by is not None:
         acts = [act for act in acts if act != "publish_now"]
@@ -186,11 +186,10 @@ def _texts(report: Json) -> Json:
 
 def _needs_file(facts: Facts) -> bool:
     """Return whether a post has failed because of its file, which only another one fixes."""
-    run = facts.run
-    failed = None if run is None else next(filter(run.has_failed, STEPS), None)
-    if run is None or failed is None or facts.done is not None:
+    failed = facts.failed_step
+    if failed is None or facts.done is not None:
         return False
-    mark = run.task(failed).said("mark")
+    mark = facts.task(failed).said("mark")
     return mark == MediaRejectedError.__name__ or (failed == "prepare" and mark in OF_FILES)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import HTTPException
 
@@ -120,13 +120,10 @@ def for_form(board: Board) -> Json:
 
 def form_fields() -> list[Json]:
     """Return the fields of a form, beside the media and the time, as they are declared. What is empty is left out."""
-    declared = {**_properties(WrittenPost), **_properties(CalendarPost)}
+    declared: Json = {}
+    for model in (WrittenPost, CalendarPost):
+        declared |= model.model_json_schema()["properties"]
     return [_field(name, declared[name]) for name in FIELDS if name not in MEDIA]
-
-
-def _properties(model: Any) -> Json:
-    properties: Json = model.model_json_schema()["properties"]
-    return properties
 
 
 def _field(name: str, schema: Json) -> Json:
@@ -204,9 +201,8 @@ def has_unread_edit(board: Board) -> bool:
 
 def is_approved(facts: Facts | None) -> bool:
     """Return whether a person has approved a post."""
-    if facts is None or facts.run is None or facts.post.approval != "required":
+    if facts is None or facts.post.approval != "required":
         return False
     answer = facts.answer
-    if answer is not None and answer.approved:
-        return True
-    return facts.run.task("approve").state == "success"
+    is_yes = answer is not None and answer.approved
+    return is_yes or facts.task("approve").state == "success"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: The most that one answer contains of a video. A browser asks for the next part by itself.
 PART_BYTES: Final = 2 * 1024 * 1024
-RANGE: Final = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
+RANGE: Final = re.compile(r"bytes=([0-9]{1,19})-([0-9]{0,19})")
 #: Pictures that each browser shows. A JPEG is made of the others.
 SHOWN_AS: Final[dict[str | None, str]] = {
     "JPEG": "image/jpeg",
@@ -174,13 +174,9 @@ def _part(asked: str, size: int) -> tuple[int, int]:
     :raises HTTPException: 416.
     """
     found = RANGE.fullmatch(asked or "bytes=0-")
-    first_text, last_text = found.groups() if found else ("", "")
-    if not (first_text or last_text) or size == 0:
-        raise HTTPException(
-            416, "Ask for one range of bytes.", {"Content-Range": f"bytes */{size}"}
-        )
-    first = int(first_text) if first_text else max(0, size - int(last_text))
-    last = int(last_text) if first_text and last_text else size - 1
+    first = int(found[1]) if found else size
+    last = int(found[2] or size) if found else size
     if first >= size or last < first:
-        raise HTTPException(416, "The video is shorter.", {"Content-Range": f"bytes */{size}"})
+        headers = {"Content-Range": f"bytes */{size}"}
+        raise HTTPException(416, "Ask for one range of bytes of the video.", headers)
     return first, min(last, size - 1, first + PART_BYTES - 1)

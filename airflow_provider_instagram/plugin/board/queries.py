@@ -158,18 +158,15 @@ class CalendarSource:
             one.clear()
 
     def _read_runs(self, session: Session) -> None:
-        run = DagRun
-        dates = (run.queued_at, run.run_after, run.logical_date)
+        is_ours = DagRun.dag_id == self.dag_id
+        dates = (DagRun.queued_at, DagRun.run_after, DagRun.logical_date)
         # users may write much more into it
-        given = (run.conf[name].label(name) for name in GIVEN)
-        statement = select(run.run_id, run.state, *dates, *given)
-        statement = statement.where(run.dag_id == self.dag_id)
-        number = session.scalar(
-            select(func.count()).select_from(run).where(run.dag_id == self.dag_id)
-        )
-        changed = (
-            statement if self._since is None else statement.where(run.updated_at >= self._since)
-        )
+        given = (DagRun.conf[name].label(name) for name in GIVEN)
+        statement = select(DagRun.run_id, DagRun.state, *dates, *given).where(is_ours)
+        number = session.scalar(select(func.count()).select_from(DagRun).where(is_ours))
+        changed = statement
+        if self._since is not None:
+            changed = statement.where(DagRun.updated_at >= self._since)
         self._keep_runs(session.execute(changed))
         if number != len(self._runs):  # some were deleted
             self._forget()
@@ -275,34 +272,31 @@ class CalendarSource:
 
     def _read_told(self, session: Session) -> None:
         """Read the problems that only a worker finds, such as a missing object, and which previews it has made."""
-        store = AssetStateStoreModel
-        uri = told.events_asset(self.dag_id).uri
-        found = session.execute(
-            select(store.key, store.value)
-            .join(AssetModel, AssetModel.id == store.asset_id)
-            .where(AssetModel.uri == uri, store.key.in_((told.RECORD, told.PREVIEWS)))
-        )
-        rows = {key: _row(value, key, uri) for key, value in found}
+        wanted = AssetStateStoreModel.key.in_((told.RECORD, told.PREVIEWS))
+        found = session.execute(_asset_rows([told.events_asset(self.dag_id).uri]).where(wanted))
+        rows = {key: _row(value, key, uri) for uri, key, value in found}
         self.problems = told.ProblemRecord.of(rows.get(told.RECORD)).found
         self.previews = told.PreviewRecord.of(rows.get(told.PREVIEWS)).previews
 
     def _read_rows(self, session: Session) -> None:
-        found = session.execute(
-            select(AssetModel.id, AssetModel.uri).where(AssetModel.uri.in_(self._ledgers))
-        )
-        uris = {asset_id: uri for asset_id, uri in found}  # noqa: C416 -- rows are no pairs for mypy
-        store = AssetStateStoreModel
-        ours = store.asset_id.in_(uris) & or_(
-            *(store.key.startswith(kind, autoescape=True) for kind in KINDS)
-        )
-        number = session.scalar(select(func.count()).select_from(store).where(ours))
-        statement = select(store.asset_id, store.key, store.value).where(ours)
+        key = AssetStateStoreModel.key
+        kinds = or_(*(key.startswith(kind, autoescape=True) for kind in KINDS))
+        statement = _asset_rows(self._ledgers).where(kinds)
+        number = session.scalar(select(func.count()).select_from(statement.subquery()))
         if self._since is not None and number == sum(map(len, self.rows.values())):
-            statement = statement.where(store.updated_at >= self._since)
+            statement = statement.where(AssetStateStoreModel.updated_at >= self._since)
         else:  # the first look, or one after a row was added or deleted
             self.rows.clear()
-        for asset_id, key, value in session.execute(statement):
-            self.rows[self._ledgers[uris[asset_id]]][key] = _row(value, key, uris[asset_id])
+        for uri, name, value in session.execute(statement):
+            self.rows[self._ledgers[uri]][name] = _row(value, name, uri)
+
+
+def _asset_rows(uris: Collection[str]) -> Any:
+    """Return the statement that reads the rows of these assets: URI, key and value."""
+    store = AssetStateStoreModel
+    statement = select(AssetModel.uri, store.key, store.value)
+    of_asset = AssetModel.id == store.asset_id
+    return statement.join(AssetModel, of_asset).where(AssetModel.uri.in_(uris))
 
 
 def _problems_of_planner(session: Session, dag_id: str) -> Iterator[Problem]:
@@ -314,10 +308,11 @@ def _problems_of_planner(session: Session, dag_id: str) -> Iterator[Problem]:
     run = DagRun
     so = "so no run of a post begins, and no edit counts."
     now = utc_now()
+    is_of_planner = run.dag_id == dag_id
     is_active = run.state.in_(("queued", "running"))
     is_ahead = or_(run.run_after > now, run.logical_date > now)
     runs = select(func.count()).select_from(run)
-    ahead = session.scalar(runs.where(run.dag_id == dag_id, is_active, is_ahead)) or 0
+    ahead = session.scalar(runs.where(is_of_planner, is_active, is_ahead)) or 0
     settings = select(dag.is_paused, dag.max_active_runs).where(dag.dag_id == dag_id)
     for is_paused, most in session.execute(settings):
         if is_paused:
@@ -325,7 +320,7 @@ def _problems_of_planner(session: Session, dag_id: str) -> Iterator[Problem]:
         if most and ahead >= most:
             message = f"{ahead} runs of {dag_id} are dated ahead, and Airflow makes no other beside them, {so}"
             yield Problem(0, message, "Delete these runs.")
-    ended = select(run.state).where(run.dag_id == dag_id, run.state.in_(("success", "failed")))
+    ended = select(run.state).where(is_of_planner, run.state.in_(("success", "failed")))
     last = session.scalars(ended.order_by(run.end_date.desc()).limit(MOST_FAILED)).all()
     if [str(state) for state in last] == ["failed"] * MOST_FAILED:
         message = f"the last {MOST_FAILED} runs of {dag_id} have failed, or were marked so, {so}"

@@ -90,15 +90,13 @@ def is_of_run(approval: Approval, post: ScheduledPost, run: PostRun) -> bool:
 
 def version_asked_about(facts: Facts) -> str:
     """Return what an answer on the page is about: the version of a post, and whether its run is a dry run."""
-    is_dry = facts.run is not None and facts.run.is_dry
-    return f"{facts.post.version}{DRY_MARK if is_dry else ''}"
+    return f"{facts.post.version}{DRY_MARK if facts.is_dry else ''}"
 
 
 def prepared_of(facts: Facts) -> PreparedPost:
     """Return what was made of this version of a post."""
     post = facts.post
-    is_dry = facts.run is not None and facts.run.is_dry
     prepared = None
     with suppress(InstagramError), open_ledger(post.account) as store:
-        prepared = PostRecords(store, post.key, is_dry).prepared(post.version)
+        prepared = PostRecords(store, post.key, facts.is_dry).prepared(post.version)
     return prepared or PreparedPost(media=[], reports=[])

@@ -165,10 +165,6 @@ class PostRun:
         was_late = self.run_after is not None and self.run_after >= post.publish_at
         return self.is_active and self.by_hand and (self.at_once or was_late)
 
-    def has_failed(self, step: str) -> bool:
-        """Return whether a task of the post failed, or could not begin because one before it failed."""
-        return self.task(step).state in ENDED_BADLY
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -201,10 +197,25 @@ class Facts:
     is_approved: bool = False
     lacks_approval: bool = False
 
+    def task(self, name: str) -> Task:
+        """Return a task of the post's run, also if there is no run."""
+        return Task(None) if self.run is None else self.run.task(name)
+
+    @property
+    def failed_step(self) -> str | None:
+        """The first task of its run that failed, or could not begin because one before it failed."""
+        failed = (name for name in (*STEPS, COMMENT) if self.task(name).state in ENDED_BADLY)
+        return next(failed, None)
+
     @property
     def is_held(self) -> bool:
         """Whether a person is asked to publish the post in spite of its copyright check."""
-        return self.run is not None and self.run.task(HOLDS).state == "awaiting_input"
+        return self.task(HOLDS).state == "awaiting_input"
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether its run does everything except the publication."""
+        return self.run is not None and self.run.is_dry
 
     @property
     def is_wanted_at_once(self) -> bool:
@@ -214,12 +225,13 @@ class Facts:
     @property
     def is_rejected(self) -> bool:
         """Whether a person has rejected the post in its run."""
-        if self.run is None or self.skipped_by is not None:
+        if self.skipped_by is not None:
             return False
         answer = self.answer
-        tasks = (self.run.task("approve"), self.run.task(HOLDS))
-        is_refused = answer is not None and not answer.approved and answer.person is not None
-        return is_refused or any(
+        if answer is not None and not answer.approved and answer.person is not None:
+            return True
+        tasks = (self.task("approve"), self.task(HOLDS))
+        return any(
             one.state == "skipped" and one.said("mark").startswith(REJECTED) for one in tasks
         )
 
@@ -278,16 +290,15 @@ def status_of(facts: Facts, now: datetime, about: About, obstacle: str = "") -> 
 def _status_of(facts: Facts, now: datetime, about: About) -> Status:
     """Return the state of a post, as if it were on time."""
     run = facts.run
-    publish = Task(None) if run is None else run.task("publish")
     if facts.bad_row is not None:
         return Status(State.UNKNOWN, facts.bad_row.message, facts.bad_row.hint or "")
     if facts.published_by is not None:
         text = f"{facts.published_by} has published the id {facts.post.id}"
         return Status(State.SKIPPED, text, "Give this post another id in the calendar.")
     if facts.done is not None:
-        return _published(facts, facts.done, publish)
+        return _published(facts, facts.done)
     if facts.is_open:
-        return _undecided(publish)
+        return _undecided(facts.task("publish"))
     if facts.skipped_by is not None and not facts.is_wanted_at_once:
         return Status(State.SKIPPED, f"by {facts.skipped_by}")
     if run is None or not (run.has_begun or run.at_once):
@@ -308,7 +319,7 @@ def _undecided(publish: Task) -> Status:
     )
 
 
-def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
+def _published(facts: Facts, done: PublishedPost) -> Status:
     """Return the state of a post whose id has been published: by this post, or by an earlier one."""
     if done.deleted_at is not None:
         by = f" by {done.deleted_by}" if done.deleted_by else ""
@@ -321,25 +332,22 @@ def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
     if used_before(facts.post, done):
         text = f"id used before: {facts.post.id} was published on {done.published_at[:16].replace('T', ' ')}"
         return Status(State.SKIPPED, text, "Give this post another id in the calendar.")
-    comment = Task(None) if facts.run is None else facts.run.task(COMMENT)
+    comment = facts.task(COMMENT)
     if comment.state == "failed":
         return Status(State.PUBLISHED, comment.said("reason") or NO_COMMENT, comment.said("hint"))
-    if published_at - due > CLOCKS_DIFFER and publish.state == "success":
+    if published_at - due > CLOCKS_DIFFER and facts.task("publish").state == "success":
         at = published_at.astimezone(due.tzinfo)
         return Status(State.PUBLISHED, f"{at:%H:%M} instead of {due:%H:%M}")
     return Status(State.PUBLISHED)
 
 
 def _without_run(facts: Facts, now: datetime, about: About) -> Status:
-    due = facts.post.publish_at
-    if now <= due + about.max_lateness and facts.has_lost_run:
-        return Status(
-            State.FAILED,
-            LOST_RUN,
-            "Another run begins when the planner looks again, or if you try again.",
-        )
-    if now <= due + about.max_lateness and not facts.has_passed:
-        return Status(State.PLANNED)
+    if now <= facts.post.publish_at + about.max_lateness:
+        if facts.has_lost_run:
+            hint = "Another run begins when the planner looks again, or if you try again."
+            return Status(State.FAILED, LOST_RUN, hint)
+        if not facts.has_passed:
+            return Status(State.PLANNED)
     began = "its time had passed when Airflow began to follow this file"
     why = began if facts.has_passed else "no run has published it"
     return Status(State.SKIPPED, why, "Publish it now, or leave it.")

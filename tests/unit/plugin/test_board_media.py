@@ -24,7 +24,6 @@ MB = 1024 * 1024
         ("bytes=0-", 100 * MB, (0, 2 * MB - 1)),
         ("bytes=10-19", 100, (10, 19)),
         ("bytes=90-500", 100, (90, 99)),
-        ("bytes=-5", 100, (95, 99)),
         ("bytes=5242880-", 6 * MB, (5 * MB, 6 * MB - 1)),
     ],
 )
@@ -33,7 +32,7 @@ def test_a_range_is_bounded(asked: str, size: int, part: tuple[int, int]) -> Non
 
 
 @pytest.mark.parametrize(
-    "asked", ["bytes=100-", "bytes=-", "bytes=5-3", "bytes=0-1,5-6", "pages=1-2", f"bytes={'9' * 5000}-"]
+    "asked", ["bytes=100-", "bytes=-", "bytes=-5", "bytes=5-3", "bytes=0-1,5-6", "pages=1-2", f"bytes={'9' * 5000}-"]
 )
 def test_a_range_that_the_video_does_not_have_is_refused(asked: str) -> None:
     with pytest.raises(HTTPException) as refused:
