@@ -35,10 +35,10 @@ dag = content_calendar_dag("content", {file!r}, accounts={accounts!r})
 #: What the task of the planner does.
 LOOK = """
 from airflow_provider_instagram.calendar.planning.look import look
-from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
+from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, store
 from airflow_provider_instagram.utils.clock import CLOCK
 settings = dag.get_task("prepare").settings
-planned, due = look(settings, read_plan(settings.plan_file), CLOCK.now())
+planned, due = look(settings, StoredPlan.read(settings.plan_file), CLOCK.now())
 store(settings.plan_file, planned)
 """
 #: What reading alone is: text, and where in it everything stands, which every problem needs.

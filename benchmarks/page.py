@@ -102,12 +102,16 @@ def _store_runs() -> None:
     from sqlalchemy import insert, select
 
     from airflow_provider_instagram.calendar.planning.begin_runs import Begun
-    from airflow_provider_instagram.calendar.planning.stored_plan import plan_file, read_plan, store
+    from airflow_provider_instagram.calendar.planning.stored_plan import (
+        StoredPlan,
+        plan_file,
+        store,
+    )
     from airflow_provider_instagram.ledger.assets import ledger_asset
     from airflow_provider_instagram.ledger.seal import sealed
 
     file = plan_file(os.environ["AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS"], DAG_ID)
-    stored = read_plan(file)
+    stored = StoredPlan.read(file)
     assert stored is not None
     posts = stored.plan.calendar.posts[:WITH_RUN]
     begun = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,9 +41,9 @@ class CalendarDag:
     """A DAG that is a content calendar.
 
     :param plan_file: Where its planner stores its plan.
-    :param dag_file: The file in which Airflow no longer finds it; empty while Airflow does. Its
-        runs stand still.
-    :param lost_at: When Airflow has read it last, if it no longer does.
+    :param is_lost: Whether Airflow can no longer read its DAG. Its runs stand still.
+    :param dag_file: The file in which Airflow has found it.
+    :param read_at: When Airflow has read it last.
     :param has_error: Whether that file has an error.
     :param is_slow: Whether the error is that its import took too long.
     """
@@ -52,15 +52,11 @@ class CalendarDag:
     name: str
     is_paused: bool
     plan_file: str
+    is_lost: bool = False
     dag_file: str = ""
-    lost_at: datetime | None = None
+    read_at: datetime | None = None
     has_error: bool = False
     is_slow: bool = False
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether Airflow can no longer read its DAG."""
-        return bool(self.dag_file)
 
 
 def calendars(session: Session) -> list[CalendarDag]:
@@ -78,8 +74,8 @@ def calendars(session: Session) -> list[CalendarDag]:
             dag.dag_display_name,
             dag.is_paused,
             dag.is_stale,
-            dag.last_parsed_time,
             dag.relative_fileloc,
+            dag.last_parsed_time,
             dag.has_import_errors,
             is_slow,
         )
@@ -91,17 +87,8 @@ def calendars(session: Session) -> list[CalendarDag]:
         .order_by(dag.dag_id)
     )
     found = []
-    for dag_id, name, is_paused, is_stale, parsed_at, file, has_error, slow in rows:
-        calendar = CalendarDag(dag_id, name, is_paused, plan_file(folder, dag_id))
-        if is_stale:
-            calendar = replace(
-                calendar,
-                dag_file=file or "its DAG file",
-                lost_at=parsed_at,
-                has_error=bool(has_error),
-                is_slow=slow,
-            )
-        found.append(calendar)
+    for dag_id, name, is_paused, *about_file in rows:
+        found.append(CalendarDag(dag_id, name, is_paused, plan_file(folder, dag_id), *about_file))
     return found
 
 

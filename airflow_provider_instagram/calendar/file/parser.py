@@ -37,8 +37,8 @@ from airflow_provider_instagram.calendar.file.times import (
     as_written,
     in_words,
     moment,
+    named_zone,
     read_duration,
-    zone_of,
 )
 from airflow_provider_instagram.utils.arguments import in_quotes
 
@@ -159,7 +159,9 @@ def _too_close(posts: Iterable[ScheduledPost], min_spacing: timedelta) -> dict[s
         if before is None or post.publish_at - before.publish_at >= min_spacing:
             last[post.account] = post
             continue
-        earliest = moment(before.publish_at + min_spacing, zone_of(post.publish_at))
+        earliest = moment(
+            before.publish_at + min_spacing, named_zone(str(post.publish_at.tzname()))
+        )
         problems[post.id] = Problem(
             post.line,
             f"it is {in_words(post.publish_at - before.publish_at)} after post {before.id!r} "

@@ -85,12 +85,6 @@ def moment(at: datetime, where: tzinfo | None = None) -> datetime:
     return local.replace(tzinfo=_at_offset(offset, name), fold=0)
 
 
-def zone_of(at: datetime) -> tzinfo:
-    """Return the zone of a moment; if only an offset was written, that."""
-    name = str(at.tzname())
-    return _at_offset(at.utcoffset() or timedelta(), name) if OFFSET.fullmatch(name) else zone(name)
-
-
 def named_zone(name: str) -> tzinfo:
     """Return the zone that a moment names: of one that was written with an offset, that."""
     found = re.fullmatch(r"(?:UTC)?([+-].+)", name)
@@ -101,7 +95,7 @@ def named_zone(name: str) -> tzinfo:
 
 def as_written(at: datetime) -> str:
     """Return a moment as a calendar contains it, with its offset if the clock shows this time twice."""
-    local = at.astimezone(zone_of(at))
+    local = at.astimezone(named_zone(str(at.tzname())))
     is_twice = local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
     written = at.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")
     return f"{written}{offset_of(at)}" if is_twice else written
@@ -135,12 +129,9 @@ def read_local_time(written: str, zone_name: str | None) -> datetime:
             f"publish_at is {written!r}, which is not a date and time.", f"Write it like {EXAMPLE}."
         )
     naive = _naive(written, found["date"], found["time"])
-    offset = found["offset"]
-    if offset is None and found["zone"] in ("Z", "UTC"):
-        return naive.replace(tzinfo=timezone.utc)
     name = found["zone"] or zone_name
-    if offset is not None:
-        return _with_offset(naive, offset, name)
+    if found["offset"] is not None:
+        return _with_offset(naive, found["offset"], name)
     if name is None:
         raise InvalidValue(f"publish_at {written!r} has no time zone.", ADD_ZONE)
     return _in_zone(naive, zone(name))
@@ -186,26 +177,21 @@ def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
 def _in_zone(naive: datetime, where: ZoneInfo) -> datetime:
     first = naive.replace(tzinfo=where, fold=0)
     second = naive.replace(tzinfo=where, fold=1)
-    if first.utcoffset() == second.utcoffset():
+    late = moment(first, timezone.utc)
+    early = moment(second, timezone.utc)
+    if early == late:
         return moment(first)
     shown = naive.strftime("%Y-%m-%d %H:%M")
-    if _exists(first):
+    if late < early:
         raise InvalidValue(
             f"publish_at {shown} happens twice in {where.key}: the clocks are set back that night.",
             f"Write {shown}{offset_of(first)} for the first, or {shown}{offset_of(second)} for the second.",
         )
-    early = moment(second, timezone.utc)
-    late = moment(first, timezone.utc)
     raise InvalidValue(
         f"publish_at {shown} does not exist in {where.key}: the clocks are set forward over it.",
         f"Write {early.astimezone(where):%Y-%m-%d %H:%M} (before the change) or "
         f"{late.astimezone(where):%Y-%m-%d %H:%M} (after).",
     )
-
-
-def _exists(at: datetime) -> bool:
-    there_and_back = at.astimezone(timezone.utc).astimezone(at.tzinfo)
-    return there_and_back.replace(tzinfo=None) == at.replace(tzinfo=None)
 
 
 def offset_of(at: datetime) -> str:

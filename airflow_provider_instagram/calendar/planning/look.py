@@ -223,8 +223,7 @@ class _Reading:
 
     def _read(self) -> str:
         """Return the text of the file or the sheet."""
-        location = self.settings.calendar
-        text = read_sheet(location) if is_web(location) else read_text(location, self.files)
+        text = _text_of(self.settings.calendar, self.files)
         self.content = digest(text)
         return text
 
@@ -257,11 +256,11 @@ def change_since(due: Due) -> str:
     That is the digest of the file, or ``unreadable`` if it can no longer be read.
     """
     try:
-        if is_web(due.calendar):
-            text = read_sheet(due.calendar)
-        else:
-            text = read_text(due.calendar, CalendarFiles(due.calendar, due.pin))
+        content = digest(_text_of(due.calendar, CalendarFiles(due.calendar, due.pin)))
     except InvalidValue:
         return "" if due.content is None else "unreadable"
-    content = digest(text)
     return "" if content == due.content else content
+
+
+def _text_of(location: str, files: CalendarFiles) -> str:
+    return read_sheet(location) if is_web(location) else read_text(location, files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +25,6 @@ from airflow_provider_instagram.calendar.planning.stored_plan import (
     About,
     StoredPlan,
     plan_file,
-    read_plan,
 )
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files.old_files import kept_for
@@ -50,31 +48,26 @@ EXTRA_RETRY_TIME = timedelta(days=1)
 BACKOFF = 2.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Retries:
-    """The retries of a task, in the names of Airflow's arguments.
+def retries_spanning(
+    ahead: timedelta, max_lateness: timedelta, longest: timedelta
+) -> dict[str, Any]:
+    """Return the retries that last from the start of a run until its post is too late, and a day longer.
 
     Airflow uses up a retry for each try that cannot start, for example because the API server is
     down.
+
+    :param ahead: How long before the post's time its run begins.
+    :param longest: The longest delay, whatever ``max_lateness`` is.
+    :return: The arguments of a task.
     """
-
-    retries: int
-    max_retry_delay: timedelta
-    retry_delay: timedelta = FIRST_DELAY
-    retry_exponential_backoff: float = BACKOFF
-
-    @classmethod
-    def spanning(
-        cls, ahead: timedelta, max_lateness: timedelta, longest: timedelta = LONGEST_DELAY
-    ) -> Retries:
-        """Return the retries that last from the start of a run until its post is too late, and a day longer.
-
-        :param ahead: How long before the post's time its run begins.
-        :param longest: The longest delay, whatever ``max_lateness`` is.
-        """
-        delay = max(SHORTEST_DELAY, min(longest, max_lateness / 12))
-        growing = math.ceil(math.log(delay / FIRST_DELAY, BACKOFF))  # retries with shorter delays
-        return cls(growing + math.ceil((ahead + max_lateness + EXTRA_RETRY_TIME) / delay), delay)
+    delay = max(SHORTEST_DELAY, min(longest, max_lateness / 12))
+    growing = math.ceil(math.log(delay / FIRST_DELAY, BACKOFF))  # retries with shorter delays
+    return {
+        "retries": growing + math.ceil((ahead + max_lateness + EXTRA_RETRY_TIME) / delay),
+        "retry_delay": FIRST_DELAY,
+        "max_retry_delay": delay,
+        "retry_exponential_backoff": BACKOFF,
+    }
 
 
 Late: TypeAlias = Literal["publish", "skip"]
@@ -216,7 +209,8 @@ class CalendarSettings:
 
         :raises TransientError: If there is none here, or its storage does not answer.
         """
-        if (stored := read_plan(self.plan_file)) is None:
+        stored = StoredPlan.read(self.plan_file)
+        if stored is None:
             raise TransientError(
                 f"There is no plan of {self.location} where this worker looks for it.",
                 hint=f"Unpause the DAG {planner_id(self.dag_id)}, which writes it. If workers run on several machines, "

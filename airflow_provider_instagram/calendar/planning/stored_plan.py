@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from datetime import timedelta
-from typing import Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -14,6 +14,9 @@ from airflow_provider_instagram.calendar.planning.begin_runs import Plan
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.urls import shown
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 #: Why a file cannot be read until a person changes something.
 LASTING: Final = (PermissionError, NotADirectoryError, IsADirectoryError, ValidationError)
@@ -34,8 +37,31 @@ class Stored(BaseModel):
         content = self.model_dump(mode="json", exclude_defaults=True)
         return json.dumps({"form": self.form, **content}).encode()
 
+    @classmethod
+    def read(cls, file: str) -> Self | None:
+        """Read such a file. None if there is none, or if it is damaged, which must not end its DAG.
 
-AnyStored = TypeVar("AnyStored", bound=Stored)
+        :raises TransientError: If its storage does not answer.
+        """
+        name = shown(file)
+        try:
+            content = storage.read(file)
+        except Exception as error:  # each storage has errors of its own
+            why = f"{type(error).__name__}: {shown(str(error))}"
+            if isinstance(error, LASTING):
+                log.warning("%s cannot be read (%s)", name, why)
+                return None
+            raise TransientError(
+                f"The plan {name} cannot be read ({why}).",
+                hint="Check the storage that [instagram] calendar_snapshots names. The task goes on when it "
+                "answers again.",
+            ) from error
+        try:
+            return None if content is None else cls.model_validate_json(content)
+        except ValueError as error:
+            why = shown(str(error))
+            log.warning("The file %s is damaged, or another version has written it: %s", name, why)
+            return None
 
 
 class About(BaseModel):
@@ -99,55 +125,6 @@ def plan_file(folder: str, dag_id: str) -> str:
 def due_file(file: str) -> str:
     """Return the file that says when the planner of a plan has to look again."""
     return f"{file.removesuffix('.plan.json')}.due.json"
-
-
-def read_plan(file: str) -> StoredPlan | None:
-    """Read a plan. None if there is none, or if it is damaged, which must not end its DAG.
-
-    :raises TransientError: If its storage does not answer.
-    """
-    return _read(StoredPlan, file)
-
-
-def read_due(file: str) -> Due | None:
-    """Read when the planner has to look again. None if that is not known.
-
-    :raises TransientError: If its storage does not answer.
-    """
-    return _read(Due, file)
-
-
-def _read(kind: type[AnyStored], file: str) -> AnyStored | None:
-    content = read_stored_file(file)
-    if content is None:
-        return None
-    try:
-        return kind.model_validate_json(content)
-    except ValueError as error:
-        log.warning(
-            "The file %s is damaged, or another version has written it: %s",
-            shown(file),
-            shown(str(error)),
-        )
-        return None
-
-
-def read_stored_file(file: str) -> bytes | None:
-    """Read a file that the planner has stored, or return None if it does not exist.
-
-    :raises TransientError: If its storage does not answer.
-    """
-    try:
-        return storage.read(file)
-    except Exception as error:  # each storage has errors of its own
-        why = f"{type(error).__name__}: {shown(str(error))}"
-        if isinstance(error, LASTING):
-            log.warning("%s cannot be read (%s)", shown(file), why)
-            return None
-        raise TransientError(
-            f"The plan {shown(file)} cannot be read ({why}).",
-            hint="Check the storage that [instagram] calendar_snapshots names. The task goes on when it answers again.",
-        ) from error
 
 
 def store(file: str, stored: Stored) -> None:

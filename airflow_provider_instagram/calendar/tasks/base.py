@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -22,7 +21,11 @@ from airflow_provider_instagram.calendar.planning.begin_runs import (
     replaced_by,
 )
 from airflow_provider_instagram.calendar.planning.post_rows import PlannedPost, PostRows
-from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY, Retries, planner_id
+from airflow_provider_instagram.calendar.planning.settings import (
+    LONGEST_DELAY,
+    planner_id,
+    retries_spanning,
+)
 from airflow_provider_instagram.calendar.planning.told import (
     LAST_PLAN,
     LastPlan,
@@ -77,8 +80,9 @@ class CalendarTask(BaseOperator):
         default_args: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        retries = Retries.spanning(settings.work_ahead, settings.max_lateness, self.longest_delay)
-        ours = {"priority_weight": self.weight, "weight_rule": "absolute", **asdict(retries)}
+        span = (settings.work_ahead, settings.max_lateness, self.longest_delay)
+        weight = {"priority_weight": self.weight, "weight_rule": "absolute"}
+        ours = weight | retries_spanning(*span)
         # Airflow gives the default_args of the DAG to each constructor. None does not replace ours.
         given = {
             name: one

@@ -32,7 +32,7 @@ from airflow_provider_instagram.calendar.planning.begin_runs import (
 from airflow_provider_instagram.calendar.planning.look import look, next_look
 from airflow_provider_instagram.calendar.planning.post_rows import PlannedPost, PostRows
 from airflow_provider_instagram.calendar.planning.settings import BY_HAND, SHORTEST_DELAY
-from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
+from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, due_file, store
 from airflow_provider_instagram.calendar.planning.told import LAST_PLAN, LastPlan, events_asset
 from airflow_provider_instagram.calendar.tasks.alerts import tell_failed_run
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.planning.begin_runs import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan
+    from airflow_provider_instagram.calendar.planning.stored_plan import Due
 
 T = TypeVar("T")
 #: A file that breaks, or loses a post whose run has begun, is read again.
@@ -88,7 +88,7 @@ class PlanPosts(CalendarTask):
         :raises AirflowFailException: If some were not started.
         """
         settings = self.settings
-        stored = read_plan(self.settings.plan_file)
+        stored = StoredPlan.read(self.settings.plan_file)
         last = PlannedPosts(context, settings).last_plan()
         if stored is not None and stored.mark != last.mark:
             # an earlier one was put back, or the row was deleted

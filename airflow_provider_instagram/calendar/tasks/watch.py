@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due
+from airflow_provider_instagram.calendar.planning.stored_plan import Due, due_file
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.clock import CLOCK
 from airflow_provider_instagram.utils.urls import is_local, is_web, shown
@@ -93,7 +93,7 @@ class CalendarTrigger(BaseEventTrigger):
         """
         from airflow_provider_instagram.calendar.planning.look import change_since
 
-        due = read_due(due_file(self.plan_file))
+        due = Due.read(due_file(self.plan_file))
         if due is None or not storage.exists(self.plan_file):
             return "new"
         if due.settings != self.settings:

@@ -270,10 +270,10 @@ class Board:
         if not calendar.is_lost:
             return None
         return {
-            "file": calendar.dag_file,
-            "error": calendar.has_error,
+            "file": calendar.dag_file or "its DAG file",
+            "error": bool(calendar.has_error),
             "slow": calendar.is_slow,
-            "since": seconds_of(calendar.lost_at),
+            "since": seconds_of(calendar.read_at),
             "plan": seconds_of(self.stored.at if self.is_read else None),
         }
 

@@ -21,10 +21,7 @@ from airflow_provider_instagram.calendar.file.parser import KEYS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
-from airflow_provider_instagram.calendar.planning.stored_plan import (
-    due_file,
-    read_due,
-)
+from airflow_provider_instagram.calendar.planning.stored_plan import Due, due_file
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, LONGEST_COMMENT, MOST_ITEMS
 from airflow_provider_instagram.posts.post import MEDIA
@@ -186,7 +183,7 @@ def has_unread_edit(board: Board) -> bool:
     """Return whether the planner is about to read an edit of the file. False if the file cannot be read here."""
     if board.is_edited_elsewhere:
         return False
-    due = read_due(due_file(board.calendar.plan_file))
+    due = Due.read(due_file(board.calendar.plan_file))
     if due is None:
         return False
     try:

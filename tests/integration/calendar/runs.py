@@ -13,7 +13,7 @@ from unittest.mock import patch
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.dag import _planner, _reporter
 from airflow_provider_instagram.calendar.planning.look import look
-from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
+from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, due_file, store
 from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
 from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG, Asset
 
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
     from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 
 ACCOUNT = "instagram_default"
@@ -80,7 +79,7 @@ def planned(dag: DAG, now: datetime | None = None) -> StoredPlan:
 
 def planned_by(settings: CalendarSettings, now: datetime | None = None) -> StoredPlan:
     """Run the planner's task of a calendar with these settings."""
-    before = read_plan(settings.plan_file)
+    before = StoredPlan.read(settings.plan_file)
     now = now or datetime.now(timezone.utc)
     stored, due = look(settings, before, now)
     context: Any = {"asset_state_store": Stores()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.dag import _planner, _reporter
 from airflow_provider_instagram.calendar.planning.begin_runs import Begun
-from airflow_provider_instagram.calendar.planning.stored_plan import plan_file, read_plan, store
+from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, plan_file, store
 from tests.integration.calendar.runs import planned, settings_of
 from tests.integration.conftest import store_dag
 
@@ -49,7 +49,7 @@ def begin(
     from sqlalchemy import delete, insert, select
 
     file = plan_file(os.environ["AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS"], dag_id)
-    stored = read_plan(file)
+    stored = StoredPlan.read(file)
     assert stored is not None
     post = stored.plan.calendar.post(post_id)
     assert post is not None

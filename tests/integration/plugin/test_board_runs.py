@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.dag import MAX_LOOKS
-from airflow_provider_instagram.calendar.planning.stored_plan import plan_file, read_plan, store
+from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, plan_file, store
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -106,7 +106,7 @@ def runs_of_planner() -> list[tuple[str, Any]]:
 def started() -> None:
     """Store in the plan that all runs were started."""
     file = plan_file(os.environ["AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS"], DAG_ID)
-    stored = read_plan(file)
+    stored = StoredPlan.read(file)
     assert stored is not None
     store(file, stored.model_copy(update={"plan": replace(stored.plan, pending=())}))
 
@@ -143,7 +143,7 @@ def test_a_post_that_has_lost_its_run_says_so_and_gets_another(
     begin(DAG_ID, "hello", READY)
     assert look(ada)[0] == "ready"
     plan = plan_file(os.environ["AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS"], DAG_ID)
-    before = read_plan(plan)
+    before = StoredPlan.read(plan)
     assert before is not None
     started()
     change(delete)
@@ -273,7 +273,7 @@ def test_a_dry_run_does_not_keep_a_post_from_being_published_now(user: Any) -> N
 def test_a_planner_that_does_not_look_although_posts_have_come_near_is_a_problem(user: Any) -> None:
     """A user may mark its task as a success each time before it begins."""
     file = plan_file(os.environ["AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS"], DAG_ID)
-    stored, ada = read_plan(file), user("ada", "USER")
+    stored, ada = StoredPlan.read(file), user("ada", "USER")
     assert stored is not None
 
     def problems() -> list[str]:
@@ -471,7 +471,7 @@ def test_an_edit_is_planned_until_its_run_begins_anew(user: Any) -> None:
     begin(DAG_ID, "hello", READY)
     assert look(ada)[0] == "ready"
     file = plan_file(os.environ["AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS"], DAG_ID)
-    stored = read_plan(file)
+    stored = StoredPlan.read(file)
     assert stored is not None
     later = datetime.now(timezone.utc).replace(year=2099)
     store(file, stored.model_copy(update={"at": later, "plan": replace(stored.plan, pending=("hello",))}))

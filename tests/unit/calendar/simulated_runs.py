@@ -24,7 +24,7 @@ from airflow_provider_instagram.calendar.planning.begin_runs import Records
 from airflow_provider_instagram.calendar.planning.look import look
 from airflow_provider_instagram.calendar.planning.post_rows import PostRows
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
+from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, due_file, store
 from airflow_provider_instagram.calendar.tasks.answers import PostRecords, PreparedPost
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
@@ -208,7 +208,7 @@ class SimulatedCalendar:
         """Look at the file as the planner does, and return the runs that it starts."""
         self.now = self.now if at is None else at
         settings = self.settings
-        before = read_plan(settings.plan_file)
+        before = StoredPlan.read(settings.plan_file)
         stored, due = look(
             settings,
             before,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.file.parser import parse_rows
-from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due
+from airflow_provider_instagram.calendar.planning.stored_plan import Due, due_file
 from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.ledger.records import PublishedPost
 from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
@@ -246,7 +246,7 @@ def test_the_planner_looks_again_when_a_post_comes_near_and_four_times_a_day(cal
     calendar.write(post("a", 300))
 
     def next_look() -> float:
-        due = read_due(due_file(calendar.settings.plan_file))
+        due = Due.read(due_file(calendar.settings.plan_file))
         assert due is not None
         return (due.at - after_noon(0).timestamp()) / 60
 

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.dag import _planner
-from airflow_provider_instagram.calendar.planning.settings import Retries
+from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY, retries_spanning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,19 +29,19 @@ def calendar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def shortest_span(retries: Retries) -> timedelta:
+def shortest_span(retries: dict[str, Any]) -> timedelta:
     """Return how long the retries last at least: Airflow doubles the delay up to the longest, with some jitter."""
-    delay, span = retries.retry_delay, timedelta()
-    for _ in range(retries.retries):
+    delay, span = retries["retry_delay"], timedelta()
+    for _ in range(retries["retries"]):
         span += delay
-        delay = min(2 * delay, retries.max_retry_delay)
+        delay = min(2 * delay, retries["max_retry_delay"])
     return span
 
 
 @pytest.mark.parametrize("max_lateness", [timedelta(), timedelta(minutes=10), HOUR, 6 * HOUR, 2 * DAY])
 @pytest.mark.parametrize("lead_time", [timedelta(minutes=5), HOUR, 23 * HOUR])
 def test_the_retries_outlast_an_outage_as_long_as_max_lateness(lead_time: timedelta, max_lateness: timedelta) -> None:
-    span = shortest_span(Retries.spanning(lead_time, max_lateness))
+    span = shortest_span(retries_spanning(lead_time, max_lateness, LONGEST_DELAY))
     assert lead_time + max_lateness + DAY <= span <= lead_time + max_lateness + DAY + HOUR
 
 
@@ -50,7 +50,7 @@ def test_the_retries_outlast_an_outage_as_long_as_max_lateness(lead_time: timede
     [(timedelta(minutes=6), timedelta(minutes=1)), (HOUR, timedelta(minutes=5)), (DAY, timedelta(minutes=5))],
 )
 def test_a_post_waits_minutes_after_an_outage(max_lateness: timedelta, delay: timedelta) -> None:
-    assert Retries.spanning(HOUR, max_lateness).max_retry_delay == delay
+    assert retries_spanning(HOUR, max_lateness, LONGEST_DELAY)["max_retry_delay"] == delay
 
 
 def test_every_task_of_a_calendar_has_them(calendar: Path) -> None:

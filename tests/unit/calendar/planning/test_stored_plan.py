@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.planning.begin_runs import Begun, Passed
 from airflow_provider_instagram.calendar.planning.post_rows import PlannedPost, PostRows
-from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due, read_plan
+from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan, due_file
 from tests.unit.calendar.simulated_runs import NOON, Rows, after_noon
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def test_a_stored_plan_is_read(tmp_path: Path) -> None:
     """A moment keeps the name of its zone, by which people know it."""
     file = tmp_path / "a.plan.json"
     file.write_text(json.dumps(STORED))
-    stored = read_plan(str(file))
+    stored = StoredPlan.read(str(file))
     assert stored is not None
     assert (stored.text, stored.at, stored.about.prepare_ahead) == (TEXT, NOON, timedelta(days=3))
     plan = stored.plan
@@ -139,15 +139,15 @@ def test_what_another_release_has_stored_is_as_good_as_nothing(tmp_path: Path) -
     file = tmp_path / "a.json"
     for form in (0, 2, "1"):
         file.write_text(json.dumps(STORED | {"form": form}))
-        assert read_plan(str(file)) is None
+        assert StoredPlan.read(str(file)) is None
         file.write_text(json.dumps({"form": form, "calendar": "a", "settings": "b", "content": None, "at": 0}))
-        assert read_due(str(file)) is None
+        assert Due.read(str(file)) is None
 
 
 def test_the_rows_of_a_post_have_their_form(tmp_path: Path) -> None:
     file = tmp_path / "a.plan.json"
     file.write_text(json.dumps(STORED))
-    stored = read_plan(str(file))
+    stored = StoredPlan.read(str(file))
     assert stored is not None
     clip, store = stored.plan.calendar.posts[1], Rows()
     rows = PostRows(store)

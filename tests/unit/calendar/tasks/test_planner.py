@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar.planning.post_rows import PostRows
-from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
+from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, store
 from airflow_provider_instagram.calendar.tasks.planner import PlannedPosts, PlanPosts
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
@@ -173,7 +173,7 @@ def test_a_run_whose_start_was_not_recorded_does_not_begin_anew(planner: Planner
     calendar.write(post("a", 60))
     planner.look(0)
     file = calendar.settings.plan_file
-    stored = read_plan(file)
+    stored = StoredPlan.read(file)
     assert stored is not None
     store(file, stored.model_copy(update={"plan": replace(stored.plan, pending=("a",))}))
     assert planner.look(2) == ["a"]
@@ -556,9 +556,9 @@ def test_a_stored_plan_with_something_else_than_ids_of_runs_is_refused(
             new = old.replace('"a"', f'"{bad}"').replace("[]", f'["{bad}"]')
             assert old in text
             file.write_text(text.replace(old, new))
-            assert read_plan(str(file)) is None, (old, bad)
+            assert StoredPlan.read(str(file)) is None, (old, bad)
     file.write_text(good)
-    assert read_plan(str(file)) is not None
+    assert StoredPlan.read(str(file)) is not None
 
 
 def test_a_run_takes_no_post_of_another_calendar_with_the_same_id(calendar: SimulatedCalendar, tmp_path: Path) -> None:
