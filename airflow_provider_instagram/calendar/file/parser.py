@@ -277,11 +277,11 @@ class _Reader:
         if given is None or not given.value:
             self._add(row.line, "this post has no id.", "Add one: id: monday-teaser")
             return None
-        if not isinstance(given.value, str) or not re.fullmatch(ID, given.value.strip()):
+        post_id = row.text("id")
+        if not re.fullmatch(ID, post_id):
             message = without_secrets(f"{in_quotes(given.value)} is not a valid id.", given)
             self._add(given.line, message, CALENDAR_FIELDS["id"].remedy, None, "id")
             return None
-        post_id = given.value.strip()
         if is_reserved(post_id) or ".." in post_id:
             message = f"{post_id!r} cannot be the id of a run."
             remedy = "Give the post another id, without two dots in a row."

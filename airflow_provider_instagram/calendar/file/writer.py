@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.parser import Rules
 
 MOST_FILES: Final = 1_000
-#: The bytes in a name that are no UTF-8, as Python reads them. No calendar can name such a file,
-#: and no page show it.
-NOT_UTF_8: Final = re.compile("[\ud800-\udfff]")
+#: The names of hidden files, of results, and those with bytes that are no UTF-8, as Python reads
+#: them: no calendar can name such a file, and no page show it.
+NOT_OF_PEOPLE: Final = re.compile(f"^\\.|{OWN_NAME.pattern}|[\ud800-\udfff]")
 #: So often a file is read again that others write at the same moment.
 TRIES: Final = 50
 FETCHED: Final = InvalidValue(
@@ -168,14 +168,8 @@ class CalendarWriter:
 
     def media_names(self) -> list[str]:
         """Return the names of the videos and pictures that people have put into the calendar's folder."""
-        names = (
-            one
-            for one in self._names()
-            if kind_by_name(one) is not None and not one.startswith(".")
-        )
-        return sorted(
-            one for one in names if not OWN_NAME.search(one) and not NOT_UTF_8.search(one)
-        )[:MOST_FILES]
+        names = (one for one in self._names() if kind_by_name(one) is not None)
+        return sorted(one for one in names if not NOT_OF_PEOPLE.search(one))[:MOST_FILES]
 
     def _names(self) -> list[str]:
         if is_local(self._folder):

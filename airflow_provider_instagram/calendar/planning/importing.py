@@ -119,7 +119,7 @@ class Target:
 
     def with_rows(self, new: Iterable[Row]) -> Calendar:
         """Return the calendar as it is with new posts."""
-        rows = replace(self.rows, rows=[*self.rows.rows, *new], problems=[*self.rows.problems])
+        rows = replace(self.rows, rows=[*self.rows.rows, *new])
         return parse_rows(rows, self.location, self.files, **self.rules)
 
     def add(

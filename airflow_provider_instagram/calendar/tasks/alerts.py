@@ -134,7 +134,7 @@ def tell_problems(
     _emit(context, settings, [event for key, event in events.items() if key not in before])
     succeeded = {}
     for key, event in events.items():
-        succeeded[key] = notify(context, settings.notify or (), event)
+        succeeded[key] = notify(context, settings, event)
     is_new_told = all(succeeded.get(key, True) for key in now.keys() - before.keys())
     is_told = is_new_told or is_last_try(context)
     told = {key: succeeded.get(key, True) for key in now if is_told or key in before}
@@ -187,7 +187,7 @@ def tell_post(
         line=post.line,
     )
     _emit(context, settings, [event] if emits else [])
-    succeeded = notify(context, settings.notify or (), event)
+    succeeded = notify(context, settings, event)
     store.set(
         key,
         PostRecord(version=post.version, told={**before, name: succeeded}).model_dump(mode="json"),
@@ -200,7 +200,7 @@ def tell_failed_run(
 ) -> None:
     """Call the notifiers for a run that failed."""
     text = f"{shown(settings.calendar)}: {message} {remedy}"
-    notify(context, settings.notify or (), _event(settings, Told("failed", message, remedy), text))
+    notify(context, settings, _event(settings, Told("failed", message, remedy), text))
 
 
 def notifier_failed() -> TransientError:
@@ -251,10 +251,10 @@ def _emit(context: Context, settings: CalendarSettings, events: Sequence[Calenda
         context["outlet_events"][alias].add(asset, extra=extra)
 
 
-def notify(context: Context, notifiers: Iterable[Any], event: CalendarEvent) -> bool:
+def notify(context: Context, settings: CalendarSettings, event: CalendarEvent) -> bool:
     """Call the notifiers with the context, as Airflow does. Return whether all of them succeeded in time."""
     succeeded = True
-    for notifier in notifiers:
+    for notifier in settings.notify or ():
         try:
             within_timeout(
                 NOTIFIER_TIMEOUT_S,

@@ -591,9 +591,9 @@ def used_before(post: ScheduledPost, done: PublishedPost) -> bool:
     return is_early and planned_at != post.publish_at
 
 
-def task_states(context: Context, *task_ids: str) -> dict[str, Any]:
-    """Return the states of tasks of this run, which users may set."""
+def task_states(context: Context) -> dict[str, Any]:
+    """Return the states of the tasks of this run, which users may set."""
     ti = context["ti"]
-    states = ti.get_task_states(ti.dag_id, task_ids=list(task_ids), run_ids=[ti.run_id])
+    states = ti.get_task_states(ti.dag_id, run_ids=[ti.run_id])
     of_run: dict[str, Any] = states.get(ti.run_id, {})
     return of_run

@@ -62,18 +62,15 @@ def cover_address(name: str) -> str:
     return f"{pages_path()}/covers/{name}.jpg"
 
 
-def thumbnail_file(name: str) -> str:
-    """Return the location of the small cover that a card shows."""
-    return f"{cover_file(name).removesuffix('.jpg')}.small.jpg"
-
-
 def read_cover(name: str, *, is_small: bool = False) -> bytes | None:
     """Return a cover, or None if it is not stored.
 
     :param is_small: Whether its thumbnail is enough.
     :raises ValidationError: If something else has been put in its place.
     """
-    content = storage.read(thumbnail_file(name), max_bytes=MAX_BYTES) if is_small else None
+    content = None
+    if is_small:
+        content = storage.read(cover_file(f"{name}.small"), max_bytes=MAX_BYTES)
     content = content or storage.read(cover_file(name), max_bytes=MAX_BYTES)
     return content if content is None else _checked(content, cover_file(name))
 
@@ -93,7 +90,7 @@ def write_cover(name: str, picture: Path) -> None:
         image.thumbnail(THUMBNAIL_PIXELS)
         image.save(small, "JPEG", quality=82, optimize=True)
     storage.write(cover_file(name), content)
-    storage.write(thumbnail_file(name), small.getvalue())
+    storage.write(cover_file(f"{name}.small"), small.getvalue())
 
 
 def _checked(content: bytes, location: str) -> bytes:

@@ -88,17 +88,17 @@ class PlanPosts(CalendarTask):
         :raises AirflowFailException: If some were not started.
         """
         settings = self.settings
-        stored = StoredPlan.read(self.settings.plan_file)
-        last = PlannedPosts(context, settings).last_plan()
-        if stored is not None and stored.mark != last.mark:
+        stored = StoredPlan.read(settings.plan_file)
+        posts = PlannedPosts(context, settings)
+        if stored is not None and stored.mark != posts.last_plan().mark:
             # an earlier one was put back, or the row was deleted
             stored = stored.model_copy(update={"mark": ""})
         runs = PostRuns(context["ti"], settings.dag_id)
-        planned, due = self._look(context, stored, runs)
+        planned, due = self._look(posts, stored, runs)
         listed = {post.id for post in planned.plan.calendar.posts}
         if not planned.plan.readable or not listed.issuperset(map(post_of, planned.plan.pending)):
             time.sleep(SECOND_LOOK_AFTER_S)  # the file may be half-written at this moment
-            planned, due = self._look(context, stored, runs)
+            planned, due = self._look(posts, stored, runs)
         plan = planned.plan
         self.log.info(
             "%s: %s posts, %s runs to start",
@@ -106,17 +106,17 @@ class PlanPosts(CalendarTask):
             len(plan.calendar.posts),
             len(plan.pending),
         )
-        planned = self._record(context, planned, stored, CLOCK.now())
+        planned = self._record(posts, planned, stored, CLOCK.now())
         store(settings.plan_file, planned)
         store(due_file(settings.plan_file), due)
         if plan.pending:
-            self._start(context, planned, due, runs)
+            self._start(posts, planned, due, runs)
 
     def _look(
-        self, context: Context, stored: StoredPlan | None, runs: PostRuns
+        self, posts: PlannedPosts, stored: StoredPlan | None, runs: PostRuns
     ) -> tuple[StoredPlan, Due]:
         """Look at the calendar once. Nothing is stored."""
-        run = context["dag_run"]
+        run = posts.context["dag_run"]
         is_of_user = run.run_type != "asset_triggered"
         # The time of the first event since the last run. A user may give a run of a new calendar
         # any date.
@@ -125,16 +125,19 @@ class PlanPosts(CalendarTask):
         lost_at = stored.lost_at if stored is not None else None
         if lost_at is not None and run.run_after <= lost_at:
             by_hand = False
-        records = PlannedPosts(context, self.settings).records(runs)
         return look(
-            self.settings, stored, CLOCK.now(), came_at=came_at, by_hand=by_hand, records=records
+            self.settings,
+            stored,
+            CLOCK.now(),
+            came_at=came_at,
+            by_hand=by_hand,
+            records=posts.records(runs),
         )
 
     def _record(
-        self, context: Context, planned: StoredPlan, stored: StoredPlan | None, now: datetime
+        self, posts: PlannedPosts, planned: StoredPlan, stored: StoredPlan | None, now: datetime
     ) -> StoredPlan:
         """Record what the tasks of posts read, and return the plan as the last one."""
-        posts = PlannedPosts(context, self.settings)
         plan = planned.plan
         before = stored.plan.begun if stored is not None else {}
         is_changed = plan.begun != before
@@ -196,7 +199,7 @@ class PlanPosts(CalendarTask):
             )
             recorded.record(own.key, row)
 
-    def _start(self, context: Context, planned: StoredPlan, due: Due, runs: PostRuns) -> None:
+    def _start(self, posts: PlannedPosts, planned: StoredPlan, due: Due, runs: PostRuns) -> None:
         """Start what is pending, and store the plan and the next look without it.
 
         A run that a user has started with the id of a post counts for nothing: the next look gives
@@ -221,11 +224,10 @@ class PlanPosts(CalendarTask):
             except AirflowRuntimeError:
                 self.log.exception("The run %s was not started", run_id)
                 failed.append(run_id)
-        recorded = PlannedPosts(context, self.settings)
         for one in plan.begun.values():
             if one.run in taken:
-                recorded.record_run(one, ENDED)
-                recorded.record(one.key, PlannedPost(why=NOT_ITS_RUN))
+                posts.record_run(one, ENDED)
+                posts.record(one.key, PlannedPost(why=NOT_ITS_RUN))
         begun = {post_id: one for post_id, one in plan.begun.items() if one.run not in taken}
         left = tuple(run_id for run_id in plan.pending if run_id not in done)
         started = planned.model_copy(update={"plan": replace(plan, begun=begun, pending=left)})

@@ -144,7 +144,7 @@ class PublishPost(PostTask, PublishingTask):
         if not self.needs_approval(post):
             return
         approval = self.answered_question(context, post)
-        is_done = task_states(context, "approve").get("approve") == "success"
+        is_done = task_states(context).get("approve") == "success"
         if approval is None or approval.answer is None or not is_done:
             self.skip_post(context, *NOBODY)
         answer = approval.answer
@@ -177,7 +177,7 @@ class CommentPost(PostTask):
         """Write the comment or switch comments off, if the post wants it and was published."""
         from airflow_provider_instagram.publishing import comments as acts
 
-        if task_states(context, "publish").get("publish") != "success":
+        if task_states(context).get("publish") != "success":
             raise AirflowSkipException("The post is not published.")
         post = self.wanted_post(context)
         done = self.live(context, post)

@@ -71,7 +71,7 @@ class TellPost(PostTask):
     def _told(self, context: Context, post: ScheduledPost) -> Told | None:
         """Return what there is to tell: the ledger decides first, then the first task that did not succeed."""
         ledger = Ledger.of(context, post.account)
-        states = task_states(context, *STEPS)
+        states = task_states(context)
         try:
             done = ledger.post(post.key)
             intents = ledger.open_intents(post.key)

@@ -14,7 +14,7 @@ from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.dag import _planner, _reporter
 from airflow_provider_instagram.calendar.planning.look import look
 from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, due_file, store
-from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
+from airflow_provider_instagram.calendar.tasks.planner import PlannedPosts, PlanPosts
 from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def planned_by(settings: CalendarSettings, now: datetime | None = None) -> Store
     stored, due = look(settings, before, now)
     context: Any = {"asset_state_store": Stores()}
     planner = PlanPosts(task_id="plan", settings=settings)
-    stored = planner._record(context, stored, before, now)
+    stored = planner._record(PlannedPosts(context, settings), stored, before, now)
     store(settings.plan_file, stored)
     store(due_file(settings.plan_file), due)
     return stored

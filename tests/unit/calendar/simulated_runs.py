@@ -27,7 +27,7 @@ from airflow_provider_instagram.calendar.planning.settings import CalendarSettin
 from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, due_file, store
 from airflow_provider_instagram.calendar.tasks.answers import PostRecords, PreparedPost
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
-from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
+from airflow_provider_instagram.calendar.tasks.planner import PlannedPosts, PlanPosts
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.problems import ReportProblems
 from airflow_provider_instagram.exceptions import ValidationError
@@ -222,7 +222,8 @@ class SimulatedCalendar:
             ),
         )
         planner = PlanPosts(task_id="plan", settings=settings)
-        stored = planner._record(self.context(), stored, before, after_noon(self.now))
+        posts = PlannedPosts(self.context(), settings)
+        stored = planner._record(posts, stored, before, after_noon(self.now))
         starts = list(stored.plan.pending)
         if all_started:
             self.started |= {(self.dag_id, run) for run in starts}
