@@ -89,6 +89,12 @@ if ! [ "$venv/.installed" -nt "$pins" ] || ! [ "$venv/.installed" -nt pyproject.
     echo "Installed in $venv. Next: $targets." >&2
 fi
 
+# What the test of the gallery's agent needs beside .venv
+if [ "${1:-}" = --for-tests ] && ! [ .tools/agent -nt requirements-agent.txt ]; then
+    rm -rf .tools/agent
+    .tools/bin/uv pip install --quiet --python "$venv/bin/python" --target .tools/agent --no-deps --require-hashes -r requirements-agent.txt
+fi
+
 if [ "${1:-}" = --for-lint ] && ! [ node_modules/.package-lock.json -nt package-lock.json ]; then
     npm ci --ignore-scripts --no-audit --no-fund >/dev/null
 fi

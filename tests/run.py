@@ -71,6 +71,11 @@ IN_PARALLEL: Final = (PYTHON, "-m", "pytest", "--numprocesses", "8", "--dist", "
 FOLDERS: Final = ("sandbox/tests", "tests/unit", "tests/integration", "tests/reliability")
 TEST: Final = (
     Part(
+        "the agent of the gallery, with packages that no other process of Airflow loads",
+        0.5,
+        ("env", "PYTHONPATH=.tools/agent", PYTHON, "-m", "pytest", "tests/integration/docs/test_agent.py"),
+    ),
+    Part(
         "sandbox, unit, integration, and a sample of the reliability scenarios in one process",
         13,
         (*IN_PARALLEL, "-m", "not long and not registry", *FOLDERS),
