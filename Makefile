@@ -84,14 +84,14 @@ NEXT_AIRFLOW := 3.4.0b2
 
 lock:  ## Pin the newest versions again
 	.tools/bin/uv pip compile --universal --generate-hashes --python-version 3.10 --upgrade \
-		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml --group dev --output-file requirements.txt
+		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml --group dev --output-file requirements/dev.txt
 	echo apache-airflow==$(NEXT_AIRFLOW) | .tools/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade \
-		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml - --group dev --output-file requirements-next.txt
+		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml - --group dev --output-file requirements/next.txt
 	.tools/bin/uv pip compile --universal --generate-hashes --no-deps --python-version 3.11 --upgrade \
-		--custom-compile-command "make lock" --quiet --group agent --output-file requirements-agent.txt
-	.tools/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade --constraint requirements.txt \
-		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml --group docs --output-file requirements-docs.txt
+		--custom-compile-command "make lock" --quiet --group agent --output-file requirements/agent.txt
+	.tools/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade --constraint requirements/dev.txt \
+		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml --group docs --output-file requirements/docs.txt
 	echo uv | .tools/bin/uv pip compile --universal --generate-hashes --no-annotate --upgrade \
-		--custom-compile-command "make lock" --quiet - --output-file requirements-uv.txt
+		--custom-compile-command "make lock" --quiet - --output-file requirements/uv.txt
 	echo cyclonedx-bom | .tools/bin/uv pip compile --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade \
-		--custom-compile-command "make lock" --quiet - --output-file requirements-sbom.txt
+		--custom-compile-command "make lock" --quiet - --output-file requirements/sbom.txt
