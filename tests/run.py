@@ -67,7 +67,10 @@ class Result:
 
 
 #: The processes wait for the sandbox, the clock and Airflow for two thirds of their time: eight keep two cores busy.
-IN_PARALLEL: Final = (PYTHON, "-m", "pytest", "--numprocesses", "8", "--dist", "worksteal", "--ignore-glob=*_live.py")
+IN_PARALLEL: Final = (
+    *(PYTHON, "-m", "pytest", "--numprocesses", "8", "--dist", "worksteal", "--ignore-glob=*_live.py"),
+    "--durations=20",
+)
 FOLDERS: Final = ("sandbox/tests", "tests/unit", "tests/integration", "tests/reliability")
 TEST: Final = (
     Part(
