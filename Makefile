@@ -77,7 +77,7 @@ lint:  ## Style, types, who may import whom, and the size of the code (1 minute)
 	cmp node_modules/uplot/dist/uPlot.esm.js airflow_provider_instagram/plugin/board/static/uplot.mjs
 	cmp node_modules/uplot/dist/uPlot.min.css airflow_provider_instagram/plugin/board/static/uplot.css
 
-release-check: install  ## Build both wheels, install them in empty environments and run the main job from them (2 minutes)
+release-check: install  # Build both wheels, install them in empty environments and run the main job from them (2 minutes)
 	@.venv/bin/python scripts/release_check.py
 
 NEXT_AIRFLOW := 3.4.0b2
