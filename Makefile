@@ -12,11 +12,11 @@ demo: install  ## Send a real video through Airflow to a post on the sandbox (VI
 ui: install  ## The same in a standalone Airflow that is left running, with the sandbox
 	@.venv/bin/python -m demo.ui
 
-pictures:  ## Take the pictures of the Posts page for the docs, in a running Airflow (5 minutes)
+pictures:  # Take the pictures of the Posts page for the docs, in a running Airflow (5 minutes)
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m demo.pictures
 
-moving-picture:  ## Take the moving picture of the README, in a running Airflow (15 minutes)
+moving-picture:  # Take the moving picture of the README, in a running Airflow (15 minutes)
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m demo.moving_picture
 
@@ -36,7 +36,7 @@ test-next:  ## The unit and integration tests on the next version of Airflow, an
 	@.venv-next/bin/python -m pytest --numprocesses 8 --dist worksteal sandbox/tests tests/unit tests/integration
 	@.venv-next/bin/python -m pytest tests/next
 
-test-clients:  ## Publish with clients from the npm registry and PyPI, on Debian's Node (2 minutes)
+test-clients:  # Publish with clients from the npm registry and PyPI, on Debian's Node (2 minutes)
 	@scripts/install.sh --for-clients
 	@.venv/bin/python -m pytest -m registry sandbox/tests
 
@@ -52,11 +52,11 @@ cluster:  ## A calendar on CeleryExecutor while each component is killed, frozen
 	@scripts/install.sh --for-cluster
 	@.venv/bin/python -m tests.cluster
 
-cluster-short:  ## The same with two of the faults (7 minutes)
+cluster-short:  # The same with two of the faults (7 minutes)
 	@scripts/install.sh --for-cluster
 	@.venv/bin/python -m tests.cluster --short
 
-cluster-outages:  ## What must lose no post: S3 refuses, a first run has to wait, clocks are wrong, all slots are taken, calendars move (50 minutes)
+cluster-outages:  # What must lose no post: S3 refuses, a first run has to wait, clocks are wrong, all slots are taken, calendars move (50 minutes)
 	@scripts/install.sh --for-cluster
 	@.venv/bin/python -m tests.cluster --only outages
 
@@ -77,19 +77,21 @@ lint:  ## Style, types, who may import whom, and the size of the code (1 minute)
 	cmp node_modules/uplot/dist/uPlot.esm.js airflow_provider_instagram/plugin/board/static/uplot.mjs
 	cmp node_modules/uplot/dist/uPlot.min.css airflow_provider_instagram/plugin/board/static/uplot.css
 
-release-check: install  ## Build both wheels, install them in empty environments and run the main job from them (2 minutes)
+release-check: install  # Build both wheels, install them in empty environments and run the main job from them (2 minutes)
 	@.venv/bin/python scripts/release_check.py
 
 NEXT_AIRFLOW := 3.4.0b2
 
-lock:  ## Pin the newest versions again
+lock:  # Pin the newest versions again
 	.tools/bin/uv pip compile --universal --generate-hashes --python-version 3.10 --upgrade \
-		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml --group dev --output-file requirements.txt
+		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml --group dev --output-file requirements/dev.txt
 	echo apache-airflow==$(NEXT_AIRFLOW) | .tools/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade \
-		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml - --group dev --output-file requirements-next.txt
-	.tools/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade --constraint requirements.txt \
-		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml --group docs --output-file requirements-docs.txt
+		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml - --group dev --output-file requirements/next.txt
+	.tools/bin/uv pip compile --universal --generate-hashes --no-deps --python-version 3.11 --upgrade \
+		--custom-compile-command "make lock" --quiet --group agent --output-file requirements/agent.txt
+	.tools/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade --constraint requirements/dev.txt \
+		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml --group docs --output-file requirements/docs.txt
 	echo uv | .tools/bin/uv pip compile --universal --generate-hashes --no-annotate --upgrade \
-		--custom-compile-command "make lock" --quiet - --output-file requirements-uv.txt
+		--custom-compile-command "make lock" --quiet - --output-file requirements/uv.txt
 	echo cyclonedx-bom | .tools/bin/uv pip compile --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade \
-		--custom-compile-command "make lock" --quiet - --output-file requirements-sbom.txt
+		--custom-compile-command "make lock" --quiet - --output-file requirements/sbom.txt

@@ -10,11 +10,11 @@ cd "$(dirname "$0")/.."
 
 newest=13
 [ -z "${PYTHON:-}" ] || newest=99
-venv=.venv pins=requirements.txt oldest=10 targets="make demo, make ui, make test"
+venv=.venv pins=requirements/dev.txt oldest=10 targets="make demo, make ui, make test"
 if [ "${1:-}" = --next ]; then
-    venv=.venv-next pins=requirements-next.txt oldest=11 targets="make test-next"
+    venv=.venv-next pins=requirements/next.txt oldest=11 targets="make test-next"
 elif [ "${1:-}" = --docs ]; then
-    venv=.venv-docs pins=requirements-docs.txt oldest=11 targets="make docs"
+    venv=.venv-docs pins=requirements/docs.txt oldest=11 targets="make docs"
 fi
 
 suitable() { "$1" -c "import sys; sys.exit(not (3, $oldest) <= sys.version_info[:2] <= (3, $newest))" 2>/dev/null; }
@@ -70,14 +70,14 @@ if [ "${1:-}" = --for-cluster ]; then
     command -v faketime >/dev/null || apt_install faketime
 fi
 
-if ! [ .tools/.installed -nt requirements-uv.txt ]; then
+if ! [ .tools/.installed -nt requirements/uv.txt ]; then
     rm -rf .tools
     if ! "$python" -m venv .tools 2>/dev/null; then
         rm -rf .tools
         apt_install python3-venv # Debian keeps venv's pip in a package of its own
         "$python" -m venv .tools
     fi
-    .tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+    .tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
     touch .tools/.installed
 fi
 
@@ -87,6 +87,12 @@ if ! [ "$venv/.installed" -nt "$pins" ] || ! [ "$venv/.installed" -nt pyproject.
     .tools/bin/uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable . --editable sandbox
     touch "$venv/.installed"
     echo "Installed in $venv. Next: $targets." >&2
+fi
+
+# What the test of the gallery's agent needs beside .venv
+if [ "${1:-}" = --for-tests ] && ! [ .tools/agent -nt requirements/agent.txt ]; then
+    rm -rf .tools/agent
+    .tools/bin/uv pip install --quiet --python "$venv/bin/python" --target .tools/agent --no-deps --require-hashes -r requirements/agent.txt
 fi
 
 if [ "${1:-}" = --for-lint ] && ! [ node_modules/.package-lock.json -nt package-lock.json ]; then

@@ -10,8 +10,8 @@
 7. Install both with each other Python from 3.10 to 3.13 that the machine has, also pyenv's, and
    import what is public.
 
-The versions and hashes of everything else are those of ``requirements.txt``, and for step 5
-``requirements-sbom.txt``.
+The versions and hashes of everything else are those of ``requirements/dev.txt``, and for step 5
+``requirements/sbom.txt``.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Environment:
             run(UV, "venv", "--quiet", "--python", self.interpreter, self.folder)
         wanted = self.folder / "requirements.txt"
         wanted.write_text("\n".join(requirements))
-        pins = ("--require-hashes", "--constraint", ROOT / "requirements.txt")
+        pins = ("--require-hashes", "--constraint", ROOT / "requirements/dev.txt")
         run(
             UV,
             "pip",
@@ -368,7 +368,7 @@ def install_cyclonedx(folder: Path) -> Path:
     """
     python = folder / "bin" / "python"
     run(UV, "venv", "--quiet", "--python", sys.executable, folder)
-    pins = ("--require-hashes", "--requirement", ROOT / "requirements-sbom.txt")
+    pins = ("--require-hashes", "--requirement", ROOT / "requirements/sbom.txt")
     run(UV, "pip", "install", "--quiet", "--python", python, *pins)
     return folder / "bin" / "cyclonedx-py"
 

@@ -67,9 +67,17 @@ class Result:
 
 
 #: The processes wait for the sandbox, the clock and Airflow for two thirds of their time: eight keep two cores busy.
-IN_PARALLEL: Final = (PYTHON, "-m", "pytest", "--numprocesses", "8", "--dist", "worksteal", "--ignore-glob=*_live.py")
+IN_PARALLEL: Final = (
+    *(PYTHON, "-m", "pytest", "--numprocesses", "8", "--dist", "worksteal", "--ignore-glob=*_live.py"),
+    "--durations=20",
+)
 FOLDERS: Final = ("sandbox/tests", "tests/unit", "tests/integration", "tests/reliability")
 TEST: Final = (
+    Part(
+        "the agent of the gallery, with packages that no other process of Airflow loads",
+        0.5,
+        ("env", "PYTHONPATH=.tools/agent", PYTHON, "-m", "pytest", "tests/integration/docs/test_agent.py"),
+    ),
     Part(
         "sandbox, unit, integration, and a sample of the reliability scenarios in one process",
         13,

@@ -98,7 +98,7 @@ def test_the_documented_api_version_is_the_default() -> None:
 
 
 def test_the_versions_of_the_pages_are_those_that_are_tested() -> None:
-    (tested,) = re.findall(r"^apache-airflow==([\d.]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    (tested,) = re.findall(r"^apache-airflow==([\d.]+)", (ROOT / "requirements/dev.txt").read_text(), re.MULTILINE)
     (upcoming,) = re.findall(r"^NEXT_AIRFLOW := (\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     page = (DOCS / "compatibility.md").read_text()
     assert f"{tested}: the whole test suite; {upcoming}: the unit and integration tests" in page

@@ -58,7 +58,7 @@ def dags_of(text: str, name: str) -> dict[str, DAG]:
     from airflow.sdk import DAG
 
     namespace: dict[str, Any] = {"__name__": "gallery", "__file__": str(DAGS / name)}
-    exec(compile(text, str(DAGS / name), "exec"), namespace)  # noqa: S102 -- our own examples
+    exec(compile(text, str(DAGS / name), "exec", dont_inherit=True), namespace)  # noqa: S102 -- our own examples
     dags = {found.dag_id: found for found in namespace.values() if isinstance(found, DAG)}
     for task in (task for dag in dags.values() for task in dag.tasks if not task.is_mapped):
         task.retries = 0  # what fails here fails at once

@@ -69,6 +69,17 @@ def test_a_cleared_task_whose_account_has_no_such_post_publishes(
     assert len(account.sandbox.posts) == 5
 
 
+def test_a_post_from_before_a_run_that_a_user_has_dated_back_is_not_taken_for_its_own(
+    account: Account, portrait_video: Path
+) -> None:
+    day = timedelta(days=1)
+    account.sandbox.add_foreign_post("a teaser", age_s=1.5 * day.total_seconds())
+    container_id, now = account.container(portrait_video), account.now()
+    with pytest.raises(OutcomeUnknownError):
+        account.publish("post-1", container_id, cleared_since=now - 2 * day, certain_since=now - day)
+    assert account.sandbox.posts == []
+
+
 def test_rows_from_before_the_clear_need_no_look(account: Account, portrait_video: Path, began: datetime) -> None:
     container_id = account.container(portrait_video)
     account.ledger.withdraw(account.intent(container_id))

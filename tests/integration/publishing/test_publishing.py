@@ -85,6 +85,17 @@ def test_a_try_that_died_before_its_request_is_repeated_once(account: Account, p
     assert len(account.sandbox.posts) == 1
 
 
+def test_a_request_that_may_still_take_effect_is_repeated_with_its_container(
+    account: Account, portrait_video: Path
+) -> None:
+    """Create was cleared meanwhile, and has made another container: both could become a post."""
+    first = account.container(portrait_video)
+    account.intent(first)
+    free = account.publisher().settle("post-1", account.container(portrait_video, "made-anew"))
+    assert isinstance(free, Free)
+    assert free.container_id == first
+
+
 def test_a_container_that_was_published_elsewhere_is_adopted(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     media_id = account.publish_behind_our_back(container_id)
