@@ -204,8 +204,8 @@ MEASURES: Final = (
     Measure("scripts in circles", House.scripts_in_circles, 0, 0),
     Measure("places without the formatter", House.skipped_formats, 0, 0),
     Measure("nodes of the sandbox", House.nodes_of_sandbox, 71_235, 70_872),
-    Measure("lines of tests", House.lines_of_tests, 56_433, 38_000),
-    Measure("nodes of tests", House.nodes_of_tests, 417_606, 285_000),
+    Measure("lines of tests", House.lines_of_tests, 56_600, 38_000),
+    Measure("nodes of tests", House.nodes_of_tests, 418_784, 285_000),
     Measure(
         "lines of the sandbox's tests",
         lambda house: house.lines_of_tests("sandbox/tests"),
