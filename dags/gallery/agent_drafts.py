@@ -1,7 +1,7 @@
-"""Let an agent propose three posts each morning, from what the last ones reached: for a team that runs out of ideas.
+"""Let an agent propose three posts each morning.
 
-A draft is not published: a person gives it a file and a time on the Posts page, and another approves it. The agent has
-the three tools below and no other. Change ACCOUNT and CALENDAR, and create the connection ``pydanticai_default``.
+A person gives a draft a file and a time on the Posts page, and another approves it. Change ACCOUNT and CALENDAR, and
+create the connection ``pydanticai_default``.
 """
 
 from __future__ import annotations
