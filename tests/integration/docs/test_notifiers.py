@@ -65,7 +65,7 @@ def tell(name: str, calendar: Path, *events: CalendarEvent, **values: Any) -> bo
     file = f"gallery/{name}.py"
     (dag,) = dags_of(adapted(file, CALENDAR=str(calendar), **values), file).values()
     task: Any = dag.get_task("prepare")
-    return all(notify({}, task.settings.notify, event) for event in events)
+    return all(notify({}, task.settings, event) for event in events)
 
 
 def test_slack_gets_the_text_and_the_link(
